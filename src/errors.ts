@@ -1,0 +1,88 @@
+/**
+ * Every failure that a user, an operator or a caller may meet, as a closed list of codes.
+ * The message names the thing that failed and the way out; it never carries key bytes or plaintext.
+ */
+export const ERROR_CODES = {
+  SEAL_CONFIG_INVALID: 'the configuration is refused; the message names the path and the reason',
+  SEAL_TOPIC_MISSING: 'a configured Kafka topic does not exist',
+  SEAL_KAFKA_UNAVAILABLE: 'no Kafka broker answers',
+  SEAL_KAFKA_REFUSED: 'Kafka answers, but refuses (credentials, rights, settings)',
+  SEAL_FENCED: 'another process has taken over this lane',
+  SEAL_SOURCE_GAP: 'Kafka no longer holds messages that were not sealed yet',
+  SEAL_STORE_UNAVAILABLE: 'the object store does not answer',
+  SEAL_STORE_REFUSED: 'the object store answers, but refuses (credentials, bucket, rights)',
+  SEAL_OBJECT_MISSING: 'the object that a reference names does not exist',
+  SEAL_MAPPING_UNAVAILABLE: 'Cassandra does not answer',
+  SEAL_MAPPING_REFUSED: 'Cassandra answers, but refuses (credentials, keyspace, rights)',
+  SEAL_KMS_UNAVAILABLE: 'the KMS does not answer',
+  SEAL_KMS_REFUSED: 'the KMS answers, but refuses (credentials, key state, rights)',
+  SEAL_KEK_NOT_ALLOWED: 'the KEK that wraps this data key is not on the allow-list of the reader',
+  SEAL_KEY_UNKNOWN: 'no such DEK or KEK is on record',
+  SEAL_MESSAGE_UNSEALABLE: 'a message breaks a limit of the format and was not sealed',
+  SEAL_MALFORMED: 'bytes do not follow the format',
+  SEAL_SUITE_UNKNOWN: 'the format version or cipher suite is not on the allow-list',
+  SEAL_COMMITMENT_MISMATCH: 'the data key does not belong to this segment',
+  SEAL_OPEN_FAILED: 'a frame does not authenticate: wrong key, wrong place or altered bytes',
+  SEAL_CONTEXT_MISMATCH: 'the opened message is not the one that the reference names',
+  SEAL_REFERENCE_INVALID: 'a reference value is not one that sealstream wrote',
+  SEAL_PORT_TAKEN: 'the address of the metrics server is in use',
+  SEAL_STOPPED: 'the work was given up because the process is stopping',
+  SEAL_INPUT_INVALID: 'an argument or an input file is refused',
+} as const
+
+/** One code out of {@link ERROR_CODES}. Codes are stable; messages are not. */
+export type ErrorCode = keyof typeof ERROR_CODES
+
+/** What an error may say besides its code: whether a later try can succeed, and what caused it. */
+export interface SealErrorOptions {
+  /** true when the same call may succeed later without anybody changing anything. */
+  readonly retryable?: boolean
+  readonly cause?: unknown
+}
+
+/**
+ * The one error class of sealstream. Callers tell failures apart by `code`, never by message or
+ * class, because an error that crosses a thread boundary keeps neither its class nor its fields.
+ */
+export class SealError extends Error {
+  readonly code: ErrorCode
+  readonly retryable: boolean
+
+  constructor(code: ErrorCode, message: string, options: SealErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'SealError'
+    this.code = code
+    this.retryable = options.retryable ?? false
+  }
+}
+
+/** True when `error` is a SealError, with one of `codes` where any are given. */
+export function isSealError(error: unknown, ...codes: ErrorCode[]): error is SealError {
+  return error instanceof SealError && (codes.length === 0 || codes.includes(error.code))
+}
+
+/** A SealError in the plain form that survives `postMessage`; {@link fromPlainError} is its pair. */
+export interface PlainError {
+  readonly code: ErrorCode
+  readonly message: string
+  readonly retryable: boolean
+}
+
+/** Strips an error down to what may cross a thread boundary. A foreign error gets `fallback`. */
+export function toPlainError(error: unknown, fallback: ErrorCode): PlainError {
+  if (error instanceof SealError) {
+    return { code: error.code, message: error.message, retryable: error.retryable }
+  }
+  return { code: fallback, message: messageOf(error), retryable: false }
+}
+
+/** Rebuilds the SealError that {@link toPlainError} took apart. */
+export function fromPlainError(plain: PlainError): SealError {
+  return new SealError(plain.code, plain.message, { retryable: plain.retryable })
+}
+
+/** The message of anything that was thrown, on one line. */
+export function messageOf(error: unknown): string {
+  const text = error instanceof Error ? error.message || error.name : String(error)
+  return text.replace(/\s+/g, ' ').trim()
+}
