@@ -1,0 +1,78 @@
+import { createSecretKey, hkdfSync, type KeyObject, timingSafeEqual } from 'node:crypto'
+import { SealError } from '../errors.ts'
+import {
+  COMMITMENT_BYTES,
+  encodeHeaderPrefix,
+  joinHeader,
+  SALT_BYTES,
+  type SegmentHeader,
+  type SegmentHeaderFields,
+} from '../format/segment-header.ts'
+import { NONCE_BYTES } from './frame-cipher.ts'
+
+const INFO = Buffer.from('sealstream/v1/segment\0', 'latin1')
+const FRAME_KEY_BYTES = 32
+const FOOTER_KEY_BYTES = 32
+const OKM_BYTES = FRAME_KEY_BYTES + NONCE_BYTES + FOOTER_KEY_BYTES + COMMITMENT_BYTES
+
+/** What one segment is sealed and opened with. Lives as long as the segment is worked on. */
+export interface SegmentKeys {
+  readonly frameKey: KeyObject
+  /** XORed with a frame's sequence number it gives the nonce; useless without the key. */
+  readonly baseNonce: Uint8Array
+}
+
+/** Keys of a new segment and the header that commits to them. */
+export interface NewSegmentKeys extends SegmentKeys {
+  readonly header: Uint8Array
+}
+
+/** Derives the keys of a segment that is being written. `dek` stays the caller's. */
+export function keysForNewSegment(dek: KeyObject, fields: SegmentHeaderFields): NewSegmentKeys {
+  const prefix = encodeHeaderPrefix(fields)
+  const derived = derive(dek, prefix, fields.salt)
+  return { ...derived.keys, header: joinHeader(prefix, derived.commitment) }
+}
+
+/**
+ * Derives the keys of a segment that is being read, and compares the commitment before anything
+ * is opened. Throws SEAL_COMMITMENT_MISMATCH when the DEK is not the one that wrote the segment.
+ */
+export function keysForSegment(dek: KeyObject, header: SegmentHeader): SegmentKeys {
+  const derived = derive(dek, header.prefix, header.salt)
+  if (!timingSafeEqual(derived.commitment, header.commitment)) {
+    throw new SealError(
+      'SEAL_COMMITMENT_MISMATCH',
+      `segment ${header.segmentId}: its data key is not the one it was sealed with, or its header was altered`,
+    )
+  }
+  return derived.keys
+}
+
+/**
+ * HKDF-SHA512 (RFC 5869) over the DEK with the segment's own salt; `info` is a label and the header
+ * up to its commitment, so that every bit of it is bound to the keys. One expansion gives frame key,
+ * base nonce, footer key and commitment, in this order.
+ */
+function derive(
+  dek: KeyObject,
+  headerPrefix: Uint8Array,
+  salt: Uint8Array,
+): { keys: SegmentKeys; commitment: Uint8Array } {
+  if (salt.length !== SALT_BYTES) throw new SealError('SEAL_MALFORMED', 'salt of a wrong length')
+  const info = Buffer.concat([INFO, headerPrefix])
+  const okm = Buffer.from(hkdfSync('sha512', dek, salt, info, OKM_BYTES))
+  try {
+    const nonceAt = FRAME_KEY_BYTES
+    const commitmentAt = nonceAt + NONCE_BYTES + FOOTER_KEY_BYTES
+    return {
+      keys: {
+        frameKey: createSecretKey(okm.subarray(0, FRAME_KEY_BYTES)),
+        baseNonce: Uint8Array.prototype.slice.call(okm, nonceAt, nonceAt + NONCE_BYTES),
+      },
+      commitment: Uint8Array.prototype.slice.call(okm, commitmentAt),
+    }
+  } finally {
+    okm.fill(0)
+  }
+}
