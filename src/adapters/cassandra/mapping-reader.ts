@@ -1,0 +1,97 @@
+import type { types } from 'cassandra-driver'
+import type {
+  DekEntry,
+  MappedMessage,
+  MappingReader,
+  SegmentEntry,
+  SegmentKey,
+  SegmentState,
+} from '../../mapping/mapping-store.ts'
+import type { CassandraConnection } from './connection.ts'
+import { uuidBytes } from './ids.ts'
+
+const SELECT_DEK =
+  'SELECT dek_id, key_domain, kek_id, kek_version, created_at FROM deks WHERE dek_id = ?'
+const SELECT_KEK_DAYS = 'SELECT kek_id, day FROM kek_days WHERE kek_name = ?'
+const SELECT_BY_KEK =
+  'SELECT dek_id, key_domain, kek_id, kek_version, created_at FROM deks_by_kek WHERE kek_id = ? AND day = ?'
+const SELECT_SEGMENTS =
+  'SELECT dek_id, segment_id, object_key, created_at, message_count, bytes, sealed_at, published_at FROM segments_by_dek WHERE dek_id = ?'
+const SELECT_ROWS =
+  'SELECT topic, partition, offset, position, length FROM message_encryption_map WHERE dek_id = ? AND segment_id = ?'
+
+/** {@link MappingReader} over Cassandra. Iterators hold one page of rows, whatever they walk over. */
+export class CassandraMappingReader implements MappingReader {
+  readonly #connection: CassandraConnection
+
+  /** The connection stays the caller's to close. */
+  constructor(connection: CassandraConnection) {
+    this.#connection = connection
+  }
+
+  async findDek(dekId: string): Promise<DekEntry | null> {
+    const result = await this.#connection.execute(SELECT_DEK, [uuidBytes(dekId)])
+    const row = result.first()
+    return row === null ? null : dekEntry(row)
+  }
+
+  /** `kekId` may be the id in full or its last part alone; the latter may stand for several KEKs. */
+  async *deksOfKek(kekId: string, kekVersion?: string): AsyncGenerator<DekEntry> {
+    for await (const { kek_id, day } of this.#connection.rows(SELECT_KEK_DAYS, [kekId])) {
+      const params = [kek_id as string, String(day)]
+      for await (const row of this.#connection.rows(SELECT_BY_KEK, params)) {
+        if (kekVersion === undefined || row.kek_version === kekVersion) yield dekEntry(row)
+      }
+    }
+  }
+
+  async *segmentsOfDek(dekId: string): AsyncGenerator<SegmentEntry> {
+    const rows = this.#connection.rows(SELECT_SEGMENTS, [uuidBytes(dekId)])
+    for await (const row of rows) yield segmentEntry(row)
+  }
+
+  async *messagesOfSegment(segment: SegmentKey): AsyncGenerator<MappedMessage> {
+    const params = [uuidBytes(segment.dekId), uuidBytes(segment.segmentId)]
+    for await (const row of this.#connection.rows(SELECT_ROWS, params)) {
+      // A segment whose rows are still to come has one row of static columns alone.
+      if (row.topic === null) continue
+      yield {
+        topic: row.topic,
+        partition: row.partition,
+        offset: toNumber(row.offset),
+        position: toNumber(row.position),
+        length: row.length,
+      }
+    }
+  }
+}
+
+function dekEntry(row: types.Row): DekEntry {
+  return {
+    dekId: String(row.dek_id),
+    keyDomain: row.key_domain,
+    kekId: row.kek_id,
+    kekVersion: row.kek_version,
+    createdAtMs: (row.created_at as Date).getTime(),
+  }
+}
+
+/** The columns that an intent alone does not have are null until their step of the road is done. */
+function segmentEntry(row: types.Row): SegmentEntry {
+  return {
+    dekId: String(row.dek_id),
+    segmentId: String(row.segment_id),
+    objectKey: row.object_key,
+    createdAtMs: (row.created_at as Date).getTime(),
+    state: segmentState(row),
+    messageCount: row.message_count,
+    bytes: row.bytes === null ? null : toNumber(row.bytes),
+  }
+}
+
+function segmentState(row: types.Row): SegmentState {
+  if (row.published_at !== null) return 'published'
+  return row.sealed_at === null ? 'intended' : 'sealed'
+}
+
+const toNumber = (value: types.Long): number => value.toNumber()

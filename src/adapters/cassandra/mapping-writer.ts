@@ -1,0 +1,104 @@
+import type { Clock } from '../../clock.ts'
+import type {
+  FrameColumns,
+  MappingWriter,
+  SegmentIntent,
+  SegmentKey,
+  SegmentSummary,
+} from '../../mapping/mapping-store.ts'
+import type { CassandraConnection, CqlStatement } from './connection.ts'
+import { uuidBytes } from './ids.ts'
+import { ROWS_PER_CHUNK, RowStatements } from './row-statements.ts'
+
+const INSERT_INTENT =
+  'INSERT INTO segments_by_dek (dek_id, segment_id, object_key, created_at) VALUES (?, ?, ?, ?)'
+const INSERT_SEALED =
+  'INSERT INTO segments_by_dek (dek_id, segment_id, message_count, bytes, sealed_at) VALUES (?, ?, ?, ?, ?)'
+const INSERT_PUBLISHED =
+  'INSERT INTO segments_by_dek (dek_id, segment_id, published_at) VALUES (?, ?, ?)'
+const INSERT_OBJECT =
+  'INSERT INTO message_encryption_map (dek_id, segment_id, object_path, encrypted_at) VALUES (?, ?, ?, ?)'
+
+// The oldest timestamp there is, so that a repeated call never undoes a later change of the status.
+const INSERT_STATUS =
+  "INSERT INTO message_encryption_map (dek_id, segment_id, key_rotation_status) VALUES (?, ?, 'current') USING TIMESTAMP 1"
+
+/** Chunks of one call under way; other calls of the connection find places between them. */
+const CHUNKS_IN_FLIGHT_MAX = 6
+
+/** {@link MappingWriter} over Cassandra. */
+export class CassandraMappingWriter implements MappingWriter {
+  readonly #connection: CassandraConnection
+  readonly #clock: Clock
+
+  /** The connection stays the caller's to close. */
+  constructor(connection: CassandraConnection, clock: Clock) {
+    this.#connection = connection
+    this.#clock = clock
+  }
+
+  async recordIntent(intent: SegmentIntent): Promise<void> {
+    const key = segmentParams(intent)
+    await this.#connection.execute(INSERT_INTENT, [
+      ...key,
+      intent.objectKey,
+      new Date(intent.createdAtMs),
+    ])
+  }
+
+  async writeRows(segment: SegmentKey, objectKey: string, frames: FrameColumns): Promise<void> {
+    const [dekId, segmentId] = segmentParams(segment)
+    const rows = new RowStatements(dekId, segmentId, frames)
+    const chunksEnd = frames.count - (frames.count % ROWS_PER_CHUNK)
+    const rest: CqlStatement[] = [
+      {
+        query: INSERT_OBJECT,
+        params: [dekId, segmentId, objectKey, new Date(this.#clock.nowMs())],
+      },
+      { query: INSERT_STATUS, params: [dekId, segmentId] },
+      ...rows.tail(chunksEnd),
+    ]
+    await allDone([this.#connection.batch(rest), ...this.#writeChunks(rows, chunksEnd)])
+  }
+
+  async recordSealed(summary: SegmentSummary): Promise<void> {
+    await this.#connection.execute(INSERT_SEALED, [
+      ...segmentParams(summary),
+      summary.messageCount,
+      summary.bytes,
+      new Date(summary.sealedAtMs),
+    ])
+  }
+
+  async recordPublished(segment: SegmentKey, publishedAtMs: number): Promise<void> {
+    const params = [...segmentParams(segment), new Date(publishedAtMs)]
+    await this.#connection.execute(INSERT_PUBLISHED, params)
+  }
+
+  /** Encodes a chunk only when its turn has come: what is under way bounds the memory. */
+  #writeChunks(rows: RowStatements, end: number): Promise<void>[] {
+    let next = 0
+    const runner = async () => {
+      while (next < end) {
+        const { query, params } = rows.chunk(next)
+        next += ROWS_PER_CHUNK
+        await this.#connection.execute(query, params).catch((error: unknown) => {
+          next = end
+          throw error
+        })
+      }
+    }
+    return Array.from({ length: CHUNKS_IN_FLIGHT_MAX }, runner)
+  }
+}
+
+/** Rejects only when nothing is under way any more: the columns are the caller's from then on. */
+async function allDone(writes: Promise<void>[]): Promise<void> {
+  for (const outcome of await Promise.allSettled(writes)) {
+    if (outcome.status === 'rejected') throw outcome.reason
+  }
+}
+
+function segmentParams(segment: SegmentKey): [dekId: Buffer, segmentId: Buffer] {
+  return [uuidBytes(segment.dekId), uuidBytes(segment.segmentId)]
+}

@@ -1,0 +1,118 @@
+import type { Admin } from 'kafkajs'
+import { SealError } from '../../errors.ts'
+import type { TopicPartition } from '../../pipeline/message-source.ts'
+import { createKafka, type KafkaOptions } from './kafka-client.ts'
+import { kafkaError } from './kafka-errors.ts'
+
+/** A partition and an offset in it. */
+export type PartitionOffset = TopicPartition & { readonly offset: number }
+
+/** What the road asks Kafka beside consuming and producing. Connect first, close at the end. */
+export class KafkaAdmin {
+  readonly #admin: Admin
+  readonly #options: KafkaOptions
+
+  constructor(options: KafkaOptions) {
+    this.#options = options
+    this.#admin = createKafka(options).admin()
+  }
+
+  /** Connects and returns the id of the cluster. */
+  connect(): Promise<string> {
+    return this.#try('connecting', async () => {
+      await this.#admin.connect()
+      return (await this.#admin.describeCluster()).clusterId
+    })
+  }
+
+  /** Partition counts of the topics that exist, by name; absent ones are left out. */
+  partitionCounts(topics: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    return this.#try('looking topics up', async () => {
+      const existing = new Set(await this.#admin.listTopics())
+      const asked = topics.filter((topic) => existing.has(topic))
+      if (asked.length === 0) return new Map()
+      const { topics: found } = await this.#admin.fetchTopicMetadata({ topics: asked })
+      return new Map(found.map(({ name, partitions }) => [name, partitions.length]))
+    })
+  }
+
+  /** Partition counts of `topics`. Throws SEAL_TOPIC_MISSING with the names of those that are not there. */
+  async requireTopics(topics: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    const counts = await this.partitionCounts(topics)
+    const missing = topics.filter((topic) => !counts.has(topic))
+    if (missing.length === 0) return counts
+    throw new SealError(
+      'SEAL_TOPIC_MISSING',
+      `no topic ${missing.join(', ')} on ${this.#options.brokers.join(', ')}; create it, or mend kafka.topics`,
+    )
+  }
+
+  /** Creates a topic; one that is there already is fine. -1 replicas: the broker's default. */
+  createTopic(topic: string, numPartitions: number, replicationFactor: number): Promise<void> {
+    return this.#try(`creating topic ${topic}`, async () => {
+      await this.#admin.createTopics({
+        waitForLeaders: true,
+        topics: [{ topic, numPartitions, replicationFactor }],
+      })
+    })
+  }
+
+  /** Committed offsets of a group; where there is none, the oldest offset that Kafka holds. */
+  startOffsets(
+    groupId: string,
+    partitions: readonly TopicPartition[],
+  ): Promise<readonly PartitionOffset[]> {
+    return this.#try('reading committed offsets', async () => {
+      const topics = [...new Set(partitions.map(({ topic }) => topic))]
+      const committed = new Map<string, number>()
+      for (const { topic, partitions: rows } of await this.#admin.fetchOffsets({
+        groupId,
+        topics,
+      })) {
+        for (const { partition, offset } of rows) {
+          committed.set(`${topic}/${partition}`, Number(offset))
+        }
+      }
+      const starts: PartitionOffset[] = []
+      for (const { topic, partition } of partitions) {
+        const offset = committed.get(`${topic}/${partition}`) ?? -1
+        starts.push({
+          topic,
+          partition,
+          offset: offset >= 0 ? offset : await this.logStartOffset({ topic, partition }),
+        })
+      }
+      return starts
+    })
+  }
+
+  /** The oldest offset of a partition. */
+  async logStartOffset(at: TopicPartition): Promise<number> {
+    return (await this.bounds(at.topic)).get(at.partition)?.low ?? 0
+  }
+
+  /** Oldest offset and end of every partition of a topic. */
+  bounds(topic: string): Promise<ReadonlyMap<number, { low: number; high: number }>> {
+    return this.#try(`reading the offsets of ${topic}`, async () => {
+      const rows = await this.#admin.fetchTopicOffsets(topic)
+      return new Map(
+        rows.map(({ partition, low, high }) => [
+          partition,
+          { low: Number(low), high: Number(high) },
+        ]),
+      )
+    })
+  }
+
+  async close(): Promise<void> {
+    await this.#admin.disconnect().catch(() => {})
+  }
+
+  async #try<T>(doing: string, call: () => Promise<T>): Promise<T> {
+    try {
+      return await call()
+    } catch (error) {
+      throw kafkaError(error, doing, this.#options.brokers)
+    }
+  }
+}

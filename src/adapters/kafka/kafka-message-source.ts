@@ -1,0 +1,186 @@
+import type { Batch, Consumer, ConsumerGroupJoinEvent, EachBatchPayload } from 'kafkajs'
+import { messageOf } from '../../errors.ts'
+import type {
+  BatchControl,
+  FetchedBatch,
+  MessageSource,
+  SourceHandler,
+  TopicPartition,
+} from '../../pipeline/message-source.ts'
+import type { KafkaAdmin, PartitionOffset } from './kafka-admin.ts'
+import { createKafka, type KafkaOptions } from './kafka-client.ts'
+import { kafkaError } from './kafka-errors.ts'
+import { laneAssigner } from './lane-assigner.ts'
+import type { DecodedRecord } from './record-decoder.ts'
+
+/** What is consumed, and how much at a time. */
+export interface KafkaSourceOptions extends KafkaOptions {
+  readonly groupId: string
+  readonly topics: readonly string[]
+  readonly lanes: number
+  readonly sessionTimeoutMs: number
+  readonly heartbeatIntervalMs: number
+  readonly fetchBytesMax: number
+  readonly fetchBytesPerPartitionMax: number
+  readonly fetchWaitMs: number
+}
+
+const RESTART_AFTER_MS = 1_000
+const PARTITIONS_AT_ONCE = 16
+
+/**
+ * The message source over kafkajs. Offsets are never committed here: the publisher commits them in
+ * its transactions. A consumer that crashes is replaced by a new one for as long as waiting helps;
+ * the new one joins anew, so every lane starts again from what is committed.
+ */
+export class KafkaMessageSource implements MessageSource {
+  readonly clusterId: string
+  readonly #options: KafkaSourceOptions
+  readonly #admin: KafkaAdmin
+  #consumer: Consumer | null = null
+  #handler: SourceHandler | null = null
+  #failures = 0
+  #isStopped = false
+
+  /** `admin` is connected, and stays the caller's. */
+  constructor(options: KafkaSourceOptions, admin: KafkaAdmin, clusterId: string) {
+    this.#options = options
+    this.#admin = admin
+    this.clusterId = clusterId
+  }
+
+  async start(handler: SourceHandler): Promise<void> {
+    this.#handler = handler
+    await this.#consume()
+  }
+
+  seek(at: TopicPartition, offset: number): void {
+    this.#whileConsuming((consumer) => consumer.seek({ ...at, offset: String(offset) }))
+  }
+
+  pause(partitions: readonly TopicPartition[]): void {
+    this.#whileConsuming((consumer) =>
+      consumer.pause(
+        partitions.map(({ topic, partition }) => ({ topic, partitions: [partition] })),
+      ),
+    )
+  }
+
+  startOffsets(partitions: readonly TopicPartition[]): Promise<readonly PartitionOffset[]> {
+    return this.#admin.startOffsets(this.#options.groupId, partitions)
+  }
+
+  logStartOffset(at: TopicPartition): Promise<number> {
+    return this.#admin.logStartOffset(at)
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    await this.#consumer?.disconnect().catch(() => {})
+  }
+
+  async #consume(): Promise<void> {
+    const { groupId, topics, lanes, brokers } = this.#options
+    const consumer = createKafka(this.#options).consumer({
+      groupId,
+      partitionAssigners: [laneAssigner(lanes)],
+      sessionTimeout: this.#options.sessionTimeoutMs,
+      heartbeatInterval: this.#options.heartbeatIntervalMs,
+      maxBytes: this.#options.fetchBytesMax,
+      maxBytesPerPartition: this.#options.fetchBytesPerPartitionMax,
+      maxWaitTimeInMs: this.#options.fetchWaitMs,
+      allowAutoTopicCreation: false,
+      readUncommitted: false,
+      // A crashed consumer is not started again by the library, but replaced by us.
+      retry: { retries: 5, restartOnFailure: async () => false },
+    })
+    this.#consumer = consumer
+    try {
+      consumer.on(consumer.events.GROUP_JOIN, (event) => this.#joined(event))
+      consumer.on(consumer.events.CRASH, ({ payload }) => this.#crashed(consumer, payload.error))
+      await consumer.connect()
+      await consumer.subscribe({ topics: [...topics], fromBeginning: true })
+      await consumer.run({
+        autoCommit: false,
+        partitionsConsumedConcurrently: PARTITIONS_AT_ONCE,
+        eachBatch: (payload) => this.#take(payload),
+      })
+    } catch (error) {
+      await consumer.disconnect().catch(() => {})
+      throw kafkaError(error, `consuming ${topics.join(', ')}`, brokers)
+    }
+  }
+
+  #joined(event: ConsumerGroupJoinEvent): void {
+    this.#failures = 0
+    const assignment = Object.entries(event.payload.memberAssignment)
+    this.#handler?.onAssigned(
+      assignment.flatMap(([topic, partitions]) =>
+        partitions.map((partition) => ({ topic, partition })),
+      ),
+    )
+  }
+
+  #crashed(consumer: Consumer, cause: Error): void {
+    if (this.#isStopped || consumer !== this.#consumer) return
+    const { topics, brokers } = this.#options
+    const error = kafkaError(cause, `consuming ${topics.join(', ')}`, brokers)
+    if (!error.retryable) {
+      this.#handler?.onFailure(error)
+      return
+    }
+    this.#handler?.onInterrupted(error, ++this.#failures)
+    setTimeout(() => {
+      if (this.#isStopped) return
+      this.#consume().catch((failure) => this.#crashed(this.#consumer as Consumer, failure))
+    }, RESTART_AFTER_MS)
+  }
+
+  /**
+   * Hands one batch to the road. What the heartbeat rejects with must reach kafkajs, which then
+   * joins the group again; anything else must not, because kafkajs would fetch the batch anew.
+   */
+  async #take(payload: EachBatchPayload): Promise<void> {
+    let rebalance: unknown
+    const control: BatchControl = {
+      isStale: () => payload.isStale() || !payload.isRunning(),
+      heartbeat: async () => {
+        try {
+          await payload.heartbeat()
+        } catch (error) {
+          rebalance = error
+          throw error
+        }
+      },
+    }
+    try {
+      await this.#handler?.onBatch(fetchedBatch(payload.batch), control)
+    } catch (error) {
+      if (error === rebalance) throw error
+      this.#handler?.onFailure(error)
+    }
+  }
+
+  /** kafkajs throws when it is not running; positions are read anew when it runs again. */
+  #whileConsuming(call: (consumer: Consumer) => void): void {
+    if (this.#consumer === null) return
+    try {
+      call(this.#consumer)
+    } catch (error) {
+      if (!messageOf(error).includes('Consumer group was not initialized')) throw error
+    }
+  }
+}
+
+/** Our decoder has made the records; what is left is to say where they stand. */
+function fetchedBatch(batch: Batch): FetchedBatch {
+  const { topic, partition } = batch
+  const messages = batch.messages as unknown as DecodedRecord[]
+  for (const message of messages) {
+    message.topic = topic
+    message.partition = partition
+  }
+  const { fetchedOffset } = batch as Batch & { readonly fetchedOffset: string }
+  const nextOffset = Number(batch.lastOffset()) + 1
+  return { topic, partition, messages, fetchedOffset: Number(fetchedOffset), nextOffset }
+}

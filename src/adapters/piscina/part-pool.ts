@@ -1,0 +1,55 @@
+import { availableParallelism } from 'node:os'
+import { Piscina } from 'piscina'
+import type { PartResult, PartRunner, PartTask } from '../../pipeline/part-task.ts'
+import type { CassandraOptions } from '../cassandra/connection.ts'
+import type { S3Options } from '../s3/s3-client.ts'
+
+/** What every worker thread is started with: its own ways to the services. */
+export interface PartWorkerData {
+  readonly s3: S3Options
+  readonly cassandra: CassandraOptions
+}
+
+/** How large the pool is. */
+export interface PartPoolOptions {
+  /** 0: one a core. */
+  readonly threads: number
+  /** Parts that one thread works on at a time: one is sealed while another is sent. */
+  readonly tasksPerThread: number
+}
+
+/**
+ * The pool that works parts. `atomics: 'disabled'`, because Piscina otherwise blocks the event loop
+ * of an idle worker, and with it the sockets that the worker holds open. Threads are never given
+ * back, so that connections and compiled code stay warm.
+ */
+export class PartPool implements PartRunner {
+  readonly #pool: Piscina<PartTask, PartResult>
+
+  constructor(options: PartPoolOptions, workerData: PartWorkerData) {
+    const threads = options.threads === 0 ? availableParallelism() : options.threads
+    this.#pool = new Piscina({
+      filename: workerUrl().href,
+      name: 'default',
+      minThreads: threads,
+      maxThreads: threads,
+      concurrentTasksPerWorker: options.tasksPerThread,
+      atomics: 'disabled',
+      workerData,
+    })
+  }
+
+  run(task: PartTask): Promise<PartResult> {
+    return this.#pool.run(task, { transferList: [task.buffer] })
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.destroy()
+  }
+}
+
+/** The worker beside this file, in TypeScript when run from source and in JavaScript when built. */
+function workerUrl(): URL {
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+  return new URL(`../../../workers/part.${extension}`, import.meta.url)
+}

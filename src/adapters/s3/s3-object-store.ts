@@ -1,0 +1,197 @@
+import { crc32 } from 'node:zlib'
+import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  HeadObjectCommand,
+  PutObjectCommand,
+  type S3Client,
+  UploadPartCommand,
+} from '@aws-sdk/client-s3'
+import { isSealError, SealError } from '../../errors.ts'
+import type { ObjectMetadata, ObjectStore, PartReceipt } from '../../segment/object-store.ts'
+import { createS3Client, placeOfBucket, type S3Options } from './s3-client.ts'
+import { s3Error, statusOf } from './s3-errors.ts'
+
+const CONTENT_TYPE = 'application/octet-stream'
+const PRECONDITION_FAILED = 412
+
+/**
+ * The object store over the AWS SDK's client, with a multipart upload of our own: parts go out of
+ * ready buffers with a CRC32 each, and an answer that got lost is settled by asking what is there.
+ */
+export class S3ObjectStore implements ObjectStore {
+  readonly #client: S3Client
+  readonly #options: S3Options
+
+  constructor(options: S3Options) {
+    this.#client = createS3Client(options)
+    this.#options = options
+  }
+
+  async put(key: string, body: Uint8Array, metadata: ObjectMetadata): Promise<void> {
+    const command = new PutObjectCommand({
+      Bucket: this.#options.bucket,
+      Key: key,
+      Body: body,
+      ContentType: CONTENT_TYPE,
+      ChecksumCRC32: checksumOf(body),
+      IfNoneMatch: '*',
+      Metadata: { ...metadata },
+    })
+    try {
+      await this.#client.send(command)
+    } catch (error) {
+      const isOurs =
+        statusOf(error) === PRECONDITION_FAILED &&
+        (await this.#holds(key, { bytes: body.length, metadata }))
+      if (!isOurs) throw this.#error(error, `PUT ${key}`)
+    }
+  }
+
+  /** Writes a small object, whatever was there before. For records that never change. */
+  async overwrite(key: string, body: Uint8Array, contentType: string): Promise<void> {
+    const command = new PutObjectCommand({
+      Bucket: this.#options.bucket,
+      Key: key,
+      Body: body,
+      ContentType: contentType,
+      ChecksumCRC32: checksumOf(body),
+    })
+    await this.#try(`PUT ${key}`, () => this.#client.send(command))
+  }
+
+  async createUpload(key: string, metadata: ObjectMetadata): Promise<string> {
+    const command = new CreateMultipartUploadCommand({
+      Bucket: this.#options.bucket,
+      Key: key,
+      ContentType: CONTENT_TYPE,
+      ChecksumAlgorithm: 'CRC32',
+      Metadata: { ...metadata },
+    })
+    const { UploadId } = await this.#try(`opening the upload of ${key}`, () =>
+      this.#client.send(command),
+    )
+    return required(UploadId, 'an upload id')
+  }
+
+  async uploadPart(
+    key: string,
+    uploadId: string,
+    partNumber: number,
+    body: Uint8Array,
+  ): Promise<PartReceipt> {
+    const checksum = checksumOf(body)
+    const command = new UploadPartCommand({
+      Bucket: this.#options.bucket,
+      Key: key,
+      UploadId: uploadId,
+      PartNumber: partNumber,
+      Body: body,
+      ChecksumCRC32: checksum,
+    })
+    const { ETag } = await this.#try(`part ${partNumber} of ${key}`, () =>
+      this.#client.send(command),
+    )
+    return { partNumber, etag: required(ETag, 'an ETag'), checksum }
+  }
+
+  async completeUpload(
+    key: string,
+    uploadId: string,
+    parts: readonly PartReceipt[],
+    expected: { readonly bytes: number; readonly metadata: ObjectMetadata },
+  ): Promise<void> {
+    const command = new CompleteMultipartUploadCommand({
+      Bucket: this.#options.bucket,
+      Key: key,
+      UploadId: uploadId,
+      IfNoneMatch: '*',
+      MultipartUpload: {
+        Parts: parts.map(({ partNumber, etag, checksum }) => ({
+          PartNumber: partNumber,
+          ETag: etag,
+          ChecksumCRC32: checksum,
+        })),
+      },
+    })
+    try {
+      await this.#client.send(command)
+    } catch (error) {
+      // The first answer may have got lost; then the upload is gone and the object is there.
+      if (!(await this.#holds(key, expected))) throw this.#error(error, `completing ${key}`)
+    }
+  }
+
+  async abortUpload(key: string, uploadId: string): Promise<void> {
+    const command = new AbortMultipartUploadCommand({
+      Bucket: this.#options.bucket,
+      Key: key,
+      UploadId: uploadId,
+    })
+    try {
+      await this.#client.send(command)
+    } catch (error) {
+      if (error instanceof Error && error.name === 'NoSuchUpload') return
+      throw this.#error(error, `aborting the upload of ${key}`)
+    }
+  }
+
+  /**
+   * Finds out whether objects can be written, and leaves nothing behind: an upload is opened under
+   * `prefix` and aborted. Throws SEAL_STORE_REFUSED or SEAL_STORE_UNAVAILABLE.
+   */
+  async checkWritable(prefix: string): Promise<void> {
+    const key = `${prefix}/write-check`
+    await this.abortUpload(key, await this.createUpload(key, {}))
+  }
+
+  async close(): Promise<void> {
+    this.#client.destroy()
+  }
+
+  /** Whether the object at `key` is the one that this very writing has made. */
+  async #holds(
+    key: string,
+    expected: { readonly bytes: number; readonly metadata: ObjectMetadata },
+  ): Promise<boolean> {
+    try {
+      const command = new HeadObjectCommand({ Bucket: this.#options.bucket, Key: key })
+      const { ContentLength, Metadata } = await this.#client.send(command)
+      const isSame = Object.entries(expected.metadata).every(
+        ([name, value]) => Metadata?.[name] === value,
+      )
+      return isSame && ContentLength === expected.bytes
+    } catch (error) {
+      const failure = this.#error(error, `looking at ${key}`)
+      if (isSealError(failure, 'SEAL_OBJECT_MISSING')) return false
+      throw failure
+    }
+  }
+
+  async #try<T>(doing: string, call: () => Promise<T>): Promise<T> {
+    try {
+      return await call()
+    } catch (error) {
+      throw this.#error(error, doing)
+    }
+  }
+
+  #error(error: unknown, doing: string): SealError {
+    return s3Error(error, doing, placeOfBucket(this.#options))
+  }
+}
+
+/** CRC32 as S3 wants it: big-endian, in base64. */
+function checksumOf(body: Uint8Array): string {
+  const bytes = Buffer.alloc(4)
+  bytes.writeUInt32BE(crc32(body))
+  return bytes.toString('base64')
+}
+
+function required(value: string | undefined, what: string): string {
+  if (value !== undefined) return value
+  throw new SealError('SEAL_STORE_UNAVAILABLE', `the object store answers without ${what}`, {
+    retryable: true,
+  })
+}

@@ -1,0 +1,45 @@
+import { randomUUID } from 'node:crypto'
+import type { Clock } from '../clock.ts'
+import { SealError } from '../errors.ts'
+import { WRAPPED_DEK_BYTES_MAX } from '../limits.ts'
+import { Dek } from './dek.ts'
+import type { KeyStore } from './key-store.ts'
+import type { GeneratedDataKey, Kms } from './kms.ts'
+import { kmsContextOf } from './kms-context.ts'
+
+/** What it takes to make a DEK. */
+export interface DekMaker {
+  readonly kms: Kms
+  readonly keyStore: KeyStore
+  readonly kekId: string
+  readonly clock: Clock
+}
+
+/**
+ * Makes a DEK for `keyDomain`. When it resolves, the wrapped key is durable in the key store, so
+ * that nothing can ever be sealed under a key that is lost with this process. The caller holds the
+ * first share of the DEK. Throws SEAL_KMS_*, SEAL_MAPPING_* and SEAL_STORE_*.
+ */
+export async function createDek(maker: DekMaker, keyDomain: string): Promise<Dek> {
+  const dekId = randomUUID()
+  const made = await maker.kms.generateDataKey(maker.kekId, kmsContextOf(dekId, keyDomain))
+  const { kekId, kekVersion, wrapped } = made
+  const record = { dekId, keyDomain, kekId, kekVersion, wrapped, createdAtMs: maker.clock.nowMs() }
+  const dek = new Dek(record, made.plaintext)
+  try {
+    refuseOversized(made)
+    await maker.keyStore.recordDek(record)
+    return dek
+  } catch (error) {
+    dek.release()
+    throw error
+  }
+}
+
+function refuseOversized(made: GeneratedDataKey): void {
+  if (made.wrapped.length <= WRAPPED_DEK_BYTES_MAX) return
+  throw new SealError(
+    'SEAL_KMS_REFUSED',
+    `the KMS wraps data keys into ${made.wrapped.length} bytes; object metadata holds ${WRAPPED_DEK_BYTES_MAX}`,
+  )
+}

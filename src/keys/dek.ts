@@ -1,0 +1,84 @@
+import { createSecretKey, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto'
+import { inspect } from 'node:util'
+import {
+  keysForNewSegment,
+  keysForSegment,
+  type NewSegmentKeys,
+  type SegmentKeys,
+} from '../crypto/segment-keys.ts'
+import { SealError } from '../errors.ts'
+import { SALT_BYTES, type SegmentHeader } from '../format/segment-header.ts'
+import type { DekRecord } from './key-store.ts'
+import { hashKmsContext, kmsContextOf } from './kms-context.ts'
+
+/**
+ * A data key in use. Its bytes can be neither read nor printed: all it does is derive the keys of
+ * segments. It lives until its last holder lets go: whoever keeps one calls {@link retain} and,
+ * when done, {@link release}; the maker holds the first share.
+ */
+export class Dek {
+  readonly record: DekRecord
+  readonly #contextHash: Uint8Array
+  #key: KeyObject | null
+  #holders = 1
+
+  /** Takes over `plaintext`: it is copied into a key object and zeroed. */
+  constructor(record: DekRecord, plaintext: Uint8Array) {
+    if (plaintext.length !== 32) {
+      plaintext.fill(0)
+      throw new SealError(
+        'SEAL_KMS_REFUSED',
+        `the KMS gave a data key of ${plaintext.length} bytes`,
+      )
+    }
+    this.record = record
+    this.#key = createSecretKey(plaintext)
+    this.#contextHash = hashKmsContext(kmsContextOf(record.dekId, record.keyDomain))
+    plaintext.fill(0)
+  }
+
+  /** Keys and header of a segment to be written, with a salt of its own. */
+  newSegment(segmentId: string, createdAtMs: number): NewSegmentKeys {
+    return keysForNewSegment(this.#held(), {
+      segmentId,
+      generation: 1,
+      dekId: this.record.dekId,
+      salt: randomBytes(SALT_BYTES),
+      createdAtMs,
+      kmsContextHash: this.#contextHash,
+    })
+  }
+
+  /** Keys of a segment to be read. Throws SEAL_COMMITMENT_MISMATCH when it is not under this DEK. */
+  openSegment(header: SegmentHeader): SegmentKeys {
+    if (!timingSafeEqual(this.#contextHash, header.kmsContextHash)) {
+      throw new SealError(
+        'SEAL_COMMITMENT_MISMATCH',
+        `segment ${header.segmentId}: its header names another key context than its metadata`,
+      )
+    }
+    return keysForSegment(this.#held(), header)
+  }
+
+  /** One more holder. Returns the DEK itself. */
+  retain(): this {
+    this.#held()
+    this.#holders++
+    return this
+  }
+
+  /** One holder less; the key is dropped with the last. */
+  release(): void {
+    if (this.#holders > 0 && --this.#holders === 0) this.#key = null
+  }
+
+  /** What a log or a debugger may see. */
+  [inspect.custom](): string {
+    return `Dek(${this.record.dekId}${this.#key === null ? ', destroyed' : ''})`
+  }
+
+  #held(): KeyObject {
+    if (this.#key === null) throw new Error(`DEK ${this.record.dekId} is used after its release`)
+    return this.#key
+  }
+}

@@ -1,0 +1,24 @@
+/** Where the segments and the key directory stand in the bucket; `prefix` has no slash at its ends. */
+export interface ObjectNames {
+  readonly prefix: string
+}
+
+/** `<prefix>/segments/<domain>/<yyyy>/<mm>/<dd>/<hh>/<segment-id>.seal`, in UTC. */
+export function segmentObjectKey(
+  names: ObjectNames,
+  keyDomain: string,
+  segmentId: string,
+  createdAtMs: number,
+): string {
+  const hour = new Date(createdAtMs)
+    .toISOString()
+    .slice(0, 13)
+    .replace('T', '-')
+    .replaceAll('-', '/')
+  return `${names.prefix}/segments/${encodeURIComponent(keyDomain)}/${hour}/${segmentId}.seal`
+}
+
+/** `<prefix>/deks/<dek-id>.json`: one small object a DEK, the key directory. */
+export function dekObjectKey(names: ObjectNames, dekId: string): string {
+  return `${names.prefix}/deks/${dekId}.json`
+}

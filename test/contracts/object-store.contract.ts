@@ -1,0 +1,133 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { PART_BYTES_MIN } from '../../src/limits.ts'
+import type { ObjectReader } from '../../src/reader/object-reader.ts'
+import type { ObjectMetadata, ObjectStore } from '../../src/segment/object-store.ts'
+
+/** The two sides of one bucket, and what lets go of them. */
+export interface BucketUnderTest {
+  readonly store: ObjectStore
+  readonly reader: ObjectReader
+  close(): Promise<void>
+}
+
+const refused = expect.objectContaining({ code: 'SEAL_STORE_REFUSED', retryable: false })
+const malformed = expect.objectContaining({ code: 'SEAL_MALFORMED' })
+const missing = expect.objectContaining({ code: 'SEAL_OBJECT_MISSING' })
+
+const newKey = () => `contract/${randomUUID()}/a%2Fb.seal`
+const newMetadata = (): ObjectMetadata => ({ 'ss-v': '1', 'ss-u': randomUUID() })
+
+/** What every {@link ObjectStore} and {@link ObjectReader} does. */
+export function objectStoreContract(
+  name: string,
+  open: () => BucketUnderTest | Promise<BucketUnderTest>,
+): void {
+  describe(`${name} as an object store`, () => {
+    let bucket: BucketUnderTest
+
+    beforeAll(async () => {
+      bucket = await open()
+    })
+    afterAll(() => bucket.close())
+
+    const contentOf = async (key: string, bytes: number) =>
+      (await bucket.reader.readRange(key, 0, bytes)).bytes
+
+    describe('put and readRange', () => {
+      it('give bytes and metadata of one version back', async () => {
+        const [key, body, metadata] = [newKey(), randomBytes(500), newMetadata()]
+        const before = Buffer.from(body)
+        await bucket.store.put(key, body, metadata)
+        const range = await bucket.reader.readRange(key, 100, 50)
+        expect(range.bytes.equals(body.subarray(100, 150))).toBe(true)
+        expect(range.metadata).toEqual(metadata)
+        expect((await contentOf(key, 500)).equals(body)).toBe(true)
+        expect(body.equals(before)).toBe(true)
+      })
+
+      it('take the same writing twice, and no other one', async () => {
+        const [key, body, metadata] = [newKey(), randomBytes(500), newMetadata()]
+        await bucket.store.put(key, body, metadata)
+        await bucket.store.put(key, body, metadata)
+        const other = bucket.store.put(key, randomBytes(500), newMetadata())
+        await expect(other).rejects.toEqual(refused)
+        expect((await contentOf(key, 500)).equals(body)).toBe(true)
+      })
+
+      it('refuse a range that the object does not hold in full', async () => {
+        const key = newKey()
+        await bucket.store.put(key, randomBytes(500), newMetadata())
+        await expect(bucket.reader.readRange(key, 499, 1)).resolves.toBeDefined()
+        await expect(bucket.reader.readRange(key, 499, 2)).rejects.toEqual(malformed)
+        await expect(bucket.reader.readRange(key, 500, 1)).rejects.toEqual(malformed)
+      })
+
+      it('tell that an object is missing', async () => {
+        await expect(bucket.reader.readRange(newKey(), 0, 1)).rejects.toEqual(missing)
+      })
+    })
+
+    describe('a multipart upload', () => {
+      const parts = [
+        randomBytes(PART_BYTES_MIN),
+        randomBytes(PART_BYTES_MIN),
+        randomBytes(10),
+      ] as const
+      const body = Buffer.concat(parts)
+
+      const begin = async () => {
+        const [key, metadata] = [newKey(), newMetadata()]
+        const uploadId = await bucket.store.createUpload(key, metadata)
+        return { key, uploadId, expected: { bytes: body.length, metadata } }
+      }
+
+      it('joins its parts in their order, whichever came first, and is not seen before', async () => {
+        const { key, uploadId, expected } = await begin()
+        const send = (n: number) =>
+          bucket.store.uploadPart(key, uploadId, n, parts[n - 1] as Buffer)
+        const [third, first, second] = [await send(3), await send(1), await send(2)]
+        expect([first.partNumber, second.partNumber, third.partNumber]).toEqual([1, 2, 3])
+        await expect(bucket.reader.readRange(key, 0, 1)).rejects.toEqual(missing)
+        await bucket.store.completeUpload(key, uploadId, [first, second, third], expected)
+        expect((await contentOf(key, body.length)).equals(body)).toBe(true)
+        const { metadata } = await bucket.reader.readRange(key, body.length - 1, 1)
+        expect(metadata).toEqual(expected.metadata)
+        // The answer may have got lost: asking again settles it.
+        await bucket.store.completeUpload(key, uploadId, [first, second, third], expected)
+      })
+
+      it('replaces a part that is sent again', async () => {
+        const { key, uploadId, expected } = await begin()
+        await bucket.store.uploadPart(key, uploadId, 1, randomBytes(PART_BYTES_MIN))
+        const receipt = await bucket.store.uploadPart(key, uploadId, 1, parts[0])
+        const { metadata } = expected
+        const bytes = parts[0].length
+        await bucket.store.completeUpload(key, uploadId, [receipt], { bytes, metadata })
+        expect((await contentOf(key, bytes)).equals(parts[0])).toBe(true)
+      })
+
+      it('leaves nothing when it is aborted, twice if need be', async () => {
+        const { key, uploadId, expected } = await begin()
+        const receipt = await bucket.store.uploadPart(key, uploadId, 1, parts[0])
+        await bucket.store.abortUpload(key, uploadId)
+        await bucket.store.abortUpload(key, uploadId)
+        await expect(bucket.reader.readRange(key, 0, 1)).rejects.toEqual(missing)
+        await expect(bucket.store.uploadPart(key, uploadId, 2, parts[1])).rejects.toEqual(refused)
+        const completing = bucket.store.completeUpload(key, uploadId, [receipt], expected)
+        await expect(completing).rejects.toEqual(refused)
+      })
+
+      it('does not overwrite an object that somebody else has put there', async () => {
+        const { key, uploadId, expected } = await begin()
+        const theirs = randomBytes(20)
+        await bucket.store.put(key, theirs, newMetadata())
+        const receipt = await bucket.store.uploadPart(key, uploadId, 1, parts[0])
+        const completing = bucket.store.completeUpload(key, uploadId, [receipt], expected)
+        await expect(completing).rejects.toEqual(refused)
+        expect((await contentOf(key, 20)).equals(theirs)).toBe(true)
+        await bucket.store.abortUpload(key, uploadId)
+      })
+    })
+  })
+}

@@ -1,0 +1,26 @@
+import type { Clock } from '../../src/clock.ts'
+
+/** Time that passes only when somebody sleeps or a test says so. */
+export class ManualClock implements Clock {
+  /** Every sleep that was asked for, in milliseconds. */
+  readonly slept: number[] = []
+  #elapsedMs = 1_000
+
+  nowMs(): number {
+    return Date.UTC(2026, 0, 2, 3, 4, 5) + this.#elapsedMs
+  }
+
+  elapsedMs(): number {
+    return this.#elapsedMs
+  }
+
+  async sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
+    if (signal?.aborted) return
+    this.slept.push(delayMs)
+    this.advance(delayMs)
+  }
+
+  advance(ms: number): void {
+    this.#elapsedMs += ms
+  }
+}

@@ -1,0 +1,104 @@
+import type { DekRecord, KeyStore } from '../../src/keys/key-store.ts'
+import type {
+  DekEntry,
+  FrameColumns,
+  MappedMessage,
+  MappingReader,
+  MappingWriter,
+  SegmentEntry,
+  SegmentIntent,
+  SegmentKey,
+  SegmentSummary,
+} from '../../src/mapping/mapping-store.ts'
+
+interface SegmentRecord {
+  intent?: SegmentIntent
+  summary?: SegmentSummary
+  publishedAtMs?: number
+  readonly rows: Map<string, MappedMessage>
+}
+
+/** The mapping store in memory, held to the same contract as the one over Cassandra. */
+export class MemoryMappingStore implements MappingWriter, MappingReader, KeyStore {
+  readonly #deks = new Map<string, DekRecord>()
+  readonly #segments = new Map<string, Map<string, SegmentRecord>>()
+
+  async recordDek(dek: DekRecord): Promise<void> {
+    this.#deks.set(dek.dekId, { ...dek, wrapped: dek.wrapped.slice() })
+  }
+
+  async recordIntent(intent: SegmentIntent): Promise<void> {
+    this.#segment(intent).intent = { ...intent }
+  }
+
+  async writeRows(segment: SegmentKey, _objectKey: string, frames: FrameColumns): Promise<void> {
+    const { rows } = this.#segment(segment)
+    for (let i = 0; i < frames.count; i++) {
+      const { topic, partition } = frames.sources[frames.source[i] as number] as {
+        topic: string
+        partition: number
+      }
+      const offset = frames.offset[i] as number
+      const position = frames.position[i] as number
+      const length = frames.length[i] as number
+      const row = { topic, partition, offset, position, length }
+      rows.set(`${topic} ${partition} ${offset}`, row)
+    }
+  }
+
+  async recordSealed(summary: SegmentSummary): Promise<void> {
+    this.#segment(summary).summary = { ...summary }
+  }
+
+  async recordPublished(segment: SegmentKey, publishedAtMs: number): Promise<void> {
+    this.#segment(segment).publishedAtMs = publishedAtMs
+  }
+
+  async findDek(dekId: string): Promise<DekEntry | null> {
+    const dek = this.#deks.get(dekId)
+    return dek === undefined ? null : entryOf(dek)
+  }
+
+  async *deksOfKek(kekId: string, kekVersion?: string): AsyncGenerator<DekEntry> {
+    const found = [...this.#deks.values()]
+      .filter((dek) => dek.kekId === kekId || dek.kekId.endsWith(`/${kekId}`))
+      .filter((dek) => kekVersion === undefined || dek.kekVersion === kekVersion)
+      .sort((a, b) => a.createdAtMs - b.createdAtMs)
+    for (const dek of found) yield entryOf(dek)
+  }
+
+  async *segmentsOfDek(dekId: string): AsyncGenerator<SegmentEntry> {
+    for (const { intent, summary, publishedAtMs } of this.#segments.get(dekId)?.values() ?? []) {
+      if (intent === undefined) continue
+      const done = publishedAtMs === undefined ? 'sealed' : 'published'
+      yield {
+        ...intent,
+        state: summary === undefined && publishedAtMs === undefined ? 'intended' : done,
+        messageCount: summary?.messageCount ?? null,
+        bytes: summary?.bytes ?? null,
+      }
+    }
+  }
+
+  async *messagesOfSegment(segment: SegmentKey): AsyncGenerator<MappedMessage> {
+    const rows = this.#segments.get(segment.dekId)?.get(segment.segmentId)?.rows.values() ?? []
+    yield* [...rows].sort(
+      (a, b) =>
+        Buffer.compare(Buffer.from(a.topic), Buffer.from(b.topic)) ||
+        a.partition - b.partition ||
+        a.offset - b.offset,
+    )
+  }
+
+  #segment({ dekId, segmentId }: SegmentKey): SegmentRecord {
+    const ofDek = this.#segments.get(dekId) ?? new Map<string, SegmentRecord>()
+    this.#segments.set(dekId, ofDek)
+    const segment = ofDek.get(segmentId) ?? { rows: new Map() }
+    ofDek.set(segmentId, segment)
+    return segment
+  }
+}
+
+function entryOf({ dekId, keyDomain, kekId, kekVersion, createdAtMs }: DekRecord): DekEntry {
+  return { dekId, keyDomain, kekId, kekVersion, createdAtMs }
+}

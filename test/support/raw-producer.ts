@@ -1,0 +1,88 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { type Compression, encodeRecordBatch, type RawRecord } from './record-batch.ts'
+
+/** Where a broker put the first record of a batch, and the time it gave to an append-time topic. */
+export interface Appended {
+  readonly baseOffset: number
+  /** -1 where the topic keeps the time of its producers. */
+  readonly appendedAtMs: bigint
+}
+
+const PRODUCE = 0
+const PRODUCE_VERSION = 3
+const ALL_REPLICAS = -1
+const TIMEOUT_MS = 10_000
+
+/** Appends one batch as it stands, by one Produce request on a connection of its own. */
+export async function appendBatch(
+  broker: string,
+  at: { readonly topic: string; readonly partition: number },
+  records: readonly RawRecord[],
+  compression: Compression = 'none',
+): Promise<Appended> {
+  const request = produceRequest(at, encodeRecordBatch(records, compression))
+  const response = await ask(broker, request)
+  // correlation id, one topic with its name, one partition with its number
+  const start = 4 + 4 + 2 + Buffer.byteLength(at.topic) + 4 + 4
+  const error = response.readInt16BE(start)
+  if (error !== 0) throw new Error(`the broker refuses the batch with error ${error}`)
+  return {
+    baseOffset: Number(response.readBigInt64BE(start + 2)),
+    appendedAtMs: response.readBigInt64BE(start + 10),
+  }
+}
+
+function produceRequest(at: { topic: string; partition: number }, batch: Buffer): Buffer {
+  const body = Buffer.concat([
+    int16(PRODUCE),
+    int16(PRODUCE_VERSION),
+    int32(1),
+    string('sealstream-test'),
+    int16(-1),
+    int16(ALL_REPLICAS),
+    int32(TIMEOUT_MS),
+    int32(1),
+    string(at.topic),
+    int32(1),
+    int32(at.partition),
+    int32(batch.length),
+    batch,
+  ])
+  return Buffer.concat([int32(body.length), body])
+}
+
+/** Sends one request and gives its answer without the length. */
+async function ask(broker: string, request: Buffer): Promise<Buffer> {
+  const [host, port] = broker.split(':')
+  const socket = connect({ host: host as string, port: Number(port) })
+  try {
+    await once(socket, 'connect')
+    socket.write(request)
+    let answer = Buffer.alloc(0)
+    for await (const chunk of socket) {
+      answer = Buffer.concat([answer, chunk as Buffer])
+      if (answer.length >= 4 && answer.length >= 4 + answer.readInt32BE(0)) break
+    }
+    if (answer.length < 4) throw new Error(`${broker} closed the connection without an answer`)
+    return answer.subarray(4)
+  } finally {
+    socket.destroy()
+  }
+}
+
+function string(text: string): Buffer {
+  return Buffer.concat([int16(Buffer.byteLength(text)), Buffer.from(text)])
+}
+
+function int16(value: number): Buffer {
+  const bytes = Buffer.alloc(2)
+  bytes.writeInt16BE(value)
+  return bytes
+}
+
+function int32(value: number): Buffer {
+  const bytes = Buffer.alloc(4)
+  bytes.writeInt32BE(value)
+  return bytes
+}

@@ -1,0 +1,116 @@
+import { randomUUID } from 'node:crypto'
+import type { NewSegmentKeys } from '../../src/crypto/segment-keys.ts'
+import type { Message } from '../../src/format/message.ts'
+import { parcelBytes } from '../../src/format/parcel.ts'
+import { parseReference, type Reference } from '../../src/format/reference-value.ts'
+import { encodeMetadata } from '../../src/format/segment-metadata.ts'
+import { createDek } from '../../src/keys/create-dek.ts'
+import type { Dek } from '../../src/keys/dek.ts'
+import type { DekRecord } from '../../src/keys/key-store.ts'
+import type { Kms } from '../../src/keys/kms.ts'
+import type { FrameColumns, MappingWriter } from '../../src/mapping/mapping-store.ts'
+import type { PartReferences, PartTask, Source } from '../../src/pipeline/part-task.ts'
+import { workPart } from '../../src/pipeline/part-worker.ts'
+import { segmentObjectKey } from '../../src/segment/object-key.ts'
+import { frameBytesOf, PartBuffer } from '../../src/segment/part-buffer.ts'
+import { ManualClock } from './manual-clock.ts'
+import type { MemoryObjectStore } from './memory-object-store.ts'
+
+export const KEK_ID = '5ea15eed-0000-4000-8000-00000000000a'
+export const CLUSTER_ID = 'cluster-a'
+export const CREATED_AT_MS = Date.UTC(2026, 0, 2, 3, 4, 5)
+
+/** Remembers the rows of every call. */
+export class RecordingMapping implements Pick<MappingWriter, 'writeRows'> {
+  readonly rows: FrameColumns[] = []
+  /** Thrown by the calls to come, one each. */
+  readonly failures: Error[] = []
+
+  async writeRows(_segment: unknown, _objectKey: string, frames: FrameColumns): Promise<void> {
+    const failure = this.failures.shift()
+    if (failure !== undefined) throw failure
+    this.rows.push(frames)
+  }
+}
+
+/** A DEK whose record is kept in `records`. */
+export function makeDek(kms: Kms, keyDomain = 'orders', records: DekRecord[] = []): Promise<Dek> {
+  const keyStore = { recordDek: async (record: DekRecord) => void records.push(record) }
+  return createDek({ kms, keyStore, kekId: KEK_ID, clock: new ManualClock() }, keyDomain)
+}
+
+export interface PreparedSegment {
+  readonly segmentId: string
+  readonly objectKey: string
+  readonly keys: NewSegmentKeys
+  readonly metadata: Record<string, string>
+  readonly task: PartTask
+}
+
+/** Packs messages into the only part of a segment, ready for its worker. */
+export function prepareSegment(dek: Dek, messages: readonly Message[]): PreparedSegment {
+  const segmentId = randomUUID()
+  const { wrapped, kekId, keyDomain } = dek.record
+  const objectKey = segmentObjectKey({ prefix: 'sealed' }, keyDomain, segmentId, CREATED_AT_MS)
+  const keys = dek.newSegment(segmentId, CREATED_AT_MS)
+  const { header, frameKey, baseNonce } = keys
+  const metadata = encodeMetadata({
+    ...{ header, wrapped, kekId, keyDomain, clusterId: CLUSTER_ID, token: randomUUID() },
+  })
+  const sources: Source[] = []
+  const part = new PartBuffer(header, 8 * 1024 * 1024)
+  messages.forEach((message, seq) => {
+    part.append(message, frameBytesOf(parcelBytes(message)), seq, sourceIndex(sources, message))
+  })
+  const { dekId } = dek.record
+  const segment = {
+    dekId,
+    segmentId,
+    objectKey,
+    clusterId: CLUSTER_ID,
+    frameKey,
+    baseNonce,
+    sources,
+  }
+  const task: PartTask = {
+    ...part.take(),
+    segment,
+    position: 0,
+    upload: { kind: 'whole-object', metadata },
+    progress: { sealed: false, uploaded: false, receipt: null, mapped: false },
+  }
+  return { segmentId, objectKey, keys, metadata, task }
+}
+
+export interface SealedSegment extends PreparedSegment {
+  /** The object as stored. */
+  readonly bytes: Buffer
+  readonly references: readonly Reference[]
+  readonly rows: FrameColumns
+}
+
+/** Seals messages into a segment of one part and stores it. */
+export async function sealSegment(
+  dek: Dek,
+  store: MemoryObjectStore,
+  messages: readonly Message[],
+): Promise<SealedSegment> {
+  const prepared = prepareSegment(dek, messages)
+  const mapping = new RecordingMapping()
+  const result = await workPart(prepared.task, { store, mapping })
+  if (!result.ok) throw new Error(result.error.message)
+  const bytes = store.objects.get(prepared.objectKey)?.bytes as Buffer
+  const references = referenceTexts(result.references).map(parseReference)
+  return { ...prepared, bytes, references, rows: mapping.rows[0] as FrameColumns }
+}
+
+/** The reference values of a part as texts. */
+export function referenceTexts({ values, ends }: PartReferences): string[] {
+  const text = Buffer.from(values).toString('utf8')
+  return [...ends].map((end, i) => text.slice(i === 0 ? 0 : ends[i - 1], end))
+}
+
+function sourceIndex(sources: Source[], { topic, partition }: Message): number {
+  const index = sources.findIndex((at) => at.topic === topic && at.partition === partition)
+  return index >= 0 ? index : sources.push({ topic, partition }) - 1
+}
