@@ -1,0 +1,144 @@
+import { connectCassandra } from '../adapters/cassandra/connection.ts'
+import { CassandraDekStore } from '../adapters/cassandra/dek-store.ts'
+import { CassandraMappingWriter } from '../adapters/cassandra/mapping-writer.ts'
+import { migrate } from '../adapters/cassandra/schema.ts'
+import { KafkaAdmin } from '../adapters/kafka/kafka-admin.ts'
+import { KafkaMessageSource } from '../adapters/kafka/kafka-message-source.ts'
+import { KafkaReferenceSink } from '../adapters/kafka/kafka-reference-sink.ts'
+import { AwsKms } from '../adapters/kms/aws-kms.ts'
+import { PartPool } from '../adapters/piscina/part-pool.ts'
+import { S3ObjectStore } from '../adapters/s3/s3-object-store.ts'
+import { systemClock } from '../clock.ts'
+import type { Config } from '../config/schema.ts'
+import { encodeDirectoryEntry } from '../keys/key-directory.ts'
+import type { KeyStore } from '../keys/key-store.ts'
+import type { Kms } from '../keys/kms.ts'
+import { observedKms } from '../keys/observed-kms.ts'
+import type { PipelineObserver } from '../pipeline/observer.ts'
+import { Pipeline, type PipelineSettings } from '../pipeline/pipeline.ts'
+import { dekObjectKey } from '../segment/object-key.ts'
+import { cassandraOptionsOf, kafkaOptionsOf, kmsOptionsOf, s3OptionsOf } from './service-options.ts'
+
+/** A road that is ready to run, and the one call that ends everything it is connected to. */
+export interface Encryptor {
+  readonly pipeline: Pipeline
+  /** Ends every connection and thread. Stop the pipeline first. */
+  close(): Promise<void>
+}
+
+/** Hears what the client libraries report. */
+export type LibraryLog = (level: string, message: string) => void
+
+/**
+ * Connects to everything, checks what can be checked before the first message (topics, bucket,
+ * schema, key), and wires the road. Throws the first thing that is wrong, with nothing left open.
+ */
+export async function composeEncryptor(
+  config: Config,
+  observer: PipelineObserver,
+  onLog: LibraryLog,
+): Promise<Encryptor> {
+  const closers: (() => Promise<void>)[] = []
+  const close = async () => {
+    for (const end of closers.reverse()) await end().catch(() => {})
+  }
+  try {
+    return { pipeline: await wire(config, observer, onLog, closers), close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function wire(
+  config: Config,
+  observer: PipelineObserver,
+  onLog: LibraryLog,
+  closers: (() => Promise<void>)[],
+): Promise<Pipeline> {
+  const kafka = kafkaOptionsOf(config, onLog)
+  const admin = new KafkaAdmin(kafka)
+  closers.push(() => admin.close())
+  const clusterId = await admin.connect()
+  await prepareTopics(config, admin)
+
+  const store = new S3ObjectStore(s3OptionsOf(config))
+  closers.push(() => store.close())
+  await store.checkWritable(config.s3.prefix)
+
+  const cassandra = cassandraOptionsOf(config)
+  await migrate(cassandra, config.cassandra)
+  const session = await connectCassandra(cassandra)
+  closers.push(() => session.close())
+  const mapping = new CassandraMappingWriter(session, systemClock)
+
+  const kms = observedKms(new AwsKms(kmsOptionsOf(config)), (...call) => observer.kmsCall(...call))
+  closers.push(() => kms.close())
+  await checkKek(kms, config.kms.keyId)
+
+  const runner = new PartPool(config.workers, { s3: s3OptionsOf(config), cassandra })
+  closers.push(() => runner.close())
+  const { groupId, transactionTimeoutMs } = config.kafka
+  const source = new KafkaMessageSource({ ...config.kafka, ...kafka }, admin, clusterId)
+  const sink = new KafkaReferenceSink({ ...kafka, groupId, transactionTimeoutMs })
+  const keyStore = everyKeyStore(config, store, new CassandraDekStore(session))
+  const keys = { kms, keyStore, kekId: config.kms.keyId }
+  const parts = { source, sink, store, mapping, runner, keys, observer, clock: systemClock }
+  return new Pipeline(parts, settingsOf(config))
+}
+
+/** Source topics must be there; the topics that sealstream itself writes are created to match. */
+async function prepareTopics(config: Config, admin: KafkaAdmin): Promise<void> {
+  const { topics, createTopics, replicationFactor, referenceTopicSuffix } = config.kafka
+  const sources = await admin.requireTopics(topics)
+  const suffixes = [referenceTopicSuffix]
+  if (config.message.onUnsealable === 'quarantine') {
+    suffixes.push(config.kafka.quarantineTopicSuffix)
+  }
+  const outputs = suffixes.flatMap((suffix) =>
+    [...sources].map(([topic, partitions]) => [topic + suffix, partitions] as const),
+  )
+  if (!createTopics) {
+    await admin.requireTopics(outputs.map(([topic]) => topic))
+    return
+  }
+  const existing = await admin.partitionCounts(outputs.map(([topic]) => topic))
+  for (const [topic, partitions] of outputs) {
+    if (!existing.has(topic)) await admin.createTopic(topic, partitions, replicationFactor)
+  }
+}
+
+/** Asks for one data key and throws it away, so that a wrong key shows now and not at 3 a.m. */
+async function checkKek(kms: Kms, kekId: string): Promise<void> {
+  const { plaintext } = await kms.generateDataKey(kekId, { app: 'sealstream', use: 'start-check' })
+  plaintext.fill(0)
+}
+
+/** A wrapped DEK is recorded in Cassandra and in the key directory; both before its first use. */
+function everyKeyStore({ s3 }: Config, store: S3ObjectStore, table: KeyStore): KeyStore {
+  return {
+    async recordDek(dek) {
+      const entry = encodeDirectoryEntry(dek)
+      await Promise.all([
+        table.recordDek(dek),
+        store.overwrite(dekObjectKey(s3, dek.dekId), entry, 'application/json'),
+      ])
+    },
+  }
+}
+
+function settingsOf(config: Config): PipelineSettings {
+  const { referenceTopicSuffix, quarantineTopicSuffix, lanes } = config.kafka
+  const { bytesMax, messagesMax, ageMs } = config.segment
+  return {
+    lanes,
+    referenceTopicSuffix,
+    quarantineTopicSuffix,
+    prefix: config.s3.prefix,
+    messageBytesMax: config.message.bytesMax,
+    onUnsealable: config.message.onUnsealable,
+    segment: { bytesMax, messagesMax, ageMs, partBytesMax: config.part.bytesMax },
+    window: config.window,
+    inFlightBytesMax: config.memory.inFlightBytesMax,
+  }
+}

@@ -1,0 +1,59 @@
+import type { CassandraOptions } from '../adapters/cassandra/connection.ts'
+import type { KafkaOptions } from '../adapters/kafka/kafka-client.ts'
+import type { AwsKmsOptions } from '../adapters/kms/aws-kms.ts'
+import type { S3Options } from '../adapters/s3/s3-client.ts'
+import type { Config } from '../config/schema.ts'
+
+/** The S3 part of the configuration, as its adapter takes it. Plain data: it goes to workers too. */
+export function s3OptionsOf({ s3 }: Config): S3Options {
+  const { endpoint, region, bucket, forcePathStyle, accessKeyId, secretAccessKey } = s3
+  const { requestTimeoutMs } = s3
+  return {
+    endpoint,
+    region,
+    bucket,
+    forcePathStyle,
+    accessKeyId,
+    secretAccessKey,
+    requestTimeoutMs,
+  }
+}
+
+/** The KMS part of the configuration, as its adapter takes it. */
+export function kmsOptionsOf({ kms }: Config): AwsKmsOptions {
+  const { endpoint, region, accessKeyId, secretAccessKey, requestTimeoutMs } = kms
+  return { endpoint, region, accessKeyId, secretAccessKey, requestTimeoutMs }
+}
+
+/** The Cassandra part of the configuration, as its adapter takes it. Plain data as well. */
+export function cassandraOptionsOf({ cassandra }: Config): CassandraOptions {
+  const { contactPoints, localDatacenter, keyspace, username, password, requestTimeoutMs } =
+    cassandra
+  const { enabled, caFile } = cassandra.tls
+  return {
+    contactPoints: [...contactPoints],
+    localDatacenter,
+    keyspace,
+    requestTimeoutMs,
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    ...(enabled ? { tls: caFile === undefined ? {} : { caFile } } : {}),
+  }
+}
+
+/** The Kafka part of the configuration, as every Kafka adapter takes it. */
+export function kafkaOptionsOf(
+  { kafka }: Config,
+  onLog?: (level: string, message: string) => void,
+): KafkaOptions {
+  const { brokers, clientId, requestTimeoutMs, sasl } = kafka
+  const { enabled, ...tls } = kafka.tls
+  return {
+    brokers,
+    clientId,
+    requestTimeoutMs,
+    tls: enabled ? tls : undefined,
+    sasl,
+    ...(onLog === undefined ? {} : { onLog }),
+  }
+}

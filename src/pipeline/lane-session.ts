@@ -1,0 +1,279 @@
+import { randomUUID } from 'node:crypto'
+import { isSealError, SealError } from '../errors.ts'
+import type { Message } from '../format/message.ts'
+import { parcelBytes as parcelBytesOf } from '../format/parcel.ts'
+import type { DekWindow } from '../keys/dek-windows.ts'
+import { segmentObjectKey } from '../segment/object-key.ts'
+import { frameBytesOf } from '../segment/part-buffer.ts'
+import type { LaneServices } from './lane.ts'
+import {
+  type BatchControl,
+  type FetchedBatch,
+  placeOf,
+  type TopicPartition,
+} from './message-source.ts'
+import { PublishQueue } from './publish-queue.ts'
+import type { LanePublisher } from './reference-sink.ts'
+import { type SegmentSource, SegmentWriter } from './segment-writer.ts'
+
+/** What a message is charged for its reference, besides its frame: the value, and the objects that
+ * hold it on its way through the Kafka client. */
+const REFERENCE_BYTES = 512
+/** Messages are admitted to the in-flight budget in slices of about this size. */
+const SLICE_BYTES = 512 * 1024
+const HEARTBEAT_EVERY_MS = 1_000
+
+/**
+ * One tenure of a lane: from the fencing of earlier writers to the first failure, the loss of the
+ * lane, or the end of the process. All that is unpublished belongs to exactly one session and dies
+ * with it; the next session starts from the committed offsets.
+ *
+ * A session packs batches into the open segment of their key domain, closes segments by size,
+ * count, age and window, and publishes them strictly in the order in which they were closed. It is
+ * `open` until `fail` or `abandon` closes it; calls on a closed session do nothing.
+ */
+export class LaneSession {
+  readonly #services: LaneServices
+  readonly #publisher: LanePublisher
+  readonly #queue: PublishQueue
+  /** The offset that each partition goes on from. */
+  readonly #expected = new Map<string, number>()
+  readonly #stopped = new Set<string>()
+  readonly #open = new Map<string, SegmentWriter>()
+  readonly #timers = new AbortController()
+  #isClosed = false
+
+  constructor(
+    services: LaneServices,
+    publisher: LanePublisher,
+    startsAt: readonly (TopicPartition & { readonly offset: number })[],
+    onFailure: (error: unknown) => void,
+  ) {
+    this.#services = services
+    this.#publisher = publisher
+    this.#queue = new PublishQueue(services, publisher, onFailure)
+    for (const at of startsAt) this.#expected.set(placeOf(at), at.offset)
+  }
+
+  /** Takes a batch over: resolves when its messages are packed. Waits for the in-flight budget. */
+  async accept(batch: FetchedBatch, control: BatchControl): Promise<void> {
+    const place = placeOf(batch)
+    if (this.#isClosed || this.#stopped.has(place)) return
+    const expected = this.#expected.get(place)
+    if (expected === undefined) return
+    if (batch.fetchedOffset > expected && !(await this.#gapIsHarmless(batch, expected))) return
+    const messages = batch.messages.filter((message) => message.offset >= expected)
+    for (let from = 0; from < messages.length; ) {
+      const slice = this.#measure(messages, from)
+      if (!(await this.#admit(slice.chargedBytes, control))) return
+      if (!(await this.#pack(batch, messages, from, slice.frameBytes))) return
+      this.#services.observer.packed(batch.topic, slice.frameBytes.length, slice.parcelBytes)
+      from += slice.frameBytes.length
+      if (slice.refused === null) continue
+      const refused = messages[from] as Message
+      if (!(await this.#setAside(refused, slice.refused))) return
+      from++
+    }
+    this.#done(batch)
+    this.#services.windows.prepare(batch.topic)
+  }
+
+  /** Closes every open segment and resolves when all of them are published. */
+  async drain(): Promise<void> {
+    this.#rollAll()
+    await this.#queue.settled
+  }
+
+  /** Ends the session; what is not published is given up. Frees all that it holds. */
+  async abandon(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#timers.abort()
+    const writers = [...this.#open.values(), ...this.#queue.close()]
+    this.#open.clear()
+    for (const writer of writers) this.#services.budget.release(writer.chargedBytes)
+    await Promise.all([...writers.map((writer) => writer.abandon()), this.#publisher.close()])
+  }
+
+  /**
+   * Whether a fetch that begins behind the expected offset has skipped nothing: transaction markers
+   * take up offsets too. It has when Kafka no longer holds the expected offset; the partition stops.
+   */
+  async #gapIsHarmless(batch: FetchedBatch, expected: number): Promise<boolean> {
+    const oldest = await this.#services.patience.with(() =>
+      this.#services.source.logStartOffset(batch),
+    )
+    if (oldest <= expected) return !this.#isClosed
+    const { topic, partition } = batch
+    const error = new SealError(
+      'SEAL_SOURCE_GAP',
+      `${topic}/${partition}: messages from offset ${expected} to ${oldest - 1} were deleted by Kafka before they were sealed; to go on behind them, set the offset of the consumer group by hand`,
+    )
+    this.#stop(batch, expected, error)
+    return false
+  }
+
+  /** Frame sizes of the next messages up to the slice size, and why the one after is refused. */
+  #measure(messages: readonly Message[], from: number) {
+    const frameBytes: number[] = []
+    let chargedBytes = 0
+    let parcelBytes = 0
+    for (let i = from; i < messages.length && chargedBytes < SLICE_BYTES; i++) {
+      const bytes = this.#measureOne(messages[i] as Message)
+      if (bytes instanceof SealError) {
+        return { frameBytes, chargedBytes, parcelBytes, refused: bytes }
+      }
+      frameBytes.push(frameBytesOf(bytes))
+      parcelBytes += bytes
+      chargedBytes += frameBytesOf(bytes) + REFERENCE_BYTES
+    }
+    return { frameBytes, chargedBytes, parcelBytes, refused: null }
+  }
+
+  #measureOne(message: Message): number | SealError {
+    try {
+      const bytes = parcelBytesOf(message)
+      const { messageBytesMax } = this.#services.settings
+      if (bytes <= messageBytesMax) return bytes
+      return new SealError(
+        'SEAL_MESSAGE_UNSEALABLE',
+        `${bytes} bytes are more than message.bytesMax (${messageBytesMax})`,
+      )
+    } catch (error) {
+      if (isSealError(error, 'SEAL_MESSAGE_UNSEALABLE')) return error
+      throw error
+    }
+  }
+
+  /** Waits for the budget, heart beating. False when the session or the batch is void by then. */
+  async #admit(bytes: number, control: BatchControl): Promise<boolean> {
+    const { budget, clock } = this.#services
+    const admitted = budget.take(bytes)
+    if (admitted !== null) {
+      // With nothing under way that would free bytes, only the open segments can.
+      if (this.#queue.isEmpty) this.#rollAll()
+      let isAdmitted = false
+      admitted.then(() => {
+        isAdmitted = true
+      })
+      try {
+        while (!isAdmitted && !this.#isClosed) {
+          await Promise.race([admitted, clock.sleep(HEARTBEAT_EVERY_MS)])
+          await control.heartbeat()
+        }
+      } finally {
+        // Whoever gives up here still stands in the queue and would hold bytes that nobody frees.
+        if (!isAdmitted) admitted.then(() => budget.release(bytes))
+      }
+      if (!isAdmitted) return false
+    }
+    if (!this.#isClosed && !control.isStale()) return true
+    budget.release(bytes)
+    return false
+  }
+
+  /**
+   * Packs a slice that was admitted, starting at `messages[from]`. Runs without a pause as long as
+   * the open segment has room. False when the session was closed meanwhile.
+   */
+  async #pack(
+    batch: FetchedBatch,
+    messages: readonly Message[],
+    from: number,
+    frameBytes: readonly number[],
+  ): Promise<boolean> {
+    const { clock, budget } = this.#services
+    const nowMs = clock.elapsedMs()
+    let segment: SegmentWriter | undefined
+    let source: SegmentSource | undefined
+    let unpackedBytes = frameBytes.reduce((sum, bytes) => sum + bytes + REFERENCE_BYTES, 0)
+    try {
+      for (let i = 0; i < frameBytes.length; i++) {
+        const bytes = frameBytes[i] as number
+        if (segment === undefined || source === undefined || !segment.hasRoom(bytes, nowMs)) {
+          segment = await this.#segmentFor(batch.topic, bytes)
+          if (this.#isClosed) return false
+          source = segment.source(batch)
+        }
+        segment.add(messages[from + i] as Message, source, bytes, bytes + REFERENCE_BYTES)
+        unpackedBytes -= bytes + REFERENCE_BYTES
+      }
+      return true
+    } finally {
+      if (unpackedBytes > 0) budget.release(unpackedBytes)
+    }
+  }
+
+  async #segmentFor(keyDomain: string, frameBytes: number): Promise<SegmentWriter> {
+    const { windows, clock } = this.#services
+    for (;;) {
+      const open = this.#open.get(keyDomain)
+      if (open?.hasRoom(frameBytes, clock.elapsedMs())) return open
+      if (open !== undefined) this.#roll(keyDomain)
+      const window = await windows.take(keyDomain, frameBytes)
+      // Another partition of the lane may have opened one while this one waited for its key.
+      if (!this.#open.has(keyDomain)) return this.#openSegment(keyDomain, window)
+    }
+  }
+
+  #openSegment(keyDomain: string, window: DekWindow): SegmentWriter {
+    const { clock, settings, segments } = this.#services
+    const segmentId = randomUUID()
+    const createdAtMs = clock.nowMs()
+    const plan = {
+      segmentId,
+      objectKey: segmentObjectKey(settings, keyDomain, segmentId, createdAtMs),
+      clusterId: this.#services.source.clusterId,
+      createdAtMs,
+      token: randomUUID(),
+      window,
+      limits: settings.segment,
+    }
+    const segment = new SegmentWriter(plan, segments)
+    this.#open.set(keyDomain, segment)
+    const lifeMs = Math.min(settings.segment.ageMs, window.endsAtMs - clock.elapsedMs())
+    clock.sleep(Math.max(lifeMs, 0), this.#timers.signal).then(() => {
+      if (this.#open.get(keyDomain) === segment) this.#roll(keyDomain)
+    })
+    return segment
+  }
+
+  /** Applies the policy for a message that cannot be sealed. False when the partition stops. */
+  async #setAside(message: Message, error: SealError): Promise<boolean> {
+    const { settings, observer } = this.#services
+    const { topic, partition, offset } = message
+    if (settings.onUnsealable === 'stop') {
+      this.#stop(message, offset, error)
+      return false
+    }
+    const segment = this.#open.get(topic) ?? (await this.#segmentFor(topic, 0))
+    if (this.#isClosed) return false
+    segment.quarantine(message, segment.source(message), error)
+    observer.quarantined(topic, partition, offset, error)
+    return true
+  }
+
+  #stop(at: TopicPartition, offset: number, error: SealError): void {
+    this.#stopped.add(placeOf(at))
+    this.#services.source.pause([at])
+    this.#services.observer.partitionStopped(at.topic, at.partition, offset, error)
+  }
+
+  #done(batch: FetchedBatch): void {
+    this.#expected.set(placeOf(batch), batch.nextOffset)
+    const segment = this.#open.get(batch.topic)
+    if (segment !== undefined) segment.source(batch).nextOffset = batch.nextOffset
+  }
+
+  #rollAll(): void {
+    for (const keyDomain of [...this.#open.keys()]) this.#roll(keyDomain)
+  }
+
+  /** Closes the open segment of a domain and puts it in line for publishing. */
+  #roll(keyDomain: string): void {
+    const segment = this.#open.get(keyDomain)
+    if (segment === undefined || this.#isClosed) return
+    this.#open.delete(keyDomain)
+    this.#queue.add(segment)
+  }
+}

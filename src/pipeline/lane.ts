@@ -1,0 +1,156 @@
+import type { Clock } from '../clock.ts'
+import { isSealError, messageOf, type SealError } from '../errors.ts'
+import type { DekWindows } from '../keys/dek-windows.ts'
+import type { InFlightBudget } from './in-flight-budget.ts'
+import { LaneSession } from './lane-session.ts'
+import type { BatchControl, FetchedBatch, MessageSource, TopicPartition } from './message-source.ts'
+import type { PipelineObserver } from './observer.ts'
+import type { Patience } from './patience.ts'
+import type { OutputTopics } from './publication.ts'
+import type { ReferenceSink } from './reference-sink.ts'
+import type { SegmentLimits, SegmentServices } from './segment-writer.ts'
+
+/** What lanes are told by the configuration. */
+export interface LaneSettings extends OutputTopics {
+  /** Of object keys, without slashes at its ends. */
+  readonly prefix: string
+  readonly messageBytesMax: number
+  readonly onUnsealable: 'stop' | 'quarantine'
+  readonly segment: SegmentLimits & { readonly ageMs: number }
+}
+
+/** What all lanes of a process share. */
+export interface LaneServices {
+  readonly source: MessageSource
+  readonly sink: ReferenceSink
+  readonly windows: DekWindows
+  readonly budget: InFlightBudget
+  readonly patience: Patience
+  readonly observer: PipelineObserver
+  readonly clock: Clock
+  /** Aborts when the process stops. */
+  readonly stopping: AbortSignal
+  readonly segments: SegmentServices
+  readonly settings: LaneSettings
+}
+
+const REOPEN_AFTER_MS = 500
+/** Whoever was fenced gives the group time to say who holds the lane now. */
+const REOPEN_AFTER_FENCING_MS = 6_000
+
+/**
+ * A lane: a fixed set of source partitions that one writer serves, under one transactional id.
+ *
+ *   unassigned -> opening -> serving -> (failed -> opening)* -> unassigned
+ *
+ * Opening fences every earlier writer of the lane and only then reads the committed offsets; the
+ * session that serves starts from exactly those. Any failure while publishing leaves the outcome
+ * unknown, so the session is abandoned and the lane opens again: fencing settles what happened, the
+ * committed offsets say where to go on, and the source seeks there. Failures that no waiting mends
+ * (a refused credential, a missing bucket) end the process instead, by `onFatal`.
+ */
+export class Lane {
+  readonly #id: number
+  readonly #services: LaneServices
+  readonly #onFatal: (error: unknown) => void
+  #partitions: readonly TopicPartition[] = []
+  #session: Promise<LaneSession | null> = Promise.resolve(null)
+
+  constructor(id: number, services: LaneServices, onFatal: (error: unknown) => void) {
+    this.#id = id
+    this.#services = services
+    this.#onFatal = onFatal
+  }
+
+  /** The lane is held with these partitions from now on; none means that it is lost. */
+  assign(partitions: readonly TopicPartition[]): void {
+    const isSame =
+      partitions.length === this.#partitions.length &&
+      partitions.every((at, i) => {
+        const held = this.#partitions[i]
+        return held?.topic === at.topic && held.partition === at.partition
+      })
+    if (isSame) return
+    this.#partitions = partitions
+    this.#replaceSession(partitions.length === 0 ? null : () => this.#openSession(partitions))
+  }
+
+  /** Hands a batch of one of the lane's partitions to the current session. */
+  async accept(batch: FetchedBatch, control: BatchControl): Promise<void> {
+    const session = await this.#beating(this.#session, control)
+    await session?.accept(batch, control)
+  }
+
+  /** Publishes everything that was accepted. */
+  async drain(): Promise<void> {
+    await (await this.#session)?.drain()
+  }
+
+  /** Gives the lane up; what is unpublished is read again by whoever holds it next. */
+  async close(): Promise<void> {
+    this.#partitions = []
+    const session = this.#session
+    this.#session = Promise.resolve(null)
+    await (await session)?.abandon()
+  }
+
+  #replaceSession(open: (() => Promise<LaneSession | null>) | null): void {
+    const before = this.#session
+    const next = before.then(async (session) => {
+      await session?.abandon()
+      return open === null ? null : open()
+    })
+    this.#session = next.catch((error) => {
+      if (!isSealError(error, 'SEAL_STOPPED')) this.#onFatal(error)
+      return null
+    })
+  }
+
+  async #openSession(partitions: readonly TopicPartition[]): Promise<LaneSession | null> {
+    const { sink, source, patience } = this.#services
+    if (this.#partitions !== partitions) return null
+    const publisher = await patience.with(() => sink.openLane(this.#id))
+    const startsAt = await patience.with(() => source.startOffsets(partitions))
+    for (const at of startsAt) source.seek(at, at.offset)
+    const session: LaneSession = new LaneSession(this.#services, publisher, startsAt, (error) =>
+      this.#onSessionFailure(session, error),
+    )
+    return session
+  }
+
+  #onSessionFailure(failed: LaneSession, error: unknown): void {
+    const partitions = this.#partitions
+    if (!isSealError(error) || !isPassing(error)) {
+      this.#onFatal(error)
+      return
+    }
+    const { observer, clock } = this.#services
+    observer.laneReset(this.#id, messageOf(error))
+    const pauseMs = error.code === 'SEAL_FENCED' ? REOPEN_AFTER_FENCING_MS : REOPEN_AFTER_MS
+    this.#session.then((current) => {
+      if (current !== failed) return
+      this.#replaceSession(async () => {
+        await clock.sleep(pauseMs, this.#services.stopping)
+        return this.#openSession(partitions)
+      })
+    })
+  }
+
+  /** Awaits `session`, heart beating meanwhile, so that a slow opening does not cost the membership. */
+  async #beating<T>(session: Promise<T>, control: BatchControl): Promise<T> {
+    for (;;) {
+      const pending = Symbol('pending')
+      const first = await Promise.race([
+        session,
+        this.#services.clock.sleep(1_000).then(() => pending),
+      ])
+      if (first !== pending) return first as T
+      await control.heartbeat()
+    }
+  }
+}
+
+/** Failures of a transaction that a fresh session may get over. */
+function isPassing(error: SealError): boolean {
+  return error.retryable || error.code === 'SEAL_FENCED'
+}

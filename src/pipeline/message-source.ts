@@ -1,0 +1,69 @@
+import type { SealError } from '../errors.ts'
+import type { Message } from '../format/message.ts'
+
+/** A source partition. */
+export interface TopicPartition {
+  readonly topic: string
+  readonly partition: number
+}
+
+/** What one fetch gave of one partition, in the order of its offsets. */
+export interface FetchedBatch extends TopicPartition {
+  readonly messages: readonly Message[]
+  /** Where the fetch was asked to begin; a message may lie further on (compaction, transactions). */
+  readonly fetchedOffset: number
+  /** Where the next fetch begins: behind the last record, those that are no messages included. */
+  readonly nextOffset: number
+}
+
+/** What a handler may do with the source while it holds a batch. */
+export interface BatchControl {
+  /** Keeps the membership alive; call it while waiting. Rejects when the group rebalances. */
+  heartbeat(): Promise<void>
+  /** True once a seek has made this batch obsolete. */
+  isStale(): boolean
+}
+
+/** The consuming side of the road. */
+export interface SourceHandler {
+  /** These partitions are held from now on, and no others. Lanes are held whole. */
+  onAssigned(partitions: readonly TopicPartition[]): void
+  /**
+   * Resolves when the batch is taken over; the next fetch waits for it. What `heartbeat` rejects
+   * with goes through to the source; any other rejection ends it by `onFailure`.
+   */
+  onBatch(batch: FetchedBatch, control: BatchControl): Promise<void>
+  /** The connection is lost for a while; the source tries again by itself. */
+  onInterrupted(error: SealError, attempt: number): void
+  /** The source cannot go on. */
+  onFailure(error: unknown): void
+}
+
+/** Where messages come from. Errors: SEAL_KAFKA_UNAVAILABLE, SEAL_KAFKA_REFUSED, SEAL_TOPIC_MISSING. */
+export interface MessageSource {
+  /** Identity of the Kafka cluster; sealed into every frame. */
+  readonly clusterId: string
+  start(handler: SourceHandler): Promise<void>
+  /** Fetches the partition from `offset` next. */
+  seek(at: TopicPartition, offset: number): void
+  /** No more fetches of these partitions; membership goes on. */
+  pause(partitions: readonly TopicPartition[]): void
+  /** The committed offsets; where nothing was committed yet, the oldest that Kafka holds. */
+  startOffsets(
+    partitions: readonly TopicPartition[],
+  ): Promise<readonly (TopicPartition & { readonly offset: number })[]>
+  /** The oldest offset that Kafka still holds. */
+  logStartOffset(at: TopicPartition): Promise<number>
+  /** Leaves the group and ends every connection. */
+  stop(): Promise<void>
+}
+
+/** Key of a partition in maps. */
+export function placeOf(at: TopicPartition): string {
+  return `${at.topic}/${at.partition}`
+}
+
+/** The lane of a partition: fixed, so that one transactional id always speaks for it. */
+export function laneOf(at: TopicPartition, lanes: number): number {
+  return at.partition % lanes
+}

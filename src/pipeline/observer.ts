@@ -1,0 +1,38 @@
+import type { SealError } from '../errors.ts'
+
+/** The outside systems that the road depends on. */
+export type ServiceName = 'kafka' | 's3' | 'cassandra' | 'kms'
+
+/** What a worker measured of one part, in milliseconds of wall time. */
+export interface PartTimings {
+  readonly sealMs: number
+  readonly uploadMs: number
+  readonly mapMs: number
+}
+
+/**
+ * What the road tells the world as it works. Calls are cheap, synchronous and never throw; the
+ * pipeline knows no logger and no metrics library. Never carries key bytes or plaintext.
+ */
+export interface PipelineObserver {
+  /** Messages of one fetch were packed into parts. `bytes` are plaintext bytes. */
+  packed(topic: string, messages: number, bytes: number): void
+  partSealed(topic: string, frames: number, bytes: number, timings: PartTimings): void
+  segmentSealed(topic: string, bytes: number, openMs: number): void
+  /** One transaction was committed; `visibleMs` is from the oldest packed message to the commit. */
+  published(references: number, segments: number, transactionMs: number, visibleMs: number): void
+  dekCreated(keyDomain: string, dekId: string, kekId: string): void
+  kmsCall(operation: 'generate' | 'unwrap', ok: boolean, elapsedMs: number): void
+  inFlight(bytes: number): void
+  /** A service failed in a way that passes; the road waits. Called again at each new try. */
+  waiting(service: ServiceName, error: SealError, attempt: number, waitedMs: number): void
+  /** The service answers again. */
+  recovered(service: ServiceName, waitedMs: number): void
+  /** A lane gave up its unpublished work and starts again from the committed offsets. */
+  laneReset(lane: number, reason: string): void
+  /** The alarm: this partition stays where it is until somebody acts. */
+  partitionStopped(topic: string, partition: number, offset: number, error: SealError): void
+  quarantined(topic: string, partition: number, offset: number, error: SealError): void
+  /** Partitions that this process now holds. */
+  assigned(partitions: number, lanes: number): void
+}

@@ -1,0 +1,79 @@
+import type { KeyObject } from 'node:crypto'
+import type { PlainError } from '../errors.ts'
+import type { SegmentKey } from '../mapping/mapping-store.ts'
+import type { ObjectMetadata, PartReceipt } from '../segment/object-store.ts'
+import type { PartTimings } from './observer.ts'
+
+/** A (topic, partition) that a segment holds messages of; frames name it by its index. */
+export interface Source {
+  readonly topic: string
+  readonly partition: number
+}
+
+/** How the bytes of a part reach the store: alone, or as one part of a multipart upload. */
+export type PartUpload =
+  | { readonly kind: 'whole-object'; readonly metadata: ObjectMetadata }
+  | { readonly kind: 'part'; readonly uploadId: string; readonly partNumber: number }
+
+/** The steps of a part that are done already; a task that is tried again skips them. */
+export interface PartProgress {
+  readonly sealed: boolean
+  readonly uploaded: boolean
+  readonly receipt: PartReceipt | null
+  readonly mapped: boolean
+}
+
+/** Everything that is sealed with one key: what all parts of a segment share. */
+export interface SegmentTask extends SegmentKey {
+  readonly objectKey: string
+  readonly clusterId: string
+  readonly frameKey: KeyObject
+  readonly baseNonce: Uint8Array
+  readonly sources: readonly Source[]
+}
+
+/**
+ * One part on its way to a worker: plain data and a buffer that is transferred, in both directions.
+ * The frames in `buffer` are complete but for their sealing.
+ */
+export interface PartTask {
+  readonly segment: SegmentTask
+  readonly buffer: ArrayBuffer
+  readonly size: number
+  readonly framesAt: number
+  readonly frameCount: number
+  /** Position of the part's first byte in the object. */
+  readonly position: number
+  readonly upload: PartUpload
+  readonly progress: PartProgress
+}
+
+/** Reference values of one part, rendered: `ends[i]` is where the value of frame i ends. */
+export interface PartReferences {
+  readonly values: Uint8Array
+  readonly ends: Uint32Array
+  /** Index into the segment's sources, frame by frame. */
+  readonly source: Uint16Array
+}
+
+/** What a worker answers. Errors do not survive a thread boundary, so they come as plain data. */
+export type PartResult =
+  | {
+      readonly ok: true
+      readonly receipt: PartReceipt | null
+      readonly references: PartReferences
+      readonly timings: PartTimings
+    }
+  | {
+      readonly ok: false
+      readonly error: PlainError
+      readonly progress: PartProgress
+      /** The buffer goes back for the next try. */
+      readonly buffer: ArrayBuffer
+    }
+
+/** Runs part tasks, in parallel and in any order. Takes over `task.buffer`. */
+export interface PartRunner {
+  run(task: PartTask): Promise<PartResult>
+  close(): Promise<void>
+}

@@ -1,0 +1,153 @@
+import type { FrameCipher } from '../crypto/frame-cipher.ts'
+import { NodeFrameCipher } from '../crypto/node-cipher.ts'
+import { isSealError, toPlainError } from '../errors.ts'
+import { FrameAad } from '../format/aad.ts'
+import { readFrameHeader } from '../format/frame.ts'
+import { ReferenceEncoder } from '../format/reference-value.ts'
+import type { FrameColumns, MappingWriter } from '../mapping/mapping-store.ts'
+import type { ObjectStore, PartReceipt } from '../segment/object-store.ts'
+import type { PartProgress, PartReferences, PartResult, PartTask } from './part-task.ts'
+
+/** The services that a worker thread has connections of its own to. */
+export interface PartServices {
+  readonly store: Pick<ObjectStore, 'put' | 'uploadPart'>
+  readonly mapping: Pick<MappingWriter, 'writeRows'>
+}
+
+/**
+ * The worker's half of the road: seals every frame of a part in place, then uploads the part and
+ * writes its mapping rows side by side, and renders the references. On failure it tells which steps
+ * are done, so that a second try neither seals twice nor sends again what arrived.
+ */
+export async function workPart(task: PartTask, services: PartServices): Promise<PartResult> {
+  const part = Buffer.from(task.buffer, 0, task.size)
+  const startedAtMs = performance.now()
+  const frames = scanFrames(task, part)
+  if (!task.progress.sealed) sealFrames(task, part, frames)
+  const sealMs = performance.now() - startedAtMs
+  const [upload, map] = await Promise.all([
+    timed(() => uploadOnce(task, part, services)),
+    timed(() => mapOnce(task, frames, services)),
+  ])
+  const failed = upload.error ?? map.error
+  if (failed !== undefined) {
+    return failure(task, failed, {
+      sealed: true,
+      uploaded: upload.error === undefined,
+      receipt: upload.value ?? null,
+      mapped: map.error === undefined,
+    })
+  }
+  return {
+    ok: true,
+    receipt: upload.value ?? null,
+    references: renderReferences(task, frames),
+    timings: { sealMs, uploadMs: upload.elapsedMs, mapMs: map.elapsedMs },
+  }
+}
+
+/** Walks the frame headers into columns. */
+function scanFrames(task: PartTask, part: Buffer): FrameColumns {
+  const count = task.frameCount
+  const columns = {
+    count,
+    sources: task.segment.sources,
+    source: new Uint16Array(count),
+    offset: new Float64Array(count),
+    position: new Float64Array(count),
+    length: new Uint32Array(count),
+  }
+  let at = task.framesAt
+  for (let i = 0; i < count; i++) {
+    const header = readFrameHeader(part, at)
+    columns.source[i] = header.source
+    columns.offset[i] = header.offset
+    columns.position[i] = task.position + at
+    columns.length[i] = header.frameBytes
+    at += header.frameBytes
+  }
+  return columns
+}
+
+function sealFrames(task: PartTask, part: Buffer, frames: FrameColumns): void {
+  const cipher: FrameCipher = new NodeFrameCipher(task.segment)
+  const { segmentId, clusterId } = task.segment
+  const aads = task.segment.sources.map(
+    ({ topic, partition }) => new FrameAad({ segmentId, clusterId, topic, partition }),
+  )
+  for (let i = 0; i < frames.count; i++) {
+    const at = (frames.position[i] as number) - task.position
+    const aad = aads[frames.source[i] as number] as FrameAad
+    const seq = part.readUInt32BE(at + 4)
+    cipher.seal(part, at, frames.length[i] as number, seq, aad.of(part, at))
+  }
+}
+
+async function uploadOnce(
+  task: PartTask,
+  part: Buffer,
+  services: PartServices,
+): Promise<PartReceipt | null> {
+  const { upload, progress, segment } = task
+  if (progress.uploaded) return progress.receipt
+  if (upload.kind === 'part') {
+    return services.store.uploadPart(segment.objectKey, upload.uploadId, upload.partNumber, part)
+  }
+  await services.store.put(segment.objectKey, part, upload.metadata)
+  return null
+}
+
+async function mapOnce(
+  task: PartTask,
+  frames: FrameColumns,
+  services: PartServices,
+): Promise<void> {
+  if (task.progress.mapped) return
+  const { dekId, segmentId, objectKey } = task.segment
+  await services.mapping.writeRows({ dekId, segmentId }, objectKey, frames)
+}
+
+function renderReferences(task: PartTask, frames: FrameColumns): PartReferences {
+  const encoders = task.segment.sources.map(
+    ({ topic, partition }) => new ReferenceEncoder(task.segment.objectKey, topic, partition),
+  )
+  const ends = new Uint32Array(frames.count)
+  const texts: string[] = new Array(frames.count)
+  let end = 0
+  for (let i = 0; i < frames.count; i++) {
+    const encoder = encoders[frames.source[i] as number] as ReferenceEncoder
+    const text = encoder.encode(
+      frames.offset[i] as number,
+      frames.position[i] as number,
+      frames.length[i] as number,
+    )
+    texts[i] = text
+    // Reference values are ASCII: one character is one byte.
+    end += text.length
+    ends[i] = end
+  }
+  const values = Buffer.allocUnsafeSlow(end)
+  values.write(texts.join(''), 0, 'latin1')
+  return { values, ends, source: frames.source }
+}
+
+interface Timed<T> {
+  readonly value?: T
+  readonly error?: unknown
+  readonly elapsedMs: number
+}
+
+async function timed<T>(step: () => Promise<T>): Promise<Timed<T>> {
+  const startedAtMs = performance.now()
+  try {
+    const value = await step()
+    return { value, elapsedMs: performance.now() - startedAtMs }
+  } catch (error) {
+    return { error, elapsedMs: performance.now() - startedAtMs }
+  }
+}
+
+function failure(task: PartTask, error: unknown, progress: PartProgress): PartResult {
+  if (!isSealError(error)) throw error
+  return { ok: false, error: toPlainError(error, error.code), progress, buffer: task.buffer }
+}

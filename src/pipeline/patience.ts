@@ -1,0 +1,64 @@
+import type { Clock } from '../clock.ts'
+import { isSealError, SealError } from '../errors.ts'
+import type { PipelineObserver, ServiceName } from './observer.ts'
+
+const FIRST_DELAY_MS = 100
+const DELAY_MS_MAX = 5_000
+
+/**
+ * Waits for services that go away for a while. A call that fails in a way that passes is made
+ * again, after a growing and jittered pause, until it succeeds or the process stops; every other
+ * failure goes through at once. The observer hears of the waiting and of its end.
+ */
+export class Patience {
+  readonly #clock: Clock
+  readonly #observer: PipelineObserver
+  readonly #stop: AbortSignal
+
+  constructor(clock: Clock, observer: PipelineObserver, stop: AbortSignal) {
+    this.#clock = clock
+    this.#observer = observer
+    this.#stop = stop
+  }
+
+  /** Runs `call` until it settles for good. Throws SEAL_STOPPED when the process stops first. */
+  async with<T>(call: () => Promise<T>): Promise<T> {
+    const startedAtMs = this.#clock.elapsedMs()
+    let awaited: ServiceName | null = null
+    const settle = () => {
+      if (awaited !== null) {
+        this.#observer.recovered(awaited, this.#clock.elapsedMs() - startedAtMs)
+      }
+    }
+    for (let attempt = 1; ; attempt++) {
+      try {
+        if (this.#stop.aborted) {
+          throw new SealError('SEAL_STOPPED', 'given up: the process is stopping')
+        }
+        const result = await call()
+        settle()
+        return result
+      } catch (error) {
+        const isPassing = isSealError(error) && error.retryable
+        if (!isPassing || serviceOf(error) !== awaited) settle()
+        if (!isPassing) throw error
+        awaited = serviceOf(error)
+        this.#observer.waiting(awaited, error, attempt, this.#clock.elapsedMs() - startedAtMs)
+        await this.#clock.sleep(delayMs(attempt), this.#stop)
+      }
+    }
+  }
+}
+
+/** Exponential with full jitter over its upper half, so that many processes spread out. */
+function delayMs(attempt: number): number {
+  const ceiling = Math.min(FIRST_DELAY_MS * 2 ** (attempt - 1), DELAY_MS_MAX)
+  return ceiling * (0.5 + Math.random() / 2)
+}
+
+/** Which service an error is about, by the family of its code. */
+function serviceOf(error: SealError): ServiceName {
+  if (error.code.startsWith('SEAL_MAPPING_')) return 'cassandra'
+  if (error.code.startsWith('SEAL_STORE_')) return 's3'
+  return error.code.startsWith('SEAL_KMS_') ? 'kms' : 'kafka'
+}

@@ -1,0 +1,155 @@
+import type { Clock } from '../clock.ts'
+import type { SealError } from '../errors.ts'
+import { createDek, type DekMaker } from '../keys/create-dek.ts'
+import { DekWindows, type WindowLimits } from '../keys/dek-windows.ts'
+import type { MappingWriter } from '../mapping/mapping-store.ts'
+import type { ObjectStore } from '../segment/object-store.ts'
+import { InFlightBudget } from './in-flight-budget.ts'
+import { Lane, type LaneSettings } from './lane.ts'
+import {
+  type BatchControl,
+  type FetchedBatch,
+  laneOf,
+  type MessageSource,
+  type TopicPartition,
+} from './message-source.ts'
+import type { PipelineObserver } from './observer.ts'
+import type { PartRunner } from './part-task.ts'
+import { Patience } from './patience.ts'
+import type { ReferenceSink } from './reference-sink.ts'
+
+/** What the road is built from. The pipeline owns none of them; whoever made them closes them. */
+export interface PipelineParts {
+  readonly source: MessageSource
+  readonly sink: ReferenceSink
+  readonly store: ObjectStore
+  readonly mapping: MappingWriter
+  readonly runner: PartRunner
+  readonly keys: Omit<DekMaker, 'clock'>
+  readonly observer: PipelineObserver
+  readonly clock: Clock
+}
+
+/** How the road is set. */
+export interface PipelineSettings extends LaneSettings {
+  readonly lanes: number
+  readonly window: WindowLimits
+  readonly inFlightBytesMax: number
+}
+
+/**
+ * The road of a message, from the front door:
+ *
+ *  1. consume   a fetch gives a batch of one partition            -> MessageSource, Lane.accept
+ *  2. pack      each message becomes a frame in a part            -> LaneSession, SegmentWriter.add
+ *  3. key       the segment has a DEK; wrap and intent durable    -> DekWindows, createDek
+ *  4. seal      a worker seals, uploads and maps a whole part     -> PartRunner, workPart
+ *  5. complete  the parts become one object                       -> SegmentWriter.finish
+ *  6. publish   references and offsets in one transaction         -> LanePublisher.publish
+ *
+ * Nothing is visible to consumers before step 6, and everything that step 6 names is durable by
+ * then. A crash anywhere leaves at worst an object that only its intent names.
+ */
+export class Pipeline {
+  readonly #parts: PipelineParts
+  readonly #lanes: readonly Lane[]
+  readonly #windows: DekWindows
+  readonly #stop = new AbortController()
+  readonly #finished = Promise.withResolvers<void>()
+  #assigned: readonly TopicPartition[] = []
+  #isDraining = false
+  #interruptedAtMs: number | null = null
+
+  constructor(parts: PipelineParts, settings: PipelineSettings) {
+    this.#parts = parts
+    const { clock, observer, source, sink, store, mapping, runner } = parts
+    const patience = new Patience(clock, observer, this.#stop.signal)
+    const budget = new InFlightBudget(settings.inFlightBytesMax, (bytes) =>
+      observer.inFlight(bytes),
+    )
+    this.#windows = new DekWindows(
+      (keyDomain) => patience.with(() => this.#createDek(keyDomain)),
+      settings.window,
+      clock,
+    )
+    const segments = { store, mapping, runner, patience, observer, clock }
+    const windows = this.#windows
+    const stopping = this.#stop.signal
+    const shared = { source, sink, windows, budget, patience, observer, clock, stopping }
+    this.#lanes = Array.from(
+      { length: settings.lanes },
+      (_, id) => new Lane(id, { ...shared, segments, settings }, (error) => this.#fail(error)),
+    )
+  }
+
+  /** Starts to consume. Rejects when the source cannot be joined. */
+  async start(): Promise<void> {
+    await this.#parts.source.start({
+      onAssigned: (partitions) => this.#assign(partitions),
+      onBatch: (batch, control) => this.#accept(batch, control),
+      onInterrupted: (error, attempt) => this.#interrupted(error, attempt),
+      onFailure: (error) => this.#fail(error),
+    })
+  }
+
+  /** Resolves after `stop`; rejects with the failure that no waiting mends. */
+  get finished(): Promise<void> {
+    return this.#finished.promise
+  }
+
+  /**
+   * Stops reading, publishes what was read, leaves the group. What does not get through within
+   * `drainMs` is given up: it is unpublished, and so read again by the next process.
+   */
+  async stop(drainMs: number): Promise<void> {
+    this.#isDraining = true
+    this.#parts.source.pause(this.#assigned)
+    const drained = Promise.all(this.#lanes.map((lane) => lane.drain()))
+    await Promise.race([drained, this.#parts.clock.sleep(drainMs, this.#stop.signal)])
+    this.#stop.abort()
+    await Promise.all(this.#lanes.map((lane) => lane.close()))
+    await this.#parts.source.stop()
+    await this.#windows.close()
+    this.#finished.resolve()
+  }
+
+  #interrupted(error: SealError, attempt: number): void {
+    const { observer, clock } = this.#parts
+    this.#interruptedAtMs ??= clock.elapsedMs()
+    observer.waiting('kafka', error, attempt, clock.elapsedMs() - this.#interruptedAtMs)
+  }
+
+  #assign(partitions: readonly TopicPartition[]): void {
+    this.#assigned = partitions
+    if (this.#interruptedAtMs !== null) {
+      const waitedMs = this.#parts.clock.elapsedMs() - this.#interruptedAtMs
+      this.#parts.observer.recovered('kafka', waitedMs)
+      this.#interruptedAtMs = null
+    }
+    const held = this.#lanes.map((lane, id) => {
+      const own = partitions.filter((at) => laneOf(at, this.#lanes.length) === id)
+      lane.assign(own)
+      return own.length > 0
+    })
+    this.#parts.observer.assigned(partitions.length, held.filter(Boolean).length)
+  }
+
+  async #accept(batch: FetchedBatch, control: BatchControl): Promise<void> {
+    if (this.#isDraining) return
+    const lane = this.#lanes[laneOf(batch, this.#lanes.length)] as Lane
+    await lane.accept(batch, control)
+  }
+
+  async #createDek(keyDomain: string) {
+    const { keys, clock, observer } = this.#parts
+    const dek = await createDek({ ...keys, clock }, keyDomain)
+    observer.dekCreated(keyDomain, dek.record.dekId, dek.record.kekId)
+    return dek
+  }
+
+  #fail(error: unknown): void {
+    if (this.#stop.signal.aborted) return
+    this.#stop.abort()
+    this.#finished.reject(error)
+  }
+}

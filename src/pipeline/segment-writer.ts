@@ -1,0 +1,280 @@
+import type { Clock } from '../clock.ts'
+import type { NewSegmentKeys } from '../crypto/segment-keys.ts'
+import { fromPlainError, type SealError } from '../errors.ts'
+import type { Message } from '../format/message.ts'
+import { encodeMetadata } from '../format/segment-metadata.ts'
+import type { DekWindow } from '../keys/dek-windows.ts'
+import { PART_BYTES_MIN } from '../limits.ts'
+import type { MappingWriter, SegmentKey } from '../mapping/mapping-store.ts'
+import type { ObjectMetadata, ObjectStore, PartReceipt } from '../segment/object-store.ts'
+import { type FilledPart, PartBuffer } from '../segment/part-buffer.ts'
+import { placeOf, type TopicPartition } from './message-source.ts'
+import type { PipelineObserver } from './observer.ts'
+import type { PartReferences, PartRunner, PartTask, SegmentTask, Source } from './part-task.ts'
+import type { Patience } from './patience.ts'
+
+/** When a segment is full. Its age is watched by the lane, which holds the timer. */
+export interface SegmentLimits {
+  readonly bytesMax: number
+  readonly messagesMax: number
+  readonly partBytesMax: number
+}
+
+/** What a segment works with. */
+export interface SegmentServices {
+  readonly store: ObjectStore
+  readonly mapping: MappingWriter
+  readonly runner: PartRunner
+  readonly patience: Patience
+  readonly observer: PipelineObserver
+  readonly clock: Clock
+}
+
+/** What one segment is. */
+export interface SegmentPlan {
+  readonly segmentId: string
+  readonly objectKey: string
+  readonly clusterId: string
+  readonly createdAtMs: number
+  /** A random text that marks this writing of the object. */
+  readonly token: string
+  readonly window: DekWindow
+  readonly limits: SegmentLimits
+}
+
+/** A message that was set aside instead of sealed: where it stands and why, never its content. */
+export interface Quarantined extends TopicPartition {
+  readonly offset: number
+  readonly error: SealError
+}
+
+/** A source as its segment keeps it. */
+export interface SegmentSource extends Source {
+  readonly index: number
+  /** The source is done up to here once the segment is published. */
+  nextOffset: number
+}
+
+/** A segment whose object, rows and intent are durable: all that is left is to publish it. */
+export interface SealedSegment {
+  readonly key: SegmentKey
+  readonly sources: readonly SegmentSource[]
+  readonly parts: readonly PartReferences[]
+  readonly quarantined: readonly Quarantined[]
+  readonly messageCount: number
+  readonly chargedBytes: number
+  /** Monotonic time at which its first message was packed. */
+  readonly openedAtMs: number
+}
+
+/**
+ * One segment while it is written. Messages are packed into a part; a full part goes to a worker
+ * while the next one is packed; `finish` sends the last one and completes the object. A segment of
+ * one part is a single PUT, a larger one a multipart upload, decided when the first part leaves.
+ * Nothing leaves before the intent is durable.
+ */
+export class SegmentWriter {
+  readonly openedAtMs: number
+  readonly plan: SegmentPlan
+  readonly #services: SegmentServices
+  readonly #keys: NewSegmentKeys
+  readonly #metadata: ObjectMetadata
+  readonly #sources = new Map<string, SegmentSource>()
+  readonly #parts: Promise<{ receipt: PartReceipt | null; references: PartReferences }>[] = []
+  readonly #quarantined: Quarantined[] = []
+  #part: PartBuffer | null = null
+  #bytesBefore = 0
+  #messageCount = 0
+  #chargedBytes = 0
+  #intent: Promise<void> | null = null
+  #uploadId: Promise<string> | null = null
+  #holdsDek = true
+
+  constructor(plan: SegmentPlan, services: SegmentServices) {
+    this.plan = plan
+    this.#services = services
+    this.openedAtMs = services.clock.elapsedMs()
+    const dek = plan.window.dek.retain()
+    this.#keys = dek.newSegment(plan.segmentId, plan.createdAtMs)
+    const { wrapped, kekId, keyDomain } = dek.record
+    const { clusterId, token } = plan
+    const { header } = this.#keys
+    this.#metadata = encodeMetadata({ header, wrapped, kekId, keyDomain, clusterId, token })
+  }
+
+  get chargedBytes(): number {
+    return this.#chargedBytes
+  }
+
+  /** Whether a frame of `frameBytes` still fits, by size, count and the window of its DEK. */
+  hasRoom(frameBytes: number, nowMs: number): boolean {
+    const { limits, window } = this.plan
+    if (this.#messageCount === 0) return window.hasRoom(frameBytes, nowMs)
+    if (this.#messageCount >= limits.messagesMax) return false
+    const bytes = this.#bytesBefore + (this.#part?.size ?? 0) + frameBytes
+    return bytes <= limits.bytesMax && window.hasRoom(frameBytes, nowMs)
+  }
+
+  /** The entry of a partition in this segment; made when it is new. */
+  source(at: TopicPartition): SegmentSource {
+    const place = placeOf(at)
+    let source = this.#sources.get(place)
+    if (source === undefined) {
+      const { topic, partition } = at
+      source = { topic, partition, index: this.#sources.size, nextOffset: 0 }
+      this.#sources.set(place, source)
+    }
+    return source
+  }
+
+  /** Packs one message of `source`. `chargedBytes` is what it holds of the in-flight budget. */
+  add(message: Message, source: SegmentSource, frameBytes: number, chargedBytes: number): void {
+    this.#intent ??= this.#recordIntent()
+    this.#partFor(frameBytes).append(message, frameBytes, this.#messageCount, source.index)
+    this.#messageCount++
+    this.#chargedBytes += chargedBytes
+    this.plan.window.spend(frameBytes)
+    source.nextOffset = message.offset + 1
+  }
+
+  /** Sets one message aside; its record goes out in the transaction of this segment. */
+  quarantine(message: Message, source: SegmentSource, error: SealError): void {
+    const { topic, partition, offset } = message
+    this.#quarantined.push({ topic, partition, offset, error })
+    source.nextOffset = offset + 1
+  }
+
+  /** Sends the last part and completes the object. Call it once; nothing may be added afterwards. */
+  async finish(): Promise<SealedSegment> {
+    try {
+      if (this.#part !== null) this.#dispatch(this.#part.take(), true)
+      this.#part = null
+      const parts = await Promise.all(this.#parts)
+      if (parts.length > 0) await this.#complete(parts.map((part) => part.receipt))
+      return {
+        key: this.#key(),
+        sources: [...this.#sources.values()],
+        parts: parts.map((part) => part.references),
+        quarantined: this.#quarantined,
+        messageCount: this.#messageCount,
+        chargedBytes: this.#chargedBytes,
+        openedAtMs: this.openedAtMs,
+      }
+    } finally {
+      this.#releaseDek()
+    }
+  }
+
+  /** Gives an unfinished segment up: its upload is aborted as far as the store can be reached. */
+  async abandon(): Promise<void> {
+    this.#part = null
+    this.#releaseDek()
+    const uploadId = await this.#uploadId?.catch(() => undefined)
+    await Promise.allSettled(this.#parts)
+    if (uploadId !== undefined) {
+      await this.#services.store.abortUpload(this.plan.objectKey, uploadId).catch(() => {})
+    }
+  }
+
+  #partFor(frameBytes: number): PartBuffer {
+    const { partBytesMax } = this.plan.limits
+    const isFull =
+      this.#part !== null &&
+      this.#part.size >= PART_BYTES_MIN &&
+      this.#part.size + frameBytes > partBytesMax
+    if (this.#part !== null && isFull) {
+      this.#dispatch(this.#part.take(), false)
+      this.#part = null
+    }
+    if (this.#part === null) {
+      const head = this.#bytesBefore === 0 ? this.#keys.header : new Uint8Array(0)
+      this.#part = new PartBuffer(head, partBytesMax)
+    }
+    return this.#part
+  }
+
+  #dispatch(filled: FilledPart, isLast: boolean): void {
+    const position = this.#bytesBefore
+    this.#bytesBefore += filled.size
+    const partNumber = this.#parts.length + 1
+    const job = this.#sealPart(filled, position, partNumber, isLast && partNumber === 1)
+    // `finish` reports a failure; until then it must not count as unhandled.
+    job.catch(() => {})
+    this.#parts.push(job)
+  }
+
+  async #sealPart(filled: FilledPart, position: number, partNumber: number, isWhole: boolean) {
+    const { patience, runner, observer } = this.#services
+    await this.#intent
+    const upload = isWhole
+      ? ({ kind: 'whole-object', metadata: this.#metadata } as const)
+      : ({ kind: 'part', uploadId: await this.#openUpload(), partNumber } as const)
+    const progress = { sealed: false, uploaded: false, receipt: null, mapped: false }
+    let task: PartTask = { ...filled, segment: this.#task(), position, upload, progress }
+    return patience.with(async () => {
+      const result = await runner.run(task)
+      if (result.ok) {
+        const { keyDomain } = this.plan.window.dek.record
+        observer.partSealed(keyDomain, filled.frameCount, filled.size, result.timings)
+        return result
+      }
+      task = { ...task, buffer: result.buffer, progress: result.progress }
+      throw fromPlainError(result.error)
+    })
+  }
+
+  async #complete(receipts: readonly (PartReceipt | null)[]): Promise<void> {
+    const { patience, store, mapping, clock, observer } = this.#services
+    if (this.#uploadId !== null) {
+      const uploadId = await this.#uploadId
+      const parts = receipts.filter((receipt) => receipt !== null)
+      const expected = { bytes: this.#bytesBefore, metadata: this.#metadata }
+      await patience.with(() =>
+        store.completeUpload(this.plan.objectKey, uploadId, parts, expected),
+      )
+    }
+    const summary = {
+      ...this.#key(),
+      messageCount: this.#messageCount,
+      bytes: this.#bytesBefore,
+      sealedAtMs: clock.nowMs(),
+    }
+    await patience.with(() => mapping.recordSealed(summary))
+    const openMs = clock.elapsedMs() - this.openedAtMs
+    observer.segmentSealed(this.plan.window.dek.record.keyDomain, this.#bytesBefore, openMs)
+  }
+
+  #recordIntent(): Promise<void> {
+    const { patience, mapping } = this.#services
+    const { objectKey, createdAtMs } = this.plan
+    const intent = { ...this.#key(), objectKey, createdAtMs }
+    const recording = patience.with(() => mapping.recordIntent(intent))
+    recording.catch(() => {})
+    return recording
+  }
+
+  #openUpload(): Promise<string> {
+    const { patience, store } = this.#services
+    this.#uploadId ??= patience.with(() => store.createUpload(this.plan.objectKey, this.#metadata))
+    return this.#uploadId
+  }
+
+  #key(): SegmentKey {
+    return { dekId: this.plan.window.dek.record.dekId, segmentId: this.plan.segmentId }
+  }
+
+  #task(): SegmentTask {
+    const { frameKey, baseNonce } = this.#keys
+    const { objectKey, clusterId } = this.plan
+    const sources = [...this.#sources.values()].map(({ topic, partition }) => ({
+      topic,
+      partition,
+    }))
+    return { ...this.#key(), objectKey, clusterId, frameKey, baseNonce, sources }
+  }
+
+  #releaseDek(): void {
+    if (this.#holdsDek) this.plan.window.dek.release()
+    this.#holdsDek = false
+  }
+}

@@ -1,0 +1,16 @@
+/** Bytes of an object and its metadata, both of the same version of it. */
+export interface ObjectRange {
+  /** Exactly as many bytes as were asked for. The caller's. */
+  readonly bytes: Buffer
+  readonly metadata: Readonly<Record<string, string>>
+}
+
+/** The object store as readers need it. */
+export interface ObjectReader {
+  /**
+   * Reads `length` bytes from `position`. Throws SEAL_OBJECT_MISSING, SEAL_MALFORMED when the
+   * object is shorter, SEAL_STORE_REFUSED, and SEAL_STORE_UNAVAILABLE (retryable).
+   */
+  readRange(key: string, position: number, length: number): Promise<ObjectRange>
+  close(): Promise<void>
+}

@@ -1,0 +1,142 @@
+import { randomUUID } from 'node:crypto'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { impactMessages, impactOf } from '../../../src/incident/impact.ts'
+import {
+  all,
+  columnsOf,
+  dekRecord,
+  mappingStoreContract,
+  messagesFrom,
+} from '../../contracts/mapping-store.contract.ts'
+import { MemoryMappingStore } from '../../support/memory-mapping-store.ts'
+
+describe('the mapping store in memory', () => {
+  const store = new MemoryMappingStore()
+  mappingStoreContract(() => ({ writer: store, reader: store, keys: store }))
+})
+
+let store: MemoryMappingStore
+beforeEach(() => {
+  store = new MemoryMappingStore()
+})
+
+const NOW_MS = Date.UTC(2026, 0, 1)
+
+async function segmentOf(dekId: string, object: string, base: number, count: number) {
+  const segment = { dekId, segmentId: randomUUID() }
+  await store.recordIntent({ ...segment, objectKey: object, createdAtMs: NOW_MS })
+  await store.writeRows(segment, object, columnsOf(messagesFrom(base, count)))
+  return segment
+}
+
+/** One DEK with a published segment of 3 messages, a sealed one of 2 and an intended one of 4. */
+async function threeSegments(dekId: string) {
+  const first = await segmentOf(dekId, 'a.seal', 0, 3)
+  await store.recordSealed({ ...first, messageCount: 3, bytes: 1000, sealedAtMs: NOW_MS })
+  await store.recordPublished(first, NOW_MS)
+  const second = await segmentOf(dekId, 'b.seal', 3, 2)
+  await store.recordSealed({ ...second, messageCount: 2, bytes: 800, sealedAtMs: NOW_MS })
+  await segmentOf(dekId, 'c.seal', 5, 4)
+}
+
+const THREE_SEGMENTS = {
+  deks: 1,
+  segments: { intended: 1, sealed: 1, published: 1 },
+  objects: 2,
+  messages: 9,
+  bytes: 2200,
+}
+
+describe('impact of a DEK', () => {
+  test('counts segments by state, and counts the rows of one that was not seen to end', async () => {
+    const dek = dekRecord()
+    await store.recordDek(dek)
+    await threeSegments(dek.dekId)
+    expect(await impactOf(store, { dekId: dek.dekId })).toEqual(THREE_SEGMENTS)
+  })
+
+  test('takes an id as it was pasted', async () => {
+    const dek = dekRecord()
+    await store.recordDek(dek)
+    expect(await impactOf(store, { dekId: ` ${dek.dekId.toUpperCase()}\n` })).toMatchObject({
+      deks: 1,
+    })
+  })
+
+  test('is nothing for a DEK that sealed nothing, and an error for an unknown one', async () => {
+    const dek = dekRecord()
+    await store.recordDek(dek)
+    const nothing = { intended: 0, sealed: 0, published: 0 }
+    const empty = { deks: 1, segments: nothing, objects: 0, messages: 0, bytes: 0 }
+    expect(await impactOf(store, { dekId: dek.dekId })).toEqual(empty)
+    const unknown = randomUUID()
+    await expect(impactOf(store, { dekId: unknown })).rejects.toMatchObject({
+      code: 'SEAL_KEY_UNKNOWN',
+      message: expect.stringContaining(unknown),
+    })
+  })
+
+  test('lists every message with its place and the state of its segment', async () => {
+    const dek = dekRecord()
+    await store.recordDek(dek)
+    await threeSegments(dek.dekId)
+    const messages = await all(impactMessages(store, { dekId: dek.dekId }))
+    expect(messages.map(({ offset, object, state }) => [offset, object, state])).toEqual([
+      ...[0, 1, 2].map((offset) => [offset, 'a.seal', 'published']),
+      ...[3, 4].map((offset) => [offset, 'b.seal', 'sealed']),
+      ...[5, 6, 7, 8].map((offset) => [offset, 'c.seal', 'intended']),
+    ])
+    expect(messages[0]).toEqual({
+      ...messagesFrom(0, 1)[0],
+      dekId: dek.dekId,
+      kekId: dek.kekId,
+      object: 'a.seal',
+      state: 'published',
+    })
+  })
+})
+
+describe('impact of a KEK', () => {
+  test('adds up its DEKs and leaves those of other KEKs and versions out', async () => {
+    const old = dekRecord({ kekVersion: '1' })
+    const recent = dekRecord({ kekId: old.kekId, kekVersion: '2' })
+    const other = dekRecord()
+    for (const dek of [old, recent, other]) {
+      await store.recordDek(dek)
+      await threeSegments(dek.dekId)
+    }
+    expect(await impactOf(store, { kekId: old.kekId })).toEqual({
+      deks: 2,
+      segments: { intended: 2, sealed: 2, published: 2 },
+      objects: 4,
+      messages: 18,
+      bytes: 4400,
+    })
+    expect(await impactOf(store, { kekId: old.kekId, kekVersion: '2' })).toEqual(THREE_SEGMENTS)
+    const scope = { kekId: old.kekId, kekVersion: '1' }
+    const messages = await all(impactMessages(store, scope))
+    expect(messages).toHaveLength(9)
+    expect(messages.every((message) => message.dekId === old.dekId)).toBe(true)
+  })
+
+  test('takes the bare id, and answers with the KEK in full', async () => {
+    const dek = dekRecord()
+    await store.recordDek(dek)
+    await threeSegments(dek.dekId)
+    const bare = dek.kekId.split('/')[1] as string
+    expect(await impactOf(store, { kekId: bare })).toEqual(THREE_SEGMENTS)
+    const [first] = await all(impactMessages(store, { kekId: bare }))
+    expect(first?.kekId).toBe(dek.kekId)
+  })
+
+  test('is an error for an unknown KEK and for an unknown version of a known one', async () => {
+    const dek = dekRecord()
+    await store.recordDek(dek)
+    const unknown = { code: 'SEAL_KEY_UNKNOWN' }
+    await expect(impactOf(store, { kekId: 'arn:none' })).rejects.toMatchObject(unknown)
+    await expect(impactOf(store, { kekId: dek.kekId, kekVersion: '99' })).rejects.toMatchObject(
+      unknown,
+    )
+    await expect(all(impactMessages(store, { kekId: 'arn:none' }))).rejects.toMatchObject(unknown)
+  })
+})

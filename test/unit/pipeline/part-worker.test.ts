@@ -1,0 +1,143 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { SealError } from '../../../src/errors.ts'
+import type { PartResult, PartTask } from '../../../src/pipeline/part-task.ts'
+import { workPart } from '../../../src/pipeline/part-worker.ts'
+import { FakeKms } from '../../support/fake-kms.ts'
+import { MemoryObjectStore } from '../../support/memory-object-store.ts'
+import { message, messages } from '../../support/messages.ts'
+import {
+  KEK_ID,
+  makeDek,
+  type PreparedSegment,
+  prepareSegment,
+  RecordingMapping,
+  referenceTexts,
+} from '../../support/sealed-segment.ts'
+
+const away = new SealError('SEAL_STORE_UNAVAILABLE', 'away', { retryable: true })
+const rowsAway = new SealError('SEAL_MAPPING_UNAVAILABLE', 'away', { retryable: true })
+const kms = new FakeKms(KEK_ID)
+
+let store: MemoryObjectStore
+let mapping: RecordingMapping
+let prepared: PreparedSegment
+
+beforeEach(async () => {
+  store = new MemoryObjectStore()
+  mapping = new RecordingMapping()
+  prepared = prepareSegment(await makeDek(kms), messages(3))
+})
+
+const work = (task: PartTask): Promise<PartResult> => workPart(task, { store, mapping })
+
+/** The task as it is tried again after `result`. */
+function again(task: PartTask, result: PartResult): PartTask {
+  if (result.ok) throw new Error('nothing failed')
+  return { ...task, buffer: result.buffer, progress: result.progress }
+}
+
+describe('working a part', () => {
+  it('uploads it, maps it and renders a reference a frame', async () => {
+    const result = await work(prepared.task)
+    expect(result).toMatchObject({ ok: true, receipt: null })
+    expect(store.objects.get(prepared.objectKey)?.metadata).toEqual(prepared.metadata)
+    const [rows] = mapping.rows
+    expect(rows).toMatchObject({ count: 3, sources: [{ topic: 'orders', partition: 0 }] })
+    expect([...(rows?.offset ?? [])]).toEqual([100, 101, 102])
+    expect(rows?.position[0]).toBe(160)
+    if (!result.ok) return
+    const texts = referenceTexts(result.references)
+    expect(texts.map((text) => JSON.parse(text).offset)).toEqual([100, 101, 102])
+  })
+
+  it('counts positions from the start of the object in later parts', async () => {
+    const uploadId = await store.createUpload(prepared.objectKey, {})
+    const upload = { kind: 'part', uploadId, partNumber: 2 } as const
+    const result = await work({ ...prepared.task, position: 5_000_000, upload })
+    expect(result).toMatchObject({ ok: true, receipt: { partNumber: 2 } })
+    expect(mapping.rows[0]?.position[0]).toBe(5_000_160)
+    if (!result.ok) return
+    expect(JSON.parse(referenceTexts(result.references)[0] ?? '').position).toBe(5_000_160)
+  })
+
+  it('numbers sources as the segment does', async () => {
+    const dek = await makeDek(kms)
+    const mixed = [
+      message({ offset: 1 }),
+      message({ offset: 1, partition: 4 }),
+      message({ offset: 2 }),
+    ]
+    const { task } = prepareSegment(dek, mixed)
+    const result = await work(task)
+    expect([...(mapping.rows[0]?.source ?? [])]).toEqual([0, 1, 0])
+    if (!result.ok) return
+    const places = referenceTexts(result.references).map((text) => JSON.parse(text))
+    expect(places.map(({ partition, offset }) => [partition, offset])).toEqual([
+      [0, 1],
+      [4, 1],
+      [0, 2],
+    ])
+  })
+})
+
+describe('a part whose upload failed', () => {
+  it('is sealed and mapped, and the next try sends the same bytes and neither seals nor maps', async () => {
+    store.failures.push(away)
+    const first = await work(prepared.task)
+    expect(first).toMatchObject({
+      ok: false,
+      error: { code: 'SEAL_STORE_UNAVAILABLE', retryable: true },
+      progress: { sealed: true, uploaded: false, mapped: true },
+    })
+    const second = await work(again(prepared.task, first))
+    expect(second.ok).toBe(true)
+    expect(mapping.rows).toHaveLength(1)
+    expect(store.received).toHaveLength(2)
+    expect(store.received[1]?.equals(store.received[0] as Buffer)).toBe(true)
+  })
+})
+
+describe('a part whose rows failed', () => {
+  it('is not sent again, and keeps its receipt', async () => {
+    const uploadId = await store.createUpload(prepared.objectKey, {})
+    const task = { ...prepared.task, upload: { kind: 'part', uploadId, partNumber: 1 } as const }
+    mapping.failures.push(rowsAway)
+    const first = await work(task)
+    expect(first).toMatchObject({
+      ok: false,
+      error: { code: 'SEAL_MAPPING_UNAVAILABLE' },
+      progress: { sealed: true, uploaded: true, mapped: false, receipt: { partNumber: 1 } },
+    })
+    const second = await work(again(task, first))
+    expect(second).toMatchObject({ ok: true, receipt: { partNumber: 1 } })
+    expect(store.received).toHaveLength(1)
+    expect(mapping.rows).toHaveLength(1)
+  })
+})
+
+describe('a part that failed', () => {
+  it('tries both again when both failed, over any number of tries', async () => {
+    store.failures.push(away, away)
+    mapping.failures.push(rowsAway)
+    let task = prepared.task
+    let tries = 1
+    for (let result = await work(task); !result.ok; result = await work(task), tries++) {
+      task = again(task, result)
+    }
+    expect(tries).toBe(3)
+    expect(new Set(store.received.map((body) => body.toString('hex'))).size).toBe(1)
+    expect(mapping.rows).toHaveLength(1)
+  })
+
+  it('throws what is not a failure of a service: it is not to be tried again', async () => {
+    store.failures.push(new TypeError('a bug'))
+    await expect(work(prepared.task)).rejects.toThrow('a bug')
+  })
+
+  it('says no word of the plaintext', async () => {
+    store.failures.push(away)
+    const { buffer, ...rest } = (await work(prepared.task)) as PartResult & { buffer: ArrayBuffer }
+    expect(JSON.stringify(rest)).not.toContain('value')
+    expect(Buffer.from(buffer).includes('value 0')).toBe(false)
+  })
+})

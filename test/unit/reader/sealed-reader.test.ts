@@ -1,0 +1,132 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { SealError } from '../../../src/errors.ts'
+import type { Message } from '../../../src/format/message.ts'
+import type { Reference } from '../../../src/format/reference-value.ts'
+import { SealedReader } from '../../../src/reader/sealed-reader.ts'
+import { FakeKms } from '../../support/fake-kms.ts'
+import { ManualClock } from '../../support/manual-clock.ts'
+import { MemoryObjectStore } from '../../support/memory-object-store.ts'
+import { comparable, messages } from '../../support/messages.ts'
+import { KEK_ID, makeDek, sealSegment } from '../../support/sealed-segment.ts'
+
+let kms: FakeKms
+let store: MemoryObjectStore
+
+beforeEach(() => {
+  kms = new FakeKms(KEK_ID)
+  store = new MemoryObjectStore()
+})
+
+function newReader(allowedKekIds = [KEK_ID], entriesMax = 10): SealedReader {
+  const services = { objects: store, kms, clock: new ManualClock() }
+  return new SealedReader(services, { allowedKekIds, entriesMax, ttlMs: 1_000 })
+}
+
+async function sealed(
+  partition: number,
+): Promise<{ sent: Message[]; references: readonly Reference[] }> {
+  const sent = messages(4, { partition })
+  const { references } = await sealSegment(await makeDek(kms), store, sent)
+  return { sent, references }
+}
+
+describe('a reader', () => {
+  it('opens one reference from bytes, text or parsed', async () => {
+    const { sent, references } = await sealed(0)
+    const reader = newReader()
+    const reference = references[2] as Reference
+    const text = JSON.stringify({ v: 1, ...reference })
+    for (const form of [reference, text, Buffer.from(text)]) {
+      const opened = await reader.openReference(form)
+      expect(comparable(opened)).toEqual(comparable(sent[2] as Message))
+      expect(opened).toMatchObject({ topic: 'orders', partition: 0, offset: 102 })
+    }
+    await reader.close()
+  })
+
+  it('opens many in their order, with one request a segment and one unwrap a DEK', async () => {
+    const segments = await Promise.all([0, 1, 2].map(sealed))
+    const mixed = [3, 0, 2, 1].flatMap((i) =>
+      segments.map(({ sent, references }) => [sent[i], references[i]] as const),
+    )
+    const opened = await newReader().openReferences(
+      mixed.map(([, reference]) => reference as Reference),
+    )
+    expect(opened.map(comparable)).toEqual(mixed.map(([sent]) => comparable(sent as Message)))
+    expect(opened.map(({ partition }) => partition)).toEqual(mixed.map(([sent]) => sent?.partition))
+    expect(store.reads).toHaveLength(3)
+    expect(kms.calls.unwrap).toBe(3)
+  })
+
+  it('opens more segments at once than its key cache holds', async () => {
+    const segments = await Promise.all(Array.from({ length: 20 }, (_, i) => sealed(i)))
+    const opened = await newReader([KEK_ID], 1).openReferences(
+      segments.flatMap(({ references }) => references),
+    )
+    expect(opened).toHaveLength(80)
+  })
+
+  it('opens nothing for no references', async () => {
+    expect(await newReader().openReferences([])).toEqual([])
+  })
+
+  it('refuses all when one reference is not valid, before anything is read', async () => {
+    const { references } = await sealed(0)
+    await expect(newReader().openReferences([...references, '{}'])).rejects.toMatchObject({
+      code: 'SEAL_REFERENCE_INVALID',
+    })
+    expect(store.reads).toEqual([])
+  })
+
+  it('refuses all when one frame was altered', async () => {
+    const { references } = await sealed(0)
+    const { object, position } = references[3] as Reference
+    const bytes = store.objects.get(object)?.bytes as Buffer
+    bytes.writeUInt8(bytes.readUInt8(position + 20) ^ 1, position + 20)
+    await expect(newReader().openReferences(references)).rejects.toMatchObject({
+      code: 'SEAL_OPEN_FAILED',
+      retryable: false,
+    })
+  })
+
+  it('says that an object is missing, and that one ends too early', async () => {
+    const { references } = await sealed(0)
+    const reference = references[3] as Reference
+    await expect(
+      newReader().openReference({ ...reference, position: reference.position + 1 }),
+    ).rejects.toMatchObject({ code: 'SEAL_MALFORMED' })
+    store.objects.clear()
+    await expect(newReader().openReference(reference)).rejects.toMatchObject({
+      code: 'SEAL_OBJECT_MISSING',
+    })
+  })
+
+  it('refuses an object that is no segment', async () => {
+    const { references } = await sealed(0)
+    const reference = references[0] as Reference
+    const { bytes } = store.objects.get(reference.object) as { bytes: Buffer }
+    store.objects.set(reference.object, { bytes, metadata: {} })
+    await expect(newReader().openReference(reference)).rejects.toMatchObject({
+      code: 'SEAL_MALFORMED',
+    })
+  })
+
+  it('passes on that the KMS is away, and opens when it is back', async () => {
+    const { references } = await sealed(0)
+    const reader = newReader()
+    kms.failures.push(new SealError('SEAL_KMS_UNAVAILABLE', 'down', { retryable: true }))
+    await expect(reader.openReferences(references)).rejects.toMatchObject({
+      code: 'SEAL_KMS_UNAVAILABLE',
+      retryable: true,
+    })
+    expect(await reader.openReferences(references)).toHaveLength(4)
+  })
+
+  it('asks no KMS for a KEK that is not on its list', async () => {
+    const { references } = await sealed(0)
+    await expect(newReader([]).openReferences(references)).rejects.toMatchObject({
+      code: 'SEAL_KEK_NOT_ALLOWED',
+    })
+    expect(kms.calls.unwrap).toBe(0)
+  })
+})

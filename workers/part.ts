@@ -1,0 +1,46 @@
+import { workerData } from 'node:worker_threads'
+import { move, transferableSymbol, valueSymbol } from 'piscina'
+import { type CassandraConnection, connectCassandra } from '../src/adapters/cassandra/connection.ts'
+import { CassandraMappingWriter } from '../src/adapters/cassandra/mapping-writer.ts'
+import type { PartWorkerData } from '../src/adapters/piscina/part-pool.ts'
+import { S3ObjectStore } from '../src/adapters/s3/s3-object-store.ts'
+import { systemClock } from '../src/clock.ts'
+import { isSealError, toPlainError } from '../src/errors.ts'
+import type { PartResult, PartTask } from '../src/pipeline/part-task.ts'
+import { workPart } from '../src/pipeline/part-worker.ts'
+
+/** The composition root of one worker thread: connections of its own, kept for all its parts. */
+const { s3, cassandra } = workerData as PartWorkerData
+const store = new S3ObjectStore(s3)
+let session: Promise<CassandraConnection> | null = null
+
+/** The Piscina task: works one part. Owns the task's buffer until it answers. */
+export default async function part(task: PartTask): Promise<PartResult> {
+  try {
+    const mapping = new CassandraMappingWriter(await connected(), systemClock)
+    return handOver(await workPart(task, { store, mapping }))
+  } catch (error) {
+    if (!isSealError(error)) throw error
+    const plain = toPlainError(error, error.code)
+    return handOver({ ok: false, error: plain, progress: task.progress, buffer: task.buffer })
+  }
+}
+
+/** The session of this thread. It reconnects by itself; only a failed connect is tried anew. */
+function connected(): Promise<CassandraConnection> {
+  session ??= connectCassandra(cassandra).catch((error: unknown) => {
+    session = null
+    throw error
+  })
+  return session
+}
+
+/** Large buffers change hands instead of being copied. */
+function handOver(result: PartResult): PartResult {
+  const buffers = result.ok
+    ? [result.references.values, result.references.ends, result.references.source].map(
+        (column) => column.buffer,
+      )
+    : [result.buffer]
+  return move({ [transferableSymbol]: buffers, [valueSymbol]: result }) as unknown as PartResult
+}
