@@ -1,0 +1,23 @@
+import { isSealError } from '../errors.ts'
+
+/** What every end of the command line means to a shell. Stable. */
+export const EXIT_CODES = {
+  ok: 0,
+  /** It started and failed. */
+  failed: 1,
+  /** Wrong arguments, or a configuration that is refused. */
+  refused: 2,
+  /** The DEK or KEK that was asked for is on no record. */
+  keyUnknown: 3,
+  /** Ended by SIGINT. */
+  interrupted: 130,
+  /** Ended by SIGTERM. */
+  terminated: 143,
+} as const
+
+/** The exit code of a command that threw `error`. */
+export function exitCodeOf(error: unknown): number {
+  if (isSealError(error, 'SEAL_CONFIG_INVALID', 'SEAL_INPUT_INVALID')) return EXIT_CODES.refused
+  if (isSealError(error, 'SEAL_KEY_UNKNOWN')) return EXIT_CODES.keyUnknown
+  return EXIT_CODES.failed
+}

@@ -1,0 +1,45 @@
+#!/usr/bin/env node
+import { realpathSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { registerConfig } from './commands/config.ts'
+import { registerImpact } from './commands/impact.ts'
+import { registerRead } from './commands/read.ts'
+import { registerRun } from './commands/run.ts'
+import { EXIT_CODES } from './exit-codes.ts'
+import { refuseNode } from './node-version.ts'
+import { failureStyle, type Registration, runCommandLine } from './program.ts'
+import { renderFailure } from './render.ts'
+import { processTerminal } from './terminal.ts'
+import { hideHarmlessWarnings } from './warnings.ts'
+
+/** Every command, in the order of the help. */
+export const registrations: readonly Registration[] = [
+  registerRun,
+  registerRead,
+  registerImpact,
+  registerConfig,
+]
+
+async function main(): Promise<void> {
+  const refusal = refuseNode(process.versions.node)
+  if (refusal !== null) {
+    process.stderr.write(refusal)
+    process.exit(EXIT_CODES.refused)
+  }
+  hideHarmlessWarnings()
+  const terminal = processTerminal()
+  const args = process.argv.slice(2)
+  // The reader of a pipe may leave early, as `head` does; that is no failure.
+  process.stdout.on('error', (error: Error & { readonly code?: string }) => {
+    if (error.code === 'EPIPE') process.exit(EXIT_CODES.ok)
+    throw error
+  })
+  process.on('uncaughtException', (error) => {
+    terminal.err(renderFailure(error, failureStyle(args, terminal)))
+    process.exit(EXIT_CODES.failed)
+  })
+  process.exitCode = await runCommandLine(args, registrations, terminal)
+}
+
+const script = process.argv[1]
+if (script !== undefined && realpathSync(script) === fileURLToPath(import.meta.url)) await main()

@@ -1,0 +1,73 @@
+import { type AdminServer, startAdminServer } from '../admin/server.ts'
+import { systemClock } from '../clock.ts'
+import { composeEncryptor, type Encryptor } from '../compose/encryptor.ts'
+import type { Config } from '../config/schema.ts'
+import { messageOf } from '../errors.ts'
+import { createHealth, type Health } from '../telemetry/health.ts'
+import { createLogger, type Logger } from '../telemetry/logger.ts'
+import { collectProcessMetrics, createMetrics } from '../telemetry/metrics.ts'
+import { TelemetryObserver } from '../telemetry/telemetry-observer.ts'
+import { type StopSignal, stopSignal } from './stop-signal.ts'
+
+/** What was read is given this long to get published; orchestrators usually kill after 30 s. */
+const DRAIN_MS = 25_000
+
+/**
+ * Runs the encryptor until a signal asks it to stop. Logs go to stderr. Throws what is wrong at the
+ * start, and the failure that ended the road.
+ */
+export async function sealTopics(config: Config): Promise<void> {
+  const logger = createLogger({ level: config.log.level })
+  const health = createHealth()
+  const metrics = createMetrics()
+  collectProcessMetrics(metrics)
+  const observer = new TelemetryObserver({ metrics, logger, health, clock: systemClock })
+  const stop = stopSignal()
+  let server: AdminServer | null = null
+  try {
+    if (config.http.enabled) {
+      server = await startAdminServer({ ...config.http, health, metrics })
+      const url = `http://${server.host}:${server.port}`
+      logger.info({ url }, 'metrics and probes are served')
+    }
+    const encryptor = await composeEncryptor(config, observer, (level, message) =>
+      logger.debug({ level, library: 'kafkajs' }, message),
+    )
+    try {
+      await serve(encryptor, config, { logger, health, stop })
+    } finally {
+      await encryptor.close()
+    }
+  } finally {
+    await server?.close()
+    stop.release()
+  }
+}
+
+interface Surroundings {
+  readonly logger: Logger
+  readonly health: Health
+  readonly stop: StopSignal
+}
+
+async function serve(
+  { pipeline }: Encryptor,
+  config: Config,
+  { logger, health, stop }: Surroundings,
+): Promise<void> {
+  const { topics, groupId } = config.kafka
+  try {
+    await pipeline.start()
+    health.start()
+    logger.info({ topics, groupId, cipher: 'node:crypto' }, 'sealing')
+    await Promise.race([pipeline.finished, stop.requested])
+  } catch (error) {
+    health.fail(messageOf(error))
+    await pipeline.stop(0)
+    throw error
+  }
+  health.stop()
+  logger.info('stopping: what was read is being published')
+  await pipeline.stop(DRAIN_MS)
+  logger.info('stopped')
+}

@@ -1,0 +1,33 @@
+import { EXIT_CODES } from './exit-codes.ts'
+
+/** A request from outside to end in good order. */
+export interface StopSignal {
+  /** Resolves with the first SIGTERM or SIGINT. */
+  readonly requested: Promise<void>
+  /** Aborts at the same moment. */
+  readonly signal: AbortSignal
+  /** Stops listening. */
+  release(): void
+}
+
+/**
+ * Listens for SIGTERM and SIGINT. The first one asks; the second one ends the process at once,
+ * because somebody is waiting.
+ */
+export function stopSignal(): StopSignal {
+  const controller = new AbortController()
+  const { promise: requested, resolve } = Promise.withResolvers<void>()
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (controller.signal.aborted) {
+      process.exit(signal === 'SIGINT' ? EXIT_CODES.interrupted : EXIT_CODES.terminated)
+    }
+    controller.abort()
+    resolve()
+  }
+  process.on('SIGTERM', onSignal).on('SIGINT', onSignal)
+  return {
+    requested,
+    signal: controller.signal,
+    release: () => void process.off('SIGTERM', onSignal).off('SIGINT', onSignal),
+  }
+}

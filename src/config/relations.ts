@@ -1,0 +1,146 @@
+import { TOPIC_NAME_LENGTH_MAX } from '../limits.ts'
+import type { Problem } from './problems.ts'
+import { formatBytes, formatDurationMs } from './quantity.ts'
+import { hostOf, isLoopback } from './rules.ts'
+import type { Config } from './schema.ts'
+
+const MIB = 1024 * 1024
+const TRANSPORT_OVERHEAD_BYTES = MIB
+
+/** What single values cannot tell: how they must stand to each other. */
+export function relationProblems(config: Config): Problem[] {
+  return [
+    ...topicProblems(config),
+    ...timeProblems(config),
+    ...sizeProblems(config),
+    ...pairProblems(config),
+    ...endpointProblems(config),
+  ]
+}
+
+/** What is allowed, but worth a word: connections that others on the network can read. */
+export function warningsOf(config: Config): string[] {
+  const { kafka, cassandra, http } = config
+  const warnings: string[] = []
+  const isRemote = (address: string) => !isLoopback(hostOf(address))
+  if (!kafka.tls.enabled && kafka.brokers.some(isRemote)) {
+    warnings.push('kafka.tls.enabled: is false, plaintext messages cross the network readable')
+    if (kafka.sasl?.mechanism === 'plain') {
+      warnings.push('kafka.sasl.mechanism: is plain without TLS, the password crosses readable')
+    }
+  }
+  if (!cassandra.tls.enabled && cassandra.contactPoints.some(isRemote)) {
+    warnings.push('cassandra.tls.enabled: is false, mapping rows cross the network readable')
+  }
+  if (http.enabled && isRemote(http.host)) {
+    warnings.push('http.host: is not loopback, metrics are open to the network without credentials')
+  }
+  return warnings
+}
+
+function topicProblems({ kafka }: Config): Problem[] {
+  const problems: Problem[] = []
+  const suffixes = [kafka.referenceTopicSuffix, kafka.quarantineTopicSuffix]
+  if (suffixes[0] === suffixes[1]) {
+    problems.push({
+      path: 'kafka.quarantineTopicSuffix',
+      reason: 'must differ from kafka.referenceTopicSuffix',
+    })
+  }
+  const longest = Math.max(...suffixes.map((suffix) => suffix.length))
+  for (const [index, topic] of kafka.topics.entries()) {
+    const path = `kafka.topics.${index}`
+    const suffix = suffixes.find((candidate) => topic.endsWith(candidate))
+    if (suffix !== undefined) {
+      problems.push({ path, reason: `must not end in ${suffix}, which marks topics made here` })
+    }
+    if (topic.length + longest > TOPIC_NAME_LENGTH_MAX) {
+      const reason = `is too long: with its suffix a topic name has at most ${TOPIC_NAME_LENGTH_MAX} characters`
+      problems.push({ path, reason })
+    }
+  }
+  return problems
+}
+
+function timeProblems({ kafka, window, segment }: Config): Problem[] {
+  const problems: Problem[] = []
+  if (kafka.heartbeatIntervalMs * 3 > kafka.sessionTimeoutMs) {
+    problems.push({
+      path: 'kafka.heartbeatIntervalMs',
+      reason: `must be at most a third of kafka.sessionTimeoutMs (${formatDurationMs(kafka.sessionTimeoutMs)})`,
+    })
+  }
+  if (kafka.fetchWaitMs >= kafka.requestTimeoutMs) {
+    problems.push({
+      path: 'kafka.fetchWaitMs',
+      reason: `must be below kafka.requestTimeoutMs (${formatDurationMs(kafka.requestTimeoutMs)})`,
+    })
+  }
+  if (window.ageMs < segment.ageMs) {
+    problems.push({
+      path: 'window.ageMs',
+      reason: `must be at least segment.ageMs (${formatDurationMs(segment.ageMs)})`,
+    })
+  }
+  return problems
+}
+
+function sizeProblems({ kafka, segment, part, message, memory }: Config): Problem[] {
+  const least: [path: string, bytes: number, leastBytes: number, what: string][] = [
+    ['segment.bytesMax', segment.bytesMax, part.bytesMax, 'part.bytesMax'],
+    ['memory.inFlightBytesMax', memory.inFlightBytesMax, 2 * part.bytesMax, 'twice part.bytesMax'],
+    [
+      'memory.inFlightBytesMax',
+      memory.inFlightBytesMax,
+      message.bytesMax + TRANSPORT_OVERHEAD_BYTES,
+      'message.bytesMax and 1MiB',
+    ],
+    [
+      'kafka.fetchBytesMax',
+      kafka.fetchBytesMax,
+      kafka.fetchBytesPerPartitionMax,
+      'kafka.fetchBytesPerPartitionMax',
+    ],
+  ]
+  return least
+    .filter(([, bytes, leastBytes]) => bytes < leastBytes)
+    .map(([path, , leastBytes, what]) => ({
+      path,
+      reason: `must be at least ${what} (${formatBytes(leastBytes)})`,
+    }))
+}
+
+/** Keys that make sense only together. */
+function pairProblems({ kafka, s3, cassandra, kms }: Config): Problem[] {
+  const problems: Problem[] = []
+  const pair = (section: string, keys: object, first: string, second: string) => {
+    if (first in keys === second in keys) return
+    const [given, missing] = first in keys ? [first, second] : [second, first]
+    problems.push({ path: `${section}.${missing}`, reason: `is required beside ${given}` })
+  }
+  pair('s3', s3, 'accessKeyId', 'secretAccessKey')
+  pair('kms', kms, 'accessKeyId', 'secretAccessKey')
+  pair('cassandra', cassandra, 'username', 'password')
+  pair('kafka.tls', kafka.tls, 'certFile', 'keyFile')
+  for (const [section, tls] of Object.entries({ kafka: kafka.tls, cassandra: cassandra.tls })) {
+    if (tls.enabled) continue
+    for (const key of Object.keys(tls).filter((name) => name !== 'enabled')) {
+      problems.push({ path: `${section}.tls.${key}`, reason: 'is given, but tls.enabled is false' })
+    }
+  }
+  return problems
+}
+
+function endpointProblems({ s3, kms }: Config): Problem[] {
+  const problems: Problem[] = []
+  for (const [section, { endpoint, allowPlainHttp }] of Object.entries({ s3, kms })) {
+    if (endpoint === undefined || allowPlainHttp) continue
+    const { protocol, hostname } = new URL(endpoint)
+    if (protocol === 'https:' || isLoopback(hostname)) continue
+    problems.push({
+      path: `${section}.endpoint`,
+      reason: `is plain http to another machine, use https or set ${section}.allowPlainHttp: true`,
+    })
+  }
+  return problems
+}

@@ -1,0 +1,130 @@
+import {
+  DEK_AGE_MS_MAX,
+  DEK_MESSAGES_MAX,
+  MESSAGE_BYTES_MAX,
+  PART_BYTES_MAX,
+  PART_BYTES_MIN,
+  SEGMENT_BYTES_MAX,
+  SEGMENT_MESSAGES_MAX,
+} from '../limits.ts'
+import { bytes, choice, count, durationMs, flag, section, text, withDefault } from './leaves.ts'
+import { HOST_NAME } from './rules.ts'
+
+/** How messages are sealed and how the process behaves, section by section. */
+
+const KIB = 1024
+const MIB = 1024 * KIB
+const GIB = 1024 * MIB
+const SECOND_MS = 1000
+const HOUR_MS = 3600 * SECOND_MS
+
+export const window = section('How long one DEK is used; the limit reached first ends it.', {
+  ageMs: withDefault(
+    durationMs({ about: 'Longest use of one DEK.', min: 100, max: DEK_AGE_MS_MAX }),
+    HOUR_MS,
+  ),
+  messagesMax: withDefault(
+    count({
+      about: 'Most messages under one DEK. 1 gives every message a DEK of its own.',
+      unit: 'messages',
+      min: 1,
+      max: DEK_MESSAGES_MAX,
+    }),
+    100_000_000,
+  ),
+  bytesMax: withDefault(
+    bytes({ about: 'Most plaintext bytes under one DEK.', min: 1, max: 1024 * GIB }),
+    64 * GIB,
+  ),
+})
+
+export const segment = section('When an S3 object is closed; the limit reached first closes it.', {
+  bytesMax: withDefault(
+    bytes({ about: 'Most bytes of one segment.', min: PART_BYTES_MIN, max: SEGMENT_BYTES_MAX }),
+    64 * MIB,
+  ),
+  ageMs: withDefault(
+    durationMs({
+      about: 'How long a segment stays open; messages become visible after it.',
+      min: 1,
+      max: HOUR_MS,
+    }),
+    SECOND_MS,
+  ),
+  messagesMax: withDefault(
+    count({
+      about: 'Most messages of one segment.',
+      unit: 'messages',
+      min: 1,
+      max: SEGMENT_MESSAGES_MAX,
+    }),
+    100_000,
+  ),
+})
+
+export const part = section('The unit of parallel work: one part is one task of a thread.', {
+  bytesMax: withDefault(
+    bytes({ about: 'Size of a full part.', min: PART_BYTES_MIN, max: PART_BYTES_MAX }),
+    8 * MIB,
+  ),
+})
+
+export const message = section('Single messages.', {
+  bytesMax: withDefault(
+    bytes({
+      about: 'Largest message: key, value and headers together. Larger ones are unsealable.',
+      min: KIB,
+      max: MESSAGE_BYTES_MAX,
+    }),
+    16 * MIB,
+  ),
+  onUnsealable: withDefault(
+    choice(['stop', 'quarantine'], {
+      about: 'What an unsealable message does: stop its partition, or be noted and passed over.',
+    }),
+    'stop',
+  ),
+})
+
+export const memory = section('How much may be under way at a time.', {
+  inFlightBytesMax: withDefault(
+    bytes({
+      about: 'Most bytes that are read but not yet published.',
+      min: 10 * MIB,
+      max: 1024 * GIB,
+    }),
+    256 * MIB,
+  ),
+})
+
+export const workers = section('The threads that seal, upload and map.', {
+  threads: withDefault(
+    count({ about: 'Threads. 0 is one per core.', unit: 'threads', min: 0, max: 1024 }),
+    0,
+  ),
+  tasksPerThread: withDefault(
+    count({ about: 'Parts that one thread works on at a time.', unit: 'parts', min: 1, max: 64 }),
+    2,
+  ),
+})
+
+export const http = section('Metrics and health over HTTP. Without credentials.', {
+  enabled: withDefault(flag({ about: 'Whether to serve /metrics, /healthz and /readyz.' }), true),
+  host: withDefault(
+    text({ about: 'Address to listen on.', bounds: 'host name or IP address', pattern: HOST_NAME }),
+    '127.0.0.1',
+  ),
+  port: withDefault(
+    count({ about: 'Port to listen on. 0 is any free port.', unit: 'port', min: 0, max: 65_535 }),
+    9464,
+  ),
+})
+
+export const log = section('Logs, as JSON lines on stderr.', {
+  level: withDefault(
+    choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal'], {
+      about: 'Least severe level that is written.',
+    }),
+    'info',
+  ),
+})

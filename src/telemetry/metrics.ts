@@ -1,0 +1,125 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+
+const DURATION_SECONDS = [
+  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
+]
+const SEGMENT_BYTES = [4, 16, 64, 256, 1024, 4096, 16_384, 65_536, 262_144].map((kib) => kib * 1024)
+
+/** Every metric of the product, and the registry that holds them. */
+export type Metrics = ReturnType<typeof createMetrics>
+
+/** Metrics in a registry of their own, so that two of them can live in one process. */
+export function createMetrics() {
+  const registry = new Registry()
+  return { registry, ...roadMetrics(registry), ...keyMetrics(registry), ...stateMetrics(registry) }
+}
+
+/** Adds CPU, memory, event loop and garbage collection of this process, as prom-client names them. */
+export function collectProcessMetrics(metrics: Metrics): void {
+  collectDefaultMetrics({ register: metrics.registry })
+}
+
+/** Messages on their way. */
+function roadMetrics(registry: Registry) {
+  const counter = <L extends string>(name: string, help: string, labelNames: readonly L[]) =>
+    new Counter({ name: `sealstream_${name}`, help, labelNames, registers: [registry] })
+  const histogram = <L extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly L[],
+    buckets = DURATION_SECONDS,
+  ) =>
+    new Histogram({ name: `sealstream_${name}`, help, labelNames, buckets, registers: [registry] })
+  return {
+    packedMessages: counter('packed_messages_total', 'Messages packed into parts.', ['topic']),
+    packedBytes: counter('packed_bytes_total', 'Plaintext bytes packed into parts.', ['topic']),
+    sealedFrames: counter('sealed_frames_total', 'Frames sealed, uploaded and mapped.', ['topic']),
+    sealedBytes: counter('sealed_bytes_total', 'Bytes of sealed and uploaded parts.', ['topic']),
+    partSeconds: histogram(
+      'part_duration_seconds',
+      'Time of one part in a worker, by step: seal, upload, map.',
+      ['step'],
+    ),
+    segments: counter('sealed_segments_total', 'Segments complete in the object store.', ['topic']),
+    segmentBytes: histogram('segment_bytes', 'Size of complete segments.', [], SEGMENT_BYTES),
+    segmentOpenSeconds: histogram(
+      'segment_open_seconds',
+      'Time from the first message of a segment until it was complete.',
+      [],
+    ),
+    references: counter('published_references_total', 'References in committed transactions.', []),
+    publishedSegments: counter(
+      'published_segments_total',
+      'Segments whose references are out.',
+      [],
+    ),
+    transactionSeconds: histogram('transaction_duration_seconds', 'Time of one transaction.', []),
+    visibleSeconds: histogram(
+      'visible_delay_seconds',
+      'Time from the oldest packed message of a transaction until its commit.',
+      [],
+    ),
+  }
+}
+
+/** Data keys and the KMS. */
+function keyMetrics(registry: Registry) {
+  const registers = [registry]
+  return {
+    deksCreated: new Counter({
+      name: 'sealstream_deks_created_total',
+      help: 'Data keys made.',
+      registers,
+    }),
+    kmsCalls: new Counter({
+      name: 'sealstream_kms_calls_total',
+      help: 'Calls to the KMS, by operation (generate, unwrap) and outcome (ok, failed).',
+      labelNames: ['operation', 'outcome'],
+      registers,
+    }),
+    kmsSeconds: new Histogram({
+      name: 'sealstream_kms_call_duration_seconds',
+      help: 'Time of one call to the KMS.',
+      labelNames: ['operation'],
+      buckets: DURATION_SECONDS,
+      registers,
+    }),
+  }
+}
+
+/** How the process stands, and what went wrong. */
+function stateMetrics(registry: Registry) {
+  const counter = <L extends string>(name: string, help: string, labelNames: readonly L[]) =>
+    new Counter({ name: `sealstream_${name}`, help, labelNames, registers: [registry] })
+  const gauge = <L extends string>(name: string, help: string, labelNames: readonly L[]) =>
+    new Gauge({ name: `sealstream_${name}`, help, labelNames, registers: [registry] })
+  return {
+    inFlightBytes: gauge('in_flight_bytes', 'Bytes read but not yet published.', []),
+    assignedPartitions: gauge('assigned_partitions', 'Partitions that this process holds.', []),
+    assignedLanes: gauge('assigned_lanes', 'Lanes that this process holds.', []),
+    failedTries: counter(
+      'service_failed_tries_total',
+      'Tries that failed in a way that passes, by service.',
+      ['service'],
+    ),
+    waiting: gauge('service_waiting', '1 while the road waits for the service, else 0.', [
+      'service',
+    ]),
+    laneResets: counter('lane_resets_total', 'Lanes that began again at their offsets.', []),
+    partitionStops: counter(
+      'partition_stops_total',
+      'Partitions that stopped until somebody acts. Alert on any increase.',
+      ['topic'],
+    ),
+    stoppedPartitions: gauge(
+      'stopped_partitions',
+      'Partitions that stopped since the process began.',
+      [],
+    ),
+    quarantined: counter(
+      'quarantined_messages_total',
+      'Unsealable messages that were noted and passed over.',
+      ['topic'],
+    ),
+  }
+}

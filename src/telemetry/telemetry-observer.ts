@@ -1,0 +1,125 @@
+import type { Clock } from '../clock.ts'
+import type { SealError } from '../errors.ts'
+import type { PartTimings, PipelineObserver, ServiceName } from '../pipeline/observer.ts'
+import type { Health } from './health.ts'
+import type { Logger } from './logger.ts'
+import type { Metrics } from './metrics.ts'
+
+/** A service that stays away is tried often; its log line need not come as often. */
+const WAIT_LOG_INTERVAL_MS = 5000
+
+/** Where the events of the road go. */
+export interface TelemetrySinks {
+  readonly metrics: Metrics
+  readonly logger: Logger
+  readonly health: Health
+  readonly clock: Clock
+}
+
+/** Counts every event of the road, logs the rare ones, and keeps the health up to date. */
+export class TelemetryObserver implements PipelineObserver {
+  readonly #metrics: Metrics
+  readonly #logger: Logger
+  readonly #health: Health
+  readonly #clock: Clock
+  readonly #waitLoggedAtMs = new Map<ServiceName, number>()
+
+  constructor({ metrics, logger, health, clock }: TelemetrySinks) {
+    this.#metrics = metrics
+    this.#logger = logger
+    this.#health = health
+    this.#clock = clock
+  }
+
+  packed(topic: string, messages: number, bytes: number): void {
+    this.#metrics.packedMessages.inc({ topic }, messages)
+    this.#metrics.packedBytes.inc({ topic }, bytes)
+  }
+
+  partSealed(topic: string, frames: number, bytes: number, timings: PartTimings): void {
+    const { sealedFrames, sealedBytes, partSeconds } = this.#metrics
+    sealedFrames.inc({ topic }, frames)
+    sealedBytes.inc({ topic }, bytes)
+    partSeconds.observe({ step: 'seal' }, timings.sealMs / 1000)
+    partSeconds.observe({ step: 'upload' }, timings.uploadMs / 1000)
+    partSeconds.observe({ step: 'map' }, timings.mapMs / 1000)
+  }
+
+  segmentSealed(topic: string, bytes: number, openMs: number): void {
+    this.#metrics.segments.inc({ topic })
+    this.#metrics.segmentBytes.observe(bytes)
+    this.#metrics.segmentOpenSeconds.observe(openMs / 1000)
+  }
+
+  published(references: number, segments: number, transactionMs: number, visibleMs: number): void {
+    this.#metrics.references.inc(references)
+    this.#metrics.publishedSegments.inc(segments)
+    this.#metrics.transactionSeconds.observe(transactionMs / 1000)
+    this.#metrics.visibleSeconds.observe(visibleMs / 1000)
+  }
+
+  dekCreated(keyDomain: string, dekId: string, kekId: string): void {
+    this.#metrics.deksCreated.inc()
+    this.#logger.info({ keyDomain, dekId, kekId }, 'data key created')
+  }
+
+  kmsCall(operation: 'generate' | 'unwrap', ok: boolean, elapsedMs: number): void {
+    this.#metrics.kmsCalls.inc({ operation, outcome: ok ? 'ok' : 'failed' })
+    this.#metrics.kmsSeconds.observe({ operation }, elapsedMs / 1000)
+  }
+
+  inFlight(bytes: number): void {
+    this.#metrics.inFlightBytes.set(bytes)
+  }
+
+  waiting(service: ServiceName, error: SealError, attempt: number, waitedMs: number): void {
+    this.#metrics.failedTries.inc({ service })
+    this.#metrics.waiting.set({ service }, 1)
+    this.#health.waitFor(service, error)
+    const nowMs = this.#clock.elapsedMs()
+    const loggedAtMs = this.#waitLoggedAtMs.get(service)
+    if (loggedAtMs !== undefined && nowMs - loggedAtMs < WAIT_LOG_INTERVAL_MS) return
+    this.#waitLoggedAtMs.set(service, nowMs)
+    const { code, message: reason } = error
+    this.#logger.warn(
+      { dependency: service, code, reason, attempt, waitedMs },
+      `waiting for ${service}`,
+    )
+  }
+
+  recovered(service: ServiceName, waitedMs: number): void {
+    this.#metrics.waiting.set({ service }, 0)
+    this.#health.recover(service)
+    this.#waitLoggedAtMs.delete(service)
+    this.#logger.info({ dependency: service, waitedMs }, `${service} answers again`)
+  }
+
+  laneReset(lane: number, reason: string): void {
+    this.#metrics.laneResets.inc()
+    this.#logger.warn({ lane, reason }, 'lane begins again at its committed offsets')
+  }
+
+  partitionStopped(topic: string, partition: number, offset: number, error: SealError): void {
+    this.#metrics.partitionStops.inc({ topic })
+    this.#health.stopPartition(topic, partition, offset, error)
+    this.#metrics.stoppedPartitions.set(this.#health.stoppedPartitions)
+    const { code, message: reason } = error
+    this.#logger.error(
+      { topic, partition, offset, code, reason },
+      'partition stopped, it stays where it is until somebody acts',
+    )
+  }
+
+  quarantined(topic: string, partition: number, offset: number, error: SealError): void {
+    this.#metrics.quarantined.inc({ topic })
+    const { code, message: reason } = error
+    this.#logger.warn({ topic, partition, offset, code, reason }, 'message quarantined, not sealed')
+  }
+
+  assigned(partitions: number, lanes: number): void {
+    this.#health.assign()
+    this.#metrics.assignedPartitions.set(partitions)
+    this.#metrics.assignedLanes.set(lanes)
+    this.#logger.info({ partitions, lanes }, 'partitions assigned')
+  }
+}

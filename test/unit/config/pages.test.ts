@@ -1,0 +1,101 @@
+import { describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
+import { variableOf } from '../../../src/config/environment.ts'
+import { parseConfig } from '../../../src/config/load-config.ts'
+import { configReference, exampleConfig, redactedConfig } from '../../../src/config/pages.ts'
+import { configLeaves } from '../../../src/config/walk.ts'
+import { parseTree, refusalOf, treeWith } from './sample.ts'
+
+function at(tree: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>((node, key) => (node as Record<string, unknown>)?.[key], tree)
+}
+
+describe('the example', () => {
+  it('is accepted without a warning', () => {
+    expect(parseConfig(exampleConfig(), {}, 'example').warnings).toEqual([])
+  })
+
+  it('says the defaults that the schema has', () => {
+    const fromExample = parseConfig(exampleConfig(), {}, 'example').config
+    const defaults = parseTree({}).config
+    for (const { path } of configLeaves.filter((leaf) => leaf.presence === 'defaulted')) {
+      expect(at(fromExample, path), path.join('.')).toEqual(at(defaults, path))
+      expect(at(parse(exampleConfig()), path), path.join('.')).toBeDefined()
+    }
+  })
+
+  it('holds every key, and is accepted with all of them in force', () => {
+    const everything = exampleConfig()
+      .replace(/^( *)# (?=( {2}# )|( {2})?\w+:( |$))/gm, '$1')
+      .replaceAll('enabled: false', 'enabled: true')
+    const tree: unknown = parse(everything)
+    for (const { path } of configLeaves) expect(at(tree, path), path.join('.')).toBeDefined()
+    expect(refusalOf(() => parseConfig(everything, {}, 'example'))).toBe('')
+  })
+
+  it('is the file in the examples folder', async () => {
+    await expect(exampleConfig()).toMatchFileSnapshot('../../../examples/sealstream.yaml')
+  })
+})
+
+describe('the reference page', () => {
+  it('has one row for every key, with its variable', () => {
+    const rows = configReference().split('\n')
+    for (const { path } of configLeaves) {
+      const own = rows.filter((row) => row.startsWith(`| \`${path.join('.')}\` `))
+      expect(own, path.join('.')).toHaveLength(1)
+      expect(own[0]).toContain(`\`${variableOf(path)}\``)
+    }
+  })
+
+  it('is the page in the docs folder', async () => {
+    await expect(configReference()).toMatchFileSnapshot('../../../docs/config.md')
+  })
+})
+
+describe('secrets', () => {
+  const canary = 'canary-7f3a'
+  const secrets = configLeaves.filter((leaf) => leaf.secret)
+  const beside = {
+    'kafka.sasl': { mechanism: 'plain', username: 'u', password: 'p' },
+    's3.accessKeyId': 'a',
+    's3.secretAccessKey': 'p',
+    'kms.accessKeyId': 'a',
+    'kms.secretAccessKey': 'p',
+    'cassandra.username': 'a',
+    'cassandra.password': 'p',
+  }
+
+  it('are all keys with a secret name', () => {
+    const named = configLeaves.filter(({ path }) => /secret|password/i.test(path.join('.')))
+    expect(secrets).toEqual(named)
+    expect(secrets).toHaveLength(4)
+  })
+
+  it.each(secrets.map((leaf) => leaf.path.join('.')))('%s is printed nowhere', (path) => {
+    const { config, warnings } = parseTree({ ...beside, [path]: canary })
+    expect(JSON.stringify([redactedConfig(config), warnings])).not.toContain(canary)
+    expect(at(redactedConfig(config), path.split('.'))).toBe('[redacted]')
+    expect(at(config, path.split('.'))).toBe(canary)
+  })
+
+  it.each(secrets.map((leaf) => leaf.path.join('.')))('%s is in no refusal', (path) => {
+    const wrong = [[canary], { value: canary }]
+    for (const value of wrong) {
+      const refusal = refusalOf(() => parseTree({ ...beside, [path]: value }))
+      expect(refusal).toContain(path)
+      expect(refusal).not.toContain(canary)
+    }
+    const broken = `${JSON.stringify(treeWith({ ...beside, [path]: canary }))}\n${canary}: [`
+    expect(refusalOf(() => parseConfig(broken, {}, 'x'))).not.toContain(canary)
+  })
+
+  it.each(['password: !canary-7f3a x', 'password: *canary-7f3a', 'canary-7f3a: [', '"canary-7f3a'])(
+    'in a broken file are in no refusal: %s',
+    (yaml) => {
+      const refusal = refusalOf(() => parseConfig(yaml, {}, 'x'))
+      expect(refusal).toContain('x is refused')
+      expect(refusal).not.toContain(canary)
+    },
+  )
+})

@@ -1,0 +1,87 @@
+import { describe, expect, it } from 'vitest'
+import { parseTree, refusalOf } from './sample.ts'
+
+describe('values that do not go together', () => {
+  it.each([
+    [{ 'kafka.heartbeatIntervalMs': '11s' }, 'kafka.heartbeatIntervalMs: must be at most a third'],
+    [
+      { 'kafka.fetchWaitMs': '2s', 'kafka.requestTimeoutMs': '2s' },
+      'kafka.fetchWaitMs: must be below',
+    ],
+    [
+      { 'window.ageMs': '1s', 'segment.ageMs': '2s' },
+      'window.ageMs: must be at least segment.ageMs (2s)',
+    ],
+    [{ 'segment.bytesMax': '7MiB' }, 'segment.bytesMax: must be at least part.bytesMax (8MiB)'],
+    [
+      { 'memory.inFlightBytesMax': '15MiB', 'message.bytesMax': '1MiB' },
+      'at least twice part.bytesMax (16MiB)',
+    ],
+    [{ 'memory.inFlightBytesMax': '16MiB' }, 'at least message.bytesMax and 1MiB (17MiB)'],
+    [{ 'kafka.fetchBytesMax': '1MiB' }, 'kafka.fetchBytesMax: must be at least'],
+    [{ 's3.accessKeyId': 'a' }, 's3.secretAccessKey: is required beside accessKeyId'],
+    [{ 'kms.secretAccessKey': 'a' }, 'kms.accessKeyId: is required beside secretAccessKey'],
+    [{ 'cassandra.username': 'a' }, 'cassandra.password: is required beside username'],
+    [
+      { 'kafka.tls.enabled': true, 'kafka.tls.keyFile': 'k' },
+      'kafka.tls.certFile: is required beside keyFile',
+    ],
+    [{ 'cassandra.tls.caFile': 'k' }, 'cassandra.tls.caFile: is given, but tls.enabled is false'],
+    [{ 'kafka.topics': ['a.sealed'] }, 'kafka.topics.0: must not end in .sealed'],
+    [{ 'kafka.topics': ['ok', 'a.quarantine'] }, 'kafka.topics.1: must not end in .quarantine'],
+    [{ 'kafka.topics': ['x'.repeat(240)] }, 'kafka.topics.0: is too long'],
+    [{ 'kafka.referenceTopicSuffix': '.x', 'kafka.quarantineTopicSuffix': '.x' }, 'must differ'],
+    [
+      { 'kms.endpoint': 'http://kms.internal:4566' },
+      'kms.endpoint: is plain http to another machine',
+    ],
+    [{ 's3.endpoint': 'http://10.0.0.7' }, 's3.endpoint: is plain http to another machine'],
+  ])('are refused: %j', (changes, problem) => {
+    expect(refusalOf(() => parseTree(changes))).toContain(problem)
+  })
+
+  it.each([
+    { 'kafka.heartbeatIntervalMs': '10s' },
+    { 'window.ageMs': '1s' },
+    { 'segment.bytesMax': '8MiB' },
+    { 'memory.inFlightBytesMax': '17MiB' },
+    { 'kafka.fetchBytesMax': '4MiB' },
+    { 'kafka.topics': ['x'.repeat(238)] },
+    { 'kms.endpoint': 'https://kms.internal' },
+    { 'kms.endpoint': 'http://kms.internal', 'kms.allowPlainHttp': true },
+    { 's3.endpoint': 'http://localhost:7070' },
+    { 's3.endpoint': 'http://[::1]:7070' },
+  ])('are accepted at the edge: %j', (changes) => {
+    expect(refusalOf(() => parseTree(changes))).toBe('')
+  })
+})
+
+describe('connections that others can read', () => {
+  it.each([
+    [{ 'kafka.brokers': ['kafka-1:9092'] }, 'kafka.tls.enabled'],
+    [{ 'cassandra.contactPoints': ['10.1.2.3'] }, 'cassandra.tls.enabled'],
+    [{ 'http.host': '0.0.0.0' }, 'http.host'],
+  ])('are accepted with a warning: %j', (changes, path) => {
+    const { warnings } = parseTree(changes)
+    expect(warnings).toHaveLength(1)
+    expect(warnings[0]).toMatch(new RegExp(`^${path}: `))
+  })
+
+  it('bring no warning on this machine or with TLS', () => {
+    const quiet = {
+      'kafka.brokers': ['kafka-1:9092'],
+      'kafka.tls.enabled': true,
+      'cassandra.contactPoints': ['[::1]:9042', 'localhost'],
+    }
+    expect(parseTree(quiet).warnings).toEqual([])
+  })
+
+  it('bring a second warning when the password crosses too', () => {
+    const sasl = { mechanism: 'plain', username: 'u', password: 'p' }
+    const { warnings } = parseTree({ 'kafka.brokers': ['kafka-1:9092'], 'kafka.sasl': sasl })
+    expect(warnings.map((warning) => warning.split(':')[0])).toEqual([
+      'kafka.tls.enabled',
+      'kafka.sasl.mechanism',
+    ])
+  })
+})
