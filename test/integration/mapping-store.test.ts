@@ -1,0 +1,166 @@
+import { randomUUID } from 'node:crypto'
+import { createServer } from 'node:net'
+import { Client } from 'cassandra-driver'
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import {
+  type CassandraConnection,
+  type CassandraOptions,
+  connectCassandra,
+} from '../../src/adapters/cassandra/connection.ts'
+import { CassandraDekStore } from '../../src/adapters/cassandra/dek-store.ts'
+import { CassandraMappingReader } from '../../src/adapters/cassandra/mapping-reader.ts'
+import { CassandraMappingWriter } from '../../src/adapters/cassandra/mapping-writer.ts'
+import { migrate } from '../../src/adapters/cassandra/schema.ts'
+import { systemClock } from '../../src/clock.ts'
+import { impactOf } from '../../src/incident/impact.ts'
+import {
+  columnsOf,
+  dekRecord,
+  type MappingStoreParts,
+  mappingStoreContract,
+  messagesFrom,
+} from '../contracts/mapping-store.contract.ts'
+
+const { contactPoints, localDatacenter } = inject('stack').cassandra
+const keyspace = `t_${randomUUID().replaceAll('-', '')}`
+const options: CassandraOptions = {
+  contactPoints,
+  localDatacenter,
+  keyspace,
+  requestTimeoutMs: 10_000,
+}
+const create = { replicationFactor: 1, createSchema: true }
+const look = { replicationFactor: 1, createSchema: false }
+
+/** Beside the adapter, to see what it left in the tables. */
+const plain = new Client({
+  contactPoints: [...contactPoints],
+  localDataCenter: localDatacenter,
+})
+let connection: CassandraConnection
+let parts: MappingStoreParts
+
+beforeAll(async () => {
+  await Promise.all([migrate(options, create), migrate(options, create)])
+  connection = await connectCassandra(options)
+  parts = {
+    writer: new CassandraMappingWriter(connection, systemClock),
+    reader: new CassandraMappingReader(connection),
+    keys: new CassandraDekStore(connection),
+  }
+}, 60_000)
+
+afterAll(async () => {
+  await connection?.close()
+  await plain.execute(`DROP KEYSPACE IF EXISTS ${keyspace}`)
+  await plain.shutdown()
+}, 60_000)
+
+describe('the mapping store over Cassandra', () => {
+  mappingStoreContract(() => parts)
+
+  test('keeps the wrapped DEK, byte for byte', async () => {
+    const wrapped = Uint8Array.from({ length: 300 }, (_, i) => i & 0xff)
+    const dek = dekRecord({ wrapped: wrapped.subarray(7) })
+    await parts.keys.recordDek(dek)
+    const query = `SELECT wrapped FROM ${keyspace}.deks WHERE dek_id = ${dek.dekId}`
+    const row = (await plain.execute(query)).first()
+    expect(Uint8Array.from(row.wrapped)).toEqual(wrapped.subarray(7))
+  })
+
+  test('notes object and status with the rows, and a repetition keeps a later status', async () => {
+    const segment = { dekId: randomUUID(), segmentId: randomUUID() }
+    const where = `WHERE dek_id = ${segment.dekId} AND segment_id = ${segment.segmentId}`
+    const table = `${keyspace}.message_encryption_map`
+    const query = `SELECT object_path, encrypted_at, key_rotation_status FROM ${table} ${where}`
+    const frames = columnsOf(messagesFrom(0, 260))
+
+    await parts.writer.writeRows(segment, 'segments/a.seal', frames)
+    const first = (await plain.execute(query)).first()
+    expect(first.object_path).toBe('segments/a.seal')
+    expect(first.encrypted_at).toBeInstanceOf(Date)
+    expect(first.key_rotation_status).toBe('current')
+
+    await plain.execute(`UPDATE ${table} SET key_rotation_status = 'compromised' ${where}`)
+    await parts.writer.writeRows(segment, 'segments/a.seal', frames)
+    expect((await plain.execute(query)).first().key_rotation_status).toBe('compromised')
+  })
+
+  test('answers for a KEK through the same look-ups as the incident commands', async () => {
+    const dek = dekRecord()
+    const segment = { dekId: dek.dekId, segmentId: randomUUID() }
+    await parts.keys.recordDek(dek)
+    await parts.writer.recordIntent({ ...segment, objectKey: 'a', createdAtMs: dek.createdAtMs })
+    await parts.writer.writeRows(segment, 'a', columnsOf(messagesFrom(0, 3)))
+    const bare = dek.kekId.split('/')[1] as string
+    expect(await impactOf(parts.reader, { kekId: bare })).toMatchObject({ deks: 1, messages: 3 })
+  })
+
+  test('refuses an id that is none', async () => {
+    await expect(parts.reader.findDek('no-uuid')).rejects.toMatchObject({
+      code: 'SEAL_INPUT_INVALID',
+    })
+  })
+})
+
+describe('the schema', () => {
+  test('may be applied again, and is seen to be there', async () => {
+    await migrate(options, create)
+    await migrate(options, look)
+    const rows = await plain.execute(`SELECT version FROM ${keyspace}.schema_versions`)
+    expect(rows.rows.map((row) => row.version)).toEqual([1])
+  })
+
+  test('missing, is refused with the way out, and nothing is created', async () => {
+    const missing = { ...options, keyspace: `${keyspace}_x` }
+    const refused = {
+      code: 'SEAL_MAPPING_REFUSED',
+      message: expect.stringContaining('cassandra.createSchema'),
+    }
+    await expect(migrate(missing, look)).rejects.toMatchObject(refused)
+    await expect(connectCassandra(missing)).rejects.toMatchObject(refused)
+  })
+
+  test('of a keyspace whose name could carry CQL is refused', async () => {
+    const odd = { ...options, keyspace: 'a; DROP KEYSPACE b' }
+    await expect(migrate(odd, create)).rejects.toMatchObject({ code: 'SEAL_CONFIG_INVALID' })
+  })
+})
+
+describe('a connection that cannot be made', () => {
+  test('to a port where nothing listens fails with one message that names it', async () => {
+    const dead = { ...options, contactPoints: ['127.0.0.1:1'] }
+    await expect(connectCassandra(dead)).rejects.toMatchObject({
+      code: 'SEAL_MAPPING_UNAVAILABLE',
+      retryable: true,
+      message: expect.stringContaining('127.0.0.1:1'),
+    })
+  })
+
+  test('to a port that answers nothing fails within its deadline', async () => {
+    const silent = createServer(() => {}).listen(0, '127.0.0.1')
+    await new Promise((resolve) => silent.once('listening', resolve))
+    const { port } = silent.address() as { port: number }
+    const mute = { ...options, contactPoints: [`127.0.0.1:${port}`], requestTimeoutMs: 60_000 }
+    await expect(connectCassandra(mute)).rejects.toMatchObject({
+      code: 'SEAL_MAPPING_UNAVAILABLE',
+      message: expect.stringContaining(`127.0.0.1:${port}`),
+    })
+    silent.close()
+  }, 15_000)
+
+  test('to a datacenter that is none names those there are', async () => {
+    await expect(connectCassandra({ ...options, localDatacenter: 'mars' })).rejects.toMatchObject({
+      code: 'SEAL_MAPPING_REFUSED',
+      message: expect.stringMatching(new RegExp(`mars.*${localDatacenter}`)),
+    })
+  })
+
+  test('for a CA file that is not there names the file', async () => {
+    const tls = { caFile: 'no-such-ca.pem' }
+    await expect(connectCassandra({ ...options, tls })).rejects.toMatchObject({
+      code: 'SEAL_CONFIG_INVALID',
+      message: expect.stringContaining('no-such-ca.pem'),
+    })
+  })
+})
