@@ -58,7 +58,7 @@ export const segment = section('When an S3 object is closed; the limit reached f
       min: 1,
       max: SEGMENT_MESSAGES_MAX,
     }),
-    100_000,
+    20_000,
   ),
 })
 
@@ -93,7 +93,7 @@ export const memory = section('How much may be under way at a time.', {
       min: 10 * MIB,
       max: 1024 * GIB,
     }),
-    256 * MIB,
+    128 * MIB,
   ),
 })
 

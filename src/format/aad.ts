@@ -14,8 +14,8 @@ export interface FrameContext {
 
 /**
  * Associated data of frames: `label | segment id | frame header | partition i32 | cluster id |
- * topic`, both texts as `length u16 | UTF-8` (docs/format.md, "AAD"). One object serves all frames
- * of one source; `of` overwrites and returns the same buffer, valid until the next call.
+ * topic`, both texts as `length u16 | UTF-8` (docs/format.md, "Nonce and AAD"). One object serves
+ * all frames of one source; `of` overwrites and returns the same buffer, valid until the next call.
  */
 export class FrameAad {
   readonly #bytes: Buffer

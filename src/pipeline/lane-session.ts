@@ -23,6 +23,13 @@ const REFERENCE_BYTES = 512
 const SLICE_BYTES = 512 * 1024
 const HEARTBEAT_EVERY_MS = 1_000
 
+/** How far one partition was taken over. */
+interface Position {
+  /** The offset that comes next; everything before it is packed, or passed over. */
+  next: number
+  isStopped: boolean
+}
+
 /**
  * One tenure of a lane: from the fencing of earlier writers to the first failure, the loss of the
  * lane, or the end of the process. All that is unpublished belongs to exactly one session and dies
@@ -36,9 +43,7 @@ export class LaneSession {
   readonly #services: LaneServices
   readonly #publisher: LanePublisher
   readonly #queue: PublishQueue
-  /** The offset that each partition goes on from. */
-  readonly #expected = new Map<string, number>()
-  readonly #stopped = new Set<string>()
+  readonly #positions = new Map<string, Position>()
   readonly #open = new Map<string, SegmentWriter>()
   readonly #timers = new AbortController()
   #isClosed = false
@@ -52,29 +57,29 @@ export class LaneSession {
     this.#services = services
     this.#publisher = publisher
     this.#queue = new PublishQueue(services, publisher, onFailure)
-    for (const at of startsAt) this.#expected.set(placeOf(at), at.offset)
+    for (const at of startsAt) {
+      this.#positions.set(placeOf(at), { next: at.offset, isStopped: false })
+    }
   }
 
   /** Takes a batch over: resolves when its messages are packed. Waits for the in-flight budget. */
   async accept(batch: FetchedBatch, control: BatchControl): Promise<void> {
-    const place = placeOf(batch)
-    if (this.#isClosed || this.#stopped.has(place)) return
-    const expected = this.#expected.get(place)
-    if (expected === undefined) return
-    if (batch.fetchedOffset > expected && !(await this.#gapIsHarmless(batch, expected))) return
-    const messages = batch.messages.filter((message) => message.offset >= expected)
+    const position = this.#positions.get(placeOf(batch))
+    if (this.#isClosed || position === undefined || position.isStopped) return
+    if (batch.fetchedOffset > position.next && !(await this.#gapIsHarmless(batch, position))) return
+    const messages = batch.messages.filter((message) => message.offset >= position.next)
     for (let from = 0; from < messages.length; ) {
       const slice = this.#measure(messages, from)
       if (!(await this.#admit(slice.chargedBytes, control))) return
-      if (!(await this.#pack(batch, messages, from, slice.frameBytes))) return
+      if (!(await this.#pack(batch, position, messages, from, slice.frameBytes))) return
       this.#services.observer.packed(batch.topic, slice.frameBytes.length, slice.parcelBytes)
       from += slice.frameBytes.length
       if (slice.refused === null) continue
       const refused = messages[from] as Message
-      if (!(await this.#setAside(refused, slice.refused))) return
+      if (!(await this.#setAside(refused, position, slice.refused))) return
       from++
     }
-    this.#done(batch)
+    this.#done(batch, position)
     this.#services.windows.prepare(batch.topic)
   }
 
@@ -99,17 +104,17 @@ export class LaneSession {
    * Whether a fetch that begins behind the expected offset has skipped nothing: transaction markers
    * take up offsets too. It has when Kafka no longer holds the expected offset; the partition stops.
    */
-  async #gapIsHarmless(batch: FetchedBatch, expected: number): Promise<boolean> {
+  async #gapIsHarmless(batch: FetchedBatch, position: Position): Promise<boolean> {
     const oldest = await this.#services.patience.with(() =>
       this.#services.source.logStartOffset(batch),
     )
-    if (oldest <= expected) return !this.#isClosed
+    if (oldest <= position.next) return !this.#isClosed
     const { topic, partition } = batch
     const error = new SealError(
       'SEAL_SOURCE_GAP',
-      `${topic}/${partition}: messages from offset ${expected} to ${oldest - 1} were deleted by Kafka before they were sealed; to go on behind them, set the offset of the consumer group by hand`,
+      `${topic}/${partition}: messages from offset ${position.next} to ${oldest - 1} were deleted by Kafka before they were sealed; to go on behind them, set the offset of the consumer group by hand`,
     )
-    this.#stop(batch, expected, error)
+    this.#stop(batch, position, position.next, error)
     return false
   }
 
@@ -174,10 +179,13 @@ export class LaneSession {
 
   /**
    * Packs a slice that was admitted, starting at `messages[from]`. Runs without a pause as long as
-   * the open segment has room. False when the session was closed meanwhile.
+   * the open segment has room. False when the session was closed meanwhile, or when the same
+   * messages came in again by another fetch (of a consumer that took this one's place) and are
+   * packed already.
    */
   async #pack(
     batch: FetchedBatch,
+    position: Position,
     messages: readonly Message[],
     from: number,
     frameBytes: readonly number[],
@@ -190,12 +198,15 @@ export class LaneSession {
     try {
       for (let i = 0; i < frameBytes.length; i++) {
         const bytes = frameBytes[i] as number
-        if (segment === undefined || source === undefined || !segment.hasRoom(bytes, nowMs)) {
+        const message = messages[from + i] as Message
+        // Asked again after every wait: other lanes draw on the same window.
+        while (segment === undefined || source === undefined || !segment.hasRoom(bytes, nowMs)) {
           segment = await this.#segmentFor(batch.topic, bytes)
-          if (this.#isClosed) return false
+          if (this.#isClosed || message.offset < position.next) return false
           source = segment.source(batch)
         }
-        segment.add(messages[from + i] as Message, source, bytes, bytes + REFERENCE_BYTES)
+        segment.add(message, source, bytes, bytes + REFERENCE_BYTES)
+        position.next = message.offset + 1
         unpackedBytes -= bytes + REFERENCE_BYTES
       }
       return true
@@ -239,28 +250,31 @@ export class LaneSession {
   }
 
   /** Applies the policy for a message that cannot be sealed. False when the partition stops. */
-  async #setAside(message: Message, error: SealError): Promise<boolean> {
+  async #setAside(message: Message, position: Position, error: SealError): Promise<boolean> {
     const { settings, observer } = this.#services
     const { topic, partition, offset } = message
     if (settings.onUnsealable === 'stop') {
-      this.#stop(message, offset, error)
+      this.#stop(message, position, offset, error)
       return false
     }
     const segment = this.#open.get(topic) ?? (await this.#segmentFor(topic, 0))
-    if (this.#isClosed) return false
+    if (this.#isClosed || offset < position.next) return false
     segment.quarantine(message, segment.source(message), error)
+    position.next = offset + 1
     observer.quarantined(topic, partition, offset, error)
     return true
   }
 
-  #stop(at: TopicPartition, offset: number, error: SealError): void {
-    this.#stopped.add(placeOf(at))
+  #stop(at: TopicPartition, position: Position, offset: number, error: SealError): void {
+    position.isStopped = true
     this.#services.source.pause([at])
     this.#services.observer.partitionStopped(at.topic, at.partition, offset, error)
   }
 
-  #done(batch: FetchedBatch): void {
-    this.#expected.set(placeOf(batch), batch.nextOffset)
+  /** Moves on behind the batch. One that was fetched again lies behind already and moves nothing. */
+  #done(batch: FetchedBatch, position: Position): void {
+    if (batch.nextOffset <= position.next) return
+    position.next = batch.nextOffset
     const segment = this.#open.get(batch.topic)
     if (segment !== undefined) segment.source(batch).nextOffset = batch.nextOffset
   }

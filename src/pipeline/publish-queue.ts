@@ -83,7 +83,7 @@ export class PublishQueue {
     const { clock, settings, observer } = this.#services
     const publication = publicationOf(segments, settings)
     const startedAtMs = clock.elapsedMs()
-    await this.#publisher.publish(publication)
+    if (publication.offsets.length > 0) await this.#publisher.publish(publication)
     if (this.#isClosed) return
     const nowMs = clock.elapsedMs()
     const messages = segments.reduce((sum, segment) => sum + segment.messageCount, 0)

@@ -27,7 +27,7 @@ const REFUSED = new Set([
  */
 export function kafkaError(error: unknown, doing: string, where: readonly string[]): SealError {
   if (error instanceof SealError) return error
-  const { type, name } = rootOf(error)
+  const { type, name, isUndecodable } = rootOf(error)
   const detail = `${doing}: ${messageOf(error)}`
   if (FENCED.has(type)) {
     return new SealError('SEAL_FENCED', `another process serves this lane now (${detail})`)
@@ -41,6 +41,13 @@ export function kafkaError(error: unknown, doing: string, where: readonly string
   if (type === 'UNKNOWN_TOPIC_OR_PARTITION') {
     return new SealError('SEAL_TOPIC_MISSING', `a topic is missing (${detail})`, { cause: error })
   }
+  if (isUndecodable) {
+    return new SealError(
+      'SEAL_KAFKA_REFUSED',
+      `Kafka gives records that cannot be read (${detail}); gzip, zstd and uncompressed batches can`,
+      { cause: error },
+    )
+  }
   if (REFUSED.has(type) || name.includes('SASL')) {
     return new SealError('SEAL_KAFKA_REFUSED', `Kafka refuses ${detail}`, { cause: error })
   }
@@ -51,15 +58,25 @@ export function kafkaError(error: unknown, doing: string, where: readonly string
   )
 }
 
-/** The Kafka error type at the bottom of a chain of causes, and the name of the outermost error. */
-function rootOf(error: unknown): { type: string; name: string } {
+interface Root {
+  /** The Kafka protocol's own name of the error, where it has one. */
+  readonly type: string
+  readonly name: string
+  /** A codec that is not there, or bytes that are no record: no later try can mend that. */
+  readonly isUndecodable: boolean
+}
+
+/** What a chain of causes says, the innermost having the last word. */
+function rootOf(error: unknown): Root {
   let type = ''
   let name = ''
+  let isUndecodable = false
   for (let e = error; e instanceof Error; e = e.cause) {
     if ('type' in e && typeof e.type === 'string') type = e.type
-    name ||= e.name.includes('SASL') ? e.name : ''
+    if (e.name.includes('SASL')) name ||= e.name
+    isUndecodable ||= e instanceof RangeError || e.name === 'KafkaJSNotImplemented'
   }
-  return { type, name }
+  return { type, name, isUndecodable }
 }
 
 /** True for the refusal that only says: the last transaction is still being ended, try again. */

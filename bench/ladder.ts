@@ -1,0 +1,125 @@
+import { createSecretKey, randomBytes, randomUUID } from 'node:crypto'
+import { cpus } from 'node:os'
+import { parseArgs } from 'node:util'
+import { decodeRecord } from '../src/adapters/kafka/record-decoder.ts'
+import { keysForNewSegment } from '../src/crypto/segment-keys.ts'
+import type { Message } from '../src/format/message.ts'
+import { parcelBytes } from '../src/format/parcel.ts'
+import type { PartTask } from '../src/pipeline/part-task.ts'
+import { workPart } from '../src/pipeline/part-worker.ts'
+import { frameBytesOf, PartBuffer } from '../src/segment/part-buffer.ts'
+import { encodeRecord, measure, type Row, renderTable } from './measure.ts'
+
+const HELP = `Usage: npm run bench [-- --repeats N] [--json]
+
+CPU microseconds a message of the stages that run in this process, without any service: each
+line adds one stage to the line above. Median of the repeats, with their spread.
+
+Examples:
+  $ npm run bench
+  $ npm run bench -- --repeats 15 --json
+`
+const VALUE_BYTES = [100, 1024, 16 * 1024]
+const PART_BYTES = 8 * 1024 * 1024
+const SOURCE = { topic: 'bench', partition: 0 }
+
+const { values: args } = parseArgs({
+  options: {
+    repeats: { type: 'string', default: '9' },
+    json: { type: 'boolean', default: false },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
+})
+
+/** A part of frames of `messages`, packed as the road packs them. */
+function pack(messages: readonly Message[], header: Uint8Array): PartBuffer {
+  const part = new PartBuffer(header, PART_BYTES)
+  messages.forEach((message, seq) => {
+    part.append(message, frameBytesOf(parcelBytes(message)), seq, 0)
+  })
+  return part
+}
+
+/** The task of a packed part; what is sent and mapped goes nowhere. */
+function taskOf(part: PartBuffer, keys: ReturnType<typeof newKeys>): PartTask {
+  const { frameKey, baseNonce, segmentId, dekId } = keys
+  const objectKey = `bench/segments/bench/${segmentId}.seal`
+  const sources = [SOURCE]
+  const clusterId = 'bench'
+  return {
+    ...part.take(),
+    segment: { segmentId, dekId, objectKey, clusterId, frameKey, baseNonce, sources },
+    position: 0,
+    upload: { kind: 'whole-object', metadata: {} },
+    progress: { sealed: false, uploaded: true, receipt: null, mapped: true },
+  }
+}
+
+function newKeys() {
+  const segmentId = randomUUID()
+  const dekId = randomUUID()
+  const fields = {
+    segmentId,
+    dekId,
+    generation: 1,
+    createdAtMs: 0,
+    kmsContextHash: randomBytes(32),
+  }
+  const dek = createSecretKey(randomBytes(32))
+  return { segmentId, dekId, ...keysForNewSegment(dek, { ...fields, salt: randomBytes(32) }) }
+}
+
+async function ladder(valueBytes: number, repeats: number): Promise<Row[]> {
+  const count = Math.floor((6 * 1024 * 1024) / (valueBytes + 64))
+  const value = randomBytes(valueBytes)
+  const record = encodeRecord(value)
+  const context = {
+    firstOffset: '0',
+    firstTimestamp: '1795429950685',
+    maxTimestamp: '1795429950685',
+    timestampType: 0,
+    magicByte: 2,
+  }
+  const decode = (): Message[] =>
+    Array.from({ length: count }, (_, i) => {
+      const message = decodeRecord({ buffer: record, offset: 0 }, context)
+      message.topic = SOURCE.topic
+      message.partition = SOURCE.partition
+      message.offset = i
+      return message
+    })
+  const keys = newKeys()
+  const never = async () => {
+    throw new Error('nothing is sent in this benchmark')
+  }
+  const services = { store: { put: never, uploadPart: never }, mapping: { writeRows: never } }
+  const stages: [string, () => unknown][] = [
+    ['decode', decode],
+    ['+ pack', () => pack(decode(), keys.header)],
+    [
+      '+ seal, map columns, references',
+      () => workPart(taskOf(pack(decode(), keys.header), keys), services),
+    ],
+  ]
+  const rows: Row[] = []
+  for (const [stage, run] of stages) {
+    rows.push({ valueBytes, stage, ...(await measure(run, count, repeats)) })
+  }
+  return rows
+}
+
+async function main(): Promise<void> {
+  if (args.help) {
+    process.stdout.write(HELP)
+    return
+  }
+  const rows: Row[] = []
+  for (const valueBytes of VALUE_BYTES)
+    rows.push(...(await ladder(valueBytes, Number(args.repeats))))
+  const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version }
+  process.stdout.write(
+    args.json ? `${JSON.stringify({ machine, rows })}\n` : renderTable(machine, rows),
+  )
+}
+
+await main()
