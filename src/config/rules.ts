@@ -22,8 +22,8 @@ export const BUCKET_NAME = [
 
 /** Names that S3 keys may begin with, without encoding. */
 export const OBJECT_PREFIX = [
-  /^[A-Za-z0-9!_.*'()-]+(?:\/[A-Za-z0-9!_.*'()-]+)*$/,
-  'must be names joined by single slashes, with no slash at either end',
+  /^(?!.*(?:^|\/)\.\.?(?:\/|$))[A-Za-z0-9!_.*'()-]+(?:\/[A-Za-z0-9!_.*'()-]+)*$/,
+  'must be names joined by single slashes, none of them "." or "..", no slash at either end',
 ] as const
 
 /** Cassandra's rule for names that need no quotes. */

@@ -191,7 +191,7 @@ export class LaneSession {
     frameBytes: readonly number[],
   ): Promise<boolean> {
     const { clock, budget } = this.#services
-    const nowMs = clock.elapsedMs()
+    let nowMs = clock.elapsedMs()
     let segment: SegmentWriter | undefined
     let source: SegmentSource | undefined
     let unpackedBytes = frameBytes.reduce((sum, bytes) => sum + bytes + REFERENCE_BYTES, 0)
@@ -201,9 +201,10 @@ export class LaneSession {
         const message = messages[from + i] as Message
         // Asked again after every wait: other lanes draw on the same window.
         while (segment === undefined || source === undefined || !segment.hasRoom(bytes, nowMs)) {
-          segment = await this.#segmentFor(batch.topic, bytes)
+          segment = await this.#segmentFor(batch, bytes)
           if (this.#isClosed || message.offset < position.next) return false
-          source = segment.source(batch)
+          source = segment.source(batch, position.next)
+          nowMs = clock.elapsedMs()
         }
         segment.add(message, source, bytes, bytes + REFERENCE_BYTES)
         position.next = message.offset + 1
@@ -215,11 +216,12 @@ export class LaneSession {
     }
   }
 
-  async #segmentFor(keyDomain: string, frameBytes: number): Promise<SegmentWriter> {
+  async #segmentFor(at: TopicPartition, frameBytes: number): Promise<SegmentWriter> {
     const { windows, clock } = this.#services
+    const keyDomain = at.topic
     for (;;) {
       const open = this.#open.get(keyDomain)
-      if (open?.hasRoom(frameBytes, clock.elapsedMs())) return open
+      if (open?.canHold(at) && open.hasRoom(frameBytes, clock.elapsedMs())) return open
       if (open !== undefined) this.#roll(keyDomain)
       const window = await windows.take(keyDomain, frameBytes)
       // Another partition of the lane may have opened one while this one waited for its key.
@@ -257,9 +259,9 @@ export class LaneSession {
       this.#stop(message, position, offset, error)
       return false
     }
-    const segment = this.#open.get(topic) ?? (await this.#segmentFor(topic, 0))
+    const segment = await this.#segmentFor(message, 0)
     if (this.#isClosed || offset < position.next) return false
-    segment.quarantine(message, segment.source(message), error)
+    segment.quarantine(message, segment.source(message, position.next), error)
     position.next = offset + 1
     observer.quarantined(topic, partition, offset, error)
     return true
@@ -276,7 +278,7 @@ export class LaneSession {
     if (batch.nextOffset <= position.next) return
     position.next = batch.nextOffset
     const segment = this.#open.get(batch.topic)
-    if (segment !== undefined) segment.source(batch).nextOffset = batch.nextOffset
+    if (segment?.canHold(batch)) segment.source(batch, batch.nextOffset)
   }
 
   #rollAll(): void {

@@ -26,7 +26,7 @@ export interface PipelineObserver {
   inFlight(bytes: number): void
   /** A service failed in a way that passes; the road waits. Called again at each new try. */
   waiting(service: ServiceName, error: SealError, attempt: number, waitedMs: number): void
-  /** The service answers again. */
+  /** The waiting is over: the service answers again, or the work that needed it was given up. */
   recovered(service: ServiceName, waitedMs: number): void
   /** A lane gave up its unpublished work and starts again from the committed offsets. */
   laneReset(lane: number, reason: string): void

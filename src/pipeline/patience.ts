@@ -31,10 +31,9 @@ export class Patience {
       }
     }
     for (let attempt = 1; ; attempt++) {
+      if (this.#stop.aborted)
+        throw new SealError('SEAL_STOPPED', 'given up: the process is stopping')
       try {
-        if (this.#stop.aborted) {
-          throw new SealError('SEAL_STOPPED', 'given up: the process is stopping')
-        }
         const result = await call()
         settle()
         return result

@@ -4,7 +4,7 @@ import { fromPlainError, type SealError } from '../errors.ts'
 import type { Message } from '../format/message.ts'
 import { encodeMetadata } from '../format/segment-metadata.ts'
 import type { DekWindow } from '../keys/dek-windows.ts'
-import { PART_BYTES_MIN } from '../limits.ts'
+import { PART_BYTES_MIN, SOURCES_PER_SEGMENT_MAX } from '../limits.ts'
 import type { MappingWriter, SegmentKey } from '../mapping/mapping-store.ts'
 import type { ObjectMetadata, ObjectStore, PartReceipt } from '../segment/object-store.ts'
 import { type FilledPart, PartBuffer } from '../segment/part-buffer.ts'
@@ -115,15 +115,21 @@ export class SegmentWriter {
     return bytes <= limits.bytesMax && window.hasRoom(frameBytes, nowMs)
   }
 
-  /** The entry of a partition in this segment; made when it is new. */
-  source(at: TopicPartition): SegmentSource {
+  /** Whether messages of `at` may go in: the number of sources is bounded. */
+  canHold(at: TopicPartition): boolean {
+    return this.#sources.size < SOURCES_PER_SEGMENT_MAX || this.#sources.has(placeOf(at))
+  }
+
+  /** The entry of a partition in this segment; made when it is new. It is done up to `nextOffset`. */
+  source(at: TopicPartition, nextOffset: number): SegmentSource {
     const place = placeOf(at)
     let source = this.#sources.get(place)
     if (source === undefined) {
       const { topic, partition } = at
-      source = { topic, partition, index: this.#sources.size, nextOffset: 0 }
+      source = { topic, partition, index: this.#sources.size, nextOffset }
       this.#sources.set(place, source)
     }
+    source.nextOffset = nextOffset
     return source
   }
 
