@@ -22,8 +22,13 @@ export interface SegmentKeys {
   readonly baseNonce: Uint8Array
 }
 
+/** The keys that authenticate a segment as a whole besides its frames. */
+export interface WholeSegmentKeys extends SegmentKeys {
+  readonly footerKey: KeyObject
+}
+
 /** Keys of a new segment and the header that commits to them. */
-export interface NewSegmentKeys extends SegmentKeys {
+export interface NewSegmentKeys extends WholeSegmentKeys {
   readonly header: Uint8Array
 }
 
@@ -38,7 +43,7 @@ export function keysForNewSegment(dek: KeyObject, fields: SegmentHeaderFields): 
  * Derives the keys of a segment that is being read, and compares the commitment before anything
  * is opened. Throws SEAL_COMMITMENT_MISMATCH when the DEK is not the one that wrote the segment.
  */
-export function keysForSegment(dek: KeyObject, header: SegmentHeader): SegmentKeys {
+export function keysForSegment(dek: KeyObject, header: SegmentHeader): WholeSegmentKeys {
   const derived = derive(dek, header.prefix, header.salt)
   if (!timingSafeEqual(derived.commitment, header.commitment)) {
     throw new SealError(
@@ -58,17 +63,19 @@ function derive(
   dek: KeyObject,
   headerPrefix: Uint8Array,
   salt: Uint8Array,
-): { keys: SegmentKeys; commitment: Uint8Array } {
+): { keys: WholeSegmentKeys; commitment: Uint8Array } {
   if (salt.length !== SALT_BYTES) throw new SealError('SEAL_MALFORMED', 'salt of a wrong length')
   const info = Buffer.concat([INFO, headerPrefix])
   const okm = Buffer.from(hkdfSync('sha512', dek, salt, info, OKM_BYTES))
   try {
     const nonceAt = FRAME_KEY_BYTES
-    const commitmentAt = nonceAt + NONCE_BYTES + FOOTER_KEY_BYTES
+    const footerKeyAt = nonceAt + NONCE_BYTES
+    const commitmentAt = footerKeyAt + FOOTER_KEY_BYTES
     return {
       keys: {
         frameKey: createSecretKey(okm.subarray(0, FRAME_KEY_BYTES)),
-        baseNonce: Uint8Array.prototype.slice.call(okm, nonceAt, nonceAt + NONCE_BYTES),
+        baseNonce: Uint8Array.prototype.slice.call(okm, nonceAt, footerKeyAt),
+        footerKey: createSecretKey(okm.subarray(footerKeyAt, commitmentAt)),
       },
       commitment: Uint8Array.prototype.slice.call(okm, commitmentAt),
     }

@@ -4,7 +4,7 @@ import {
   keysForNewSegment,
   keysForSegment,
   type NewSegmentKeys,
-  type SegmentKeys,
+  type WholeSegmentKeys,
 } from '../crypto/segment-keys.ts'
 import { SealError } from '../errors.ts'
 import { SALT_BYTES, type SegmentHeader } from '../format/segment-header.ts'
@@ -50,7 +50,7 @@ export class Dek {
   }
 
   /** Keys of a segment to be read. Throws SEAL_COMMITMENT_MISMATCH when it is not under this DEK. */
-  openSegment(header: SegmentHeader): SegmentKeys {
+  openSegment(header: SegmentHeader): WholeSegmentKeys {
     if (!timingSafeEqual(this.#contextHash, header.kmsContextHash)) {
       throw new SealError(
         'SEAL_COMMITMENT_MISMATCH',

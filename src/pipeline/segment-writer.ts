@@ -1,7 +1,9 @@
 import type { Clock } from '../clock.ts'
+import { footerTag } from '../crypto/footer-tag.ts'
 import type { NewSegmentKeys } from '../crypto/segment-keys.ts'
 import { fromPlainError, type SealError } from '../errors.ts'
 import type { Message } from '../format/message.ts'
+import { FooterBuilder, joinFooter } from '../format/segment-footer.ts'
 import { encodeMetadata } from '../format/segment-metadata.ts'
 import type { DekWindow } from '../keys/dek-windows.ts'
 import { PART_BYTES_MIN, SOURCES_PER_SEGMENT_MAX } from '../limits.ts'
@@ -82,6 +84,7 @@ export class SegmentWriter {
   readonly #sources = new Map<string, SegmentSource>()
   readonly #parts: Promise<{ receipt: PartReceipt | null; references: PartReferences }>[] = []
   readonly #quarantined: Quarantined[] = []
+  readonly #footer = new FooterBuilder()
   #part: PartBuffer | null = null
   #bytesBefore = 0
   #messageCount = 0
@@ -136,8 +139,9 @@ export class SegmentWriter {
   /** Packs one message of `source`. `chargedBytes` is what it holds of the in-flight budget. */
   add(message: Message, source: SegmentSource, frameBytes: number, chargedBytes: number): void {
     this.#intent ??= this.#recordIntent()
-    this.#partFor(frameBytes).append(message, frameBytes, this.#messageCount, source.index)
-    this.#messageCount++
+    const seq = this.#messageCount++
+    this.#partFor(frameBytes).append(message, frameBytes, seq, source.index)
+    this.#footer.add(frameBytes, seq, source.index, message.offset)
     this.#chargedBytes += chargedBytes
     this.plan.window.spend(frameBytes)
     source.nextOffset = message.offset + 1
@@ -153,7 +157,7 @@ export class SegmentWriter {
   /** Sends the last part and completes the object. Call it once; nothing may be added afterwards. */
   async finish(): Promise<SealedSegment> {
     try {
-      if (this.#part !== null) this.#dispatch(this.#part.take(), true)
+      if (this.#part !== null) this.#dispatchLast(this.#part)
       this.#part = null
       const parts = await Promise.all(this.#parts)
       if (parts.length > 0) await this.#complete(parts.map((part) => part.receipt))
@@ -197,6 +201,15 @@ export class SegmentWriter {
       this.#part = new PartBuffer(head, partBytesMax)
     }
     return this.#part
+  }
+
+  #dispatchLast(part: PartBuffer): void {
+    const { header, footerKey } = this.#keys
+    const { clusterId } = this.plan
+    const sources = [...this.#sources.values()].map((source) => ({ clusterId, ...source }))
+    const covered = this.#footer.covered(sources, this.#bytesBefore + part.size)
+    part.end(joinFooter(covered, footerTag(footerKey, header, covered)))
+    this.#dispatch(part.take(), true)
   }
 
   #dispatch(filled: FilledPart, isLast: boolean): void {

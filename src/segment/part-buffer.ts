@@ -56,6 +56,13 @@ export class PartBuffer {
     return at
   }
 
+  /** Appends bytes that are no frame: the footer, behind the last one. */
+  end(footer: Uint8Array): void {
+    this.#ensure(this.#size + footer.length)
+    this.#bytes.set(footer, this.#size)
+    this.#size += footer.length
+  }
+
   /** Hands the bytes over; the part buffer is of no use afterwards. */
   take(): FilledPart {
     const { buffer } = this.#bytes
