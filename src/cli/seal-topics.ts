@@ -51,7 +51,7 @@ interface Surroundings {
 }
 
 async function serve(
-  { pipeline }: Encryptor,
+  { pipeline, cipher }: Encryptor,
   config: Config,
   { logger, health, stop }: Surroundings,
 ): Promise<void> {
@@ -59,7 +59,8 @@ async function serve(
   try {
     await pipeline.start()
     health.start()
-    logger.info({ topics, groupId, cipher: 'node:crypto' }, 'sealing')
+    const { engine, reason } = cipher
+    logger.info({ topics, groupId, cipher: engine.name, cipherReason: reason }, 'sealing')
     await Promise.race([pipeline.finished, stop.requested])
   } catch (error) {
     health.fail(messageOf(error))

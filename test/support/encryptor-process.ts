@@ -1,9 +1,17 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { afterAll } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
 
 const CLI = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 const POLL_MS = 50
+const TAIL_LINES = 15
+const running = new Set<ChildProcess>()
+
+// A test that fails leaves its process behind, and that would go on sealing.
+afterAll(() => {
+  for (const child of running) child.kill('SIGKILL')
+})
 
 /** How a process of the command line ended. */
 export interface Ending {
@@ -34,6 +42,8 @@ export class CommandLineProcess {
       env: { ...environment(), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
+    running.add(this.#child)
+    this.#child.once('exit', () => running.delete(this.#child))
     this.#child.stdout?.on('data', (bytes: Buffer) => this.#stdout.push(bytes))
     this.#child.stderr?.on('data', (bytes: Buffer) => {
       this.#stderr += bytes.toString('utf8')
@@ -91,10 +101,12 @@ export class EncryptorProcess extends CommandLineProcess {
     return { httpStatus: response.status, status, reasons }
   }
 
-  /** The sum of a metric over its labels. */
+  /** The sum of a metric over its labels; 0 as long as nothing answers. */
   async metric(name: string): Promise<number> {
-    const page = await (await this.#get('/metrics'))?.text()
-    const lines = (page ?? '').split('\n')
+    const response = await this.#get('/metrics')
+    if (response === null) return 0
+    const lines = (await response.text()).split('\n')
+    if (!lines.some((line) => line.startsWith(`# TYPE ${name} `))) throw new Error(`no ${name}`)
     const own = lines.filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
     return own.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0)
   }
@@ -105,11 +117,15 @@ export class EncryptorProcess extends CommandLineProcess {
   }
 
   /** Resolves when `is` does; throws with the log when the process ends before, or after a minute. */
-  async until(what: string, is: () => Promise<boolean> | boolean, withinMs = 60_000): Promise<void> {
+  async until(
+    what: string,
+    is: () => Promise<boolean> | boolean,
+    withinMs = 60_000,
+  ): Promise<void> {
     const endMs = systemClock.elapsedMs() + withinMs
     while (!(await is())) {
-      if (!this.isRunning) throw new Error(`ended before it was ${what}:\n${this.stderr}`)
-      if (systemClock.elapsedMs() > endMs) throw new Error(`was not ${what} in time:\n${this.stderr}`)
+      if (!this.isRunning) throw new Error(`ended before it was ${what}${this.#tail()}`)
+      if (systemClock.elapsedMs() > endMs) throw new Error(`was not ${what} in time${this.#tail()}`)
       await systemClock.sleep(POLL_MS)
     }
   }
@@ -118,6 +134,10 @@ export class EncryptorProcess extends CommandLineProcess {
   async stop(): Promise<Ending> {
     this.kill('SIGTERM')
     return this.ended
+  }
+
+  #tail(): string {
+    return `; the end of its log:\n${this.stderr.trimEnd().split('\n').slice(-TAIL_LINES).join('\n')}`
   }
 
   async #get(path: string): Promise<Response | null> {

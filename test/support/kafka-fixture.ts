@@ -82,6 +82,21 @@ export class KafkaFixture {
     }))
   }
 
+  /** Appends many records in batches that go to the partitions in turn. */
+  async appendMany(
+    topic: string,
+    partitionCount: number,
+    records: readonly RawRecord[],
+    batchRecords = 500,
+  ): Promise<Message[]> {
+    const messages: Message[] = []
+    for (let from = 0, turn = 0; from < records.length; from += batchRecords, turn++) {
+      const batch = records.slice(from, from + batchRecords)
+      messages.push(...(await this.append({ topic, partition: turn % partitionCount }, batch)))
+    }
+    return messages
+  }
+
   /** Where every partition ends now, transaction markers included. */
   async ends(topic: string): Promise<Ends> {
     const rows = await this.admin.fetchTopicOffsets(topic)
@@ -98,7 +113,9 @@ export class KafkaFixture {
   /** Whether a group has come at least to `ends`. */
   async hasReached(groupId: string, topic: string, ends: Ends): Promise<boolean> {
     const committed = await this.committed(groupId, topic)
-    return [...ends].every(([partition, end]) => end === 0 || (committed.get(partition) ?? 0) >= end)
+    return [...ends].every(
+      ([partition, end]) => end === 0 || (committed.get(partition) ?? 0) >= end,
+    )
   }
 
   /** All committed records of a topic, from its beginning to its present end, by partition. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { crc32 } from 'node:zlib'
 import { SealError } from '../../src/errors.ts'
-import type { ObjectRange, ObjectReader } from '../../src/reader/object-reader.ts'
+import type { ObjectEnd, ObjectRange, ObjectReader } from '../../src/reader/object-reader.ts'
 import type { ObjectMetadata, ObjectStore, PartReceipt } from '../../src/segment/object-store.ts'
 
 interface StoredObject {
@@ -83,6 +83,14 @@ export class MemoryObjectStore implements ObjectStore, ObjectReader {
     const bytes = Buffer.from(object.bytes.subarray(position, position + length))
     if (bytes.length < length) throw new SealError('SEAL_MALFORMED', `${key} ends before that`)
     return { bytes, metadata: object.metadata }
+  }
+
+  async readEnd(key: string, bytesMax: number): Promise<ObjectEnd> {
+    const objectBytes = this.objects.get(key)?.bytes.length
+    if (objectBytes === 0) throw new SealError('SEAL_MALFORMED', `${key} is an empty object`)
+    const length = Math.min(bytesMax, objectBytes ?? bytesMax)
+    const range = await this.readRange(key, (objectBytes ?? length) - length, length)
+    return { ...range, objectBytes: objectBytes ?? length }
   }
 
   async close(): Promise<void> {}

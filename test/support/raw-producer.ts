@@ -10,7 +10,8 @@ export interface Appended {
 }
 
 const PRODUCE = 0
-const PRODUCE_VERSION = 3
+/** The first that takes zstd. */
+const PRODUCE_VERSION = 7
 const ALL_REPLICAS = -1
 const TIMEOUT_MS = 10_000
 

@@ -24,7 +24,7 @@ const CHECKED_FROM = 21
 export function encodeRecordBatch(records: readonly RawRecord[], compression: Compression): Buffer {
   const times = records.map(({ timestampMs }) => timestampMs)
   const baseMs = times[0] ?? 0n
-  const maxMs = times.reduce((max, ms) => (ms > max ? ms : max), baseMs)
+  const maxMs = times.toSorted((a, b) => (a < b ? -1 : 1)).at(-1) ?? baseMs
   const plain = Buffer.concat(records.map((record, i) => encodeRecord(record, i, baseMs)))
   const body = Buffer.concat([
     int16(ATTRIBUTES[compression]),

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto'
+import { footerTag } from '../../src/crypto/footer-tag.ts'
 import type { NewSegmentKeys } from '../../src/crypto/segment-keys.ts'
 import type { Message } from '../../src/format/message.ts'
 import { parcelBytes } from '../../src/format/parcel.ts'
 import { parseReference, type Reference } from '../../src/format/reference-value.ts'
+import { FooterBuilder, joinFooter } from '../../src/format/segment-footer.ts'
 import { encodeMetadata } from '../../src/format/segment-metadata.ts'
 import { createDek } from '../../src/keys/create-dek.ts'
 import type { Dek } from '../../src/keys/dek.ts'
@@ -47,7 +49,7 @@ export interface PreparedSegment {
   readonly task: PartTask
 }
 
-/** Packs messages into the only part of a segment, ready for its worker. */
+/** Packs messages into the only part of a segment, footer and all, ready for its worker. */
 export function prepareSegment(dek: Dek, messages: readonly Message[]): PreparedSegment {
   const segmentId = randomUUID()
   const { wrapped, kekId, keyDomain } = dek.record
@@ -59,9 +61,16 @@ export function prepareSegment(dek: Dek, messages: readonly Message[]): Prepared
   })
   const sources: Source[] = []
   const part = new PartBuffer(header, 8 * 1024 * 1024)
+  const footer = new FooterBuilder()
   messages.forEach((message, seq) => {
-    part.append(message, frameBytesOf(parcelBytes(message)), seq, sourceIndex(sources, message))
+    const frameBytes = frameBytesOf(parcelBytes(message))
+    const source = sourceIndex(sources, message)
+    part.append(message, frameBytes, seq, source)
+    footer.add(frameBytes, seq, source, message.offset)
   })
+  const indexed = sources.map((source) => ({ clusterId: CLUSTER_ID, ...source }))
+  const covered = footer.covered(indexed, part.size)
+  part.end(joinFooter(covered, footerTag(keys.footerKey, header, covered)))
   const { dekId } = dek.record
   const segment = {
     dekId,

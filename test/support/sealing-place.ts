@@ -52,7 +52,10 @@ export class SealingPlace {
       workers: { threads: 2 },
       http: { port: 0 },
     }
-    const settings: Record<string, unknown> = structuredClone({ ...tree, kafka: { ...tree.kafka, heartbeatIntervalMs: '1s' } })
+    const settings: Record<string, unknown> = structuredClone({
+      ...tree,
+      kafka: { ...tree.kafka, heartbeatIntervalMs: '1s' },
+    })
     for (const [path, value] of Object.entries(changes)) put(settings, path.split('.'), value)
     const path = join(this.folder, `config-${++this.#configs}.yaml`)
     writeFileSync(path, stringify(settings))

@@ -54,7 +54,7 @@ function refusal(error: unknown, where: string, place: CassandraPlace): SealErro
     const way = 'set cassandra.username and cassandra.password to a role that may log in'
     return refused(`${where} refuses the credentials (${why}); ${way}`, error)
   }
-  if (error instanceof errors.ArgumentError && why.startsWith('Datacenter')) {
+  if (error instanceof errors.ArgumentError && /^(Datacenter|localDataCenter)\b/.test(why)) {
     const way = 'set cassandra.localDatacenter to one of those'
     return refused(`${where} has no datacenter "${place.localDatacenter}" (${why}); ${way}`, error)
   }

@@ -1,0 +1,74 @@
+import { randomInt } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { systemClock } from '../../src/clock.ts'
+import { EncryptorProcess } from '../support/encryptor-process.ts'
+import { KafkaFixture } from '../support/kafka-fixture.ts'
+import { numberedRecords } from '../support/records.ts'
+import { expectSealedOnce } from '../support/sealed-proof.ts'
+import { SealingPlace } from '../support/sealing-place.ts'
+
+const MESSAGES = 60_000
+const PARTITIONS = 4
+const KILLS = 4
+/** Small and short segments, so that a kill lands between any two of their steps. */
+const SMALL_SEGMENTS = { 'segment.messagesMax': 2_000, 'segment.ageMs': '200ms' }
+
+const place = new SealingPlace('crash')
+let kafka: KafkaFixture
+
+beforeAll(async () => {
+  kafka = await KafkaFixture.connect()
+  await kafka.createTopic(place.topic, PARTITIONS)
+})
+
+afterAll(async () => {
+  await kafka.close()
+  place.remove()
+})
+
+/** The same seed gives the same numbers (mulberry32). */
+function seededRandom(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+async function committedTotal(): Promise<number> {
+  const committed = await kafka.committed(place.groupId, place.topic)
+  return [...committed.values()].reduce((sum, offset) => sum + offset, 0)
+}
+
+describe('an encryptor that is killed without warning', () => {
+  test(`${KILLS} times in mid-run has in the end sealed everything exactly once`, async () => {
+    const seed = Number(process.env.SEED ?? randomInt(2 ** 31))
+    process.stderr.write(`crash: seed ${seed}\n`)
+    const random = seededRandom(seed)
+    const records = numberedRecords(MESSAGES, 'crash')
+    const messages = await kafka.appendMany(place.topic, PARTITIONS, records, 1_000)
+    const config = place.config({ ...SMALL_SEGMENTS, 'kafka.fetchBytesPerPartitionMax': '64KiB' })
+
+    for (let kill = 1; kill <= KILLS; kill++) {
+      const encryptor = new EncryptorProcess(config)
+      // From a point in the work on, and then at any moment of the steps that follow.
+      const from = Math.floor((MESSAGES / (KILLS + 2)) * (kill - 1 + random() * 0.5))
+      await encryptor.until('at work', async () => {
+        const isPacking = (await encryptor.metric('sealstream_packed_messages_total')) > 0
+        return isPacking && (await committedTotal()) >= from
+      })
+      await systemClock.sleep(random() * 300)
+      encryptor.kill('SIGKILL')
+      expect((await encryptor.ended).signal).toBe('SIGKILL')
+      expect(await committedTotal()).toBeLessThan(MESSAGES)
+    }
+
+    const encryptor = new EncryptorProcess(config)
+    const ends = await kafka.ends(place.topic)
+    await encryptor.until('done', () => kafka.hasReached(place.groupId, place.topic, ends))
+    expect((await encryptor.stop()).code).toBe(0)
+    await expectSealedOnce(kafka, place, place.topic, messages)
+  }, 180_000)
+})
