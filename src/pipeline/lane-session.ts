@@ -21,7 +21,6 @@ import { type SegmentSource, SegmentWriter } from './segment-writer.ts'
 const REFERENCE_BYTES = 512
 /** Messages are admitted to the in-flight budget in slices of about this size. */
 const SLICE_BYTES = 512 * 1024
-const HEARTBEAT_EVERY_MS = 1_000
 
 /** How far one partition was taken over. */
 interface Position {
@@ -150,27 +149,14 @@ export class LaneSession {
     }
   }
 
-  /** Waits for the budget, heart beating. False when the session or the batch is void by then. */
+  /** Waits for the budget. False when the session or the batch is void by then. */
   async #admit(bytes: number, control: BatchControl): Promise<boolean> {
-    const { budget, clock } = this.#services
+    const { budget } = this.#services
     const admitted = budget.take(bytes)
     if (admitted !== null) {
       // With nothing under way that would free bytes, only the open segments can.
       if (this.#queue.isEmpty) this.#rollAll()
-      let isAdmitted = false
-      admitted.then(() => {
-        isAdmitted = true
-      })
-      try {
-        while (!isAdmitted && !this.#isClosed) {
-          await Promise.race([admitted, clock.sleep(HEARTBEAT_EVERY_MS)])
-          await control.heartbeat()
-        }
-      } finally {
-        // Whoever gives up here still stands in the queue and would hold bytes that nobody frees.
-        if (!isAdmitted) admitted.then(() => budget.release(bytes))
-      }
-      if (!isAdmitted) return false
+      await admitted
     }
     if (!this.#isClosed && !control.isStale()) return true
     budget.release(bytes)

@@ -35,6 +35,7 @@ export interface LaneServices {
 }
 
 const REOPEN_AFTER_MS = 500
+const HEARTBEAT_EVERY_MS = 1_000
 /** Whoever was fenced gives the group time to say who holds the lane now. */
 const REOPEN_AFTER_FENCING_MS = 6_000
 
@@ -75,10 +76,23 @@ export class Lane {
     this.#replaceSession(partitions.length === 0 ? null : () => this.#openSession(partitions))
   }
 
-  /** Hands a batch of one of the lane's partitions to the current session. */
+  /**
+   * Hands a batch of one of the lane's partitions to the current session, heart beating, however
+   * long opening, budget or key take. A heartbeat that tells of a rebalance rejects at once: the
+   * session finishes the batch or drops it by itself, and messages that come in again are known.
+   */
   async accept(batch: FetchedBatch, control: BatchControl): Promise<void> {
-    const session = await this.#beating(this.#session, control)
-    await session?.accept(batch, control)
+    const work = this.#session.then((session) => session?.accept(batch, control))
+    let isLeft = false
+    work.catch((error) => {
+      if (isLeft) this.#onFatal(error)
+    })
+    try {
+      await this.#beating(work, control)
+    } catch (error) {
+      isLeft = true
+      throw error
+    }
   }
 
   /** Publishes everything that was accepted. */
@@ -136,16 +150,20 @@ export class Lane {
     })
   }
 
-  /** Awaits `session`, heart beating meanwhile, so that a slow opening does not cost the membership. */
-  async #beating<T>(session: Promise<T>, control: BatchControl): Promise<T> {
-    for (;;) {
-      const pending = Symbol('pending')
-      const first = await Promise.race([
-        session,
-        this.#services.clock.sleep(1_000).then(() => pending),
-      ])
-      if (first !== pending) return first as T
-      await control.heartbeat()
+  /** Awaits `work`, heart beating; rejects when either does. */
+  async #beating(work: Promise<void>, control: BatchControl): Promise<void> {
+    const over = new AbortController()
+    const beat = async () => {
+      for (;;) {
+        await this.#services.clock.sleep(HEARTBEAT_EVERY_MS, over.signal)
+        if (over.signal.aborted) return
+        await control.heartbeat()
+      }
+    }
+    try {
+      await Promise.race([work, beat()])
+    } finally {
+      over.abort()
     }
   }
 }

@@ -1,5 +1,4 @@
-import type { FrameCipher } from '../crypto/frame-cipher.ts'
-import { NodeFrameCipher } from '../crypto/node-cipher.ts'
+import type { CipherEngine } from '../crypto/cipher-engine.ts'
 import { isSealError, toPlainError } from '../errors.ts'
 import { FrameAad } from '../format/aad.ts'
 import { readFrameHeader } from '../format/frame.ts'
@@ -8,8 +7,9 @@ import type { FrameColumns, MappingWriter } from '../mapping/mapping-store.ts'
 import type { ObjectStore, PartReceipt } from '../segment/object-store.ts'
 import type { PartProgress, PartReferences, PartResult, PartTask } from './part-task.ts'
 
-/** The services that a worker thread has connections of its own to. */
+/** What a worker thread has of its own: connections and the cipher engine. */
 export interface PartServices {
+  readonly engine: Pick<CipherEngine, 'create'>
   readonly store: Pick<ObjectStore, 'put' | 'uploadPart'>
   readonly mapping: Pick<MappingWriter, 'writeRows'>
 }
@@ -23,7 +23,7 @@ export async function workPart(task: PartTask, services: PartServices): Promise<
   const part = Buffer.from(task.buffer, 0, task.size)
   const startedAtMs = performance.now()
   const frames = scanFrames(task, part)
-  if (!task.progress.sealed) sealFrames(task, part, frames)
+  if (!task.progress.sealed) sealFrames(task, part, frames, services.engine)
   const sealMs = performance.now() - startedAtMs
   const [upload, map] = await Promise.all([
     timed(() => uploadOnce(task, part, services)),
@@ -69,8 +69,13 @@ function scanFrames(task: PartTask, part: Buffer): FrameColumns {
   return columns
 }
 
-function sealFrames(task: PartTask, part: Buffer, frames: FrameColumns): void {
-  const cipher: FrameCipher = new NodeFrameCipher(task.segment)
+function sealFrames(
+  task: PartTask,
+  part: Buffer,
+  frames: FrameColumns,
+  engine: Pick<CipherEngine, 'create'>,
+): void {
+  using cipher = engine.create(task.segment)
   const { segmentId, clusterId } = task.segment
   const aads = task.segment.sources.map(
     ({ topic, partition }) => new FrameAad({ segmentId, clusterId, topic, partition }),

@@ -14,6 +14,8 @@ export class Patience {
   readonly #clock: Clock
   readonly #observer: PipelineObserver
   readonly #stop: AbortSignal
+  /** Calls that wait for each service now. It has recovered when the last of them is over. */
+  readonly #waiters = new Map<ServiceName, number>()
 
   constructor(clock: Clock, observer: PipelineObserver, stop: AbortSignal) {
     this.#clock = clock
@@ -25,27 +27,35 @@ export class Patience {
   async with<T>(call: () => Promise<T>): Promise<T> {
     const startedAtMs = this.#clock.elapsedMs()
     let awaited: ServiceName | null = null
-    const settle = () => {
-      if (awaited !== null) {
-        this.#observer.recovered(awaited, this.#clock.elapsedMs() - startedAtMs)
-      }
+    const expect = (service: ServiceName | null) => {
+      if (service === awaited) return
+      if (awaited !== null) this.#count(awaited, -1, this.#clock.elapsedMs() - startedAtMs)
+      if (service !== null) this.#count(service, 1, 0)
+      awaited = service
     }
     for (let attempt = 1; ; attempt++) {
-      if (this.#stop.aborted)
+      if (this.#stop.aborted) {
         throw new SealError('SEAL_STOPPED', 'given up: the process is stopping')
+      }
       try {
         const result = await call()
-        settle()
+        expect(null)
         return result
       } catch (error) {
         const isPassing = isSealError(error) && error.retryable
-        if (!isPassing || serviceOf(error) !== awaited) settle()
+        expect(isPassing ? serviceOf(error) : null)
         if (!isPassing) throw error
-        awaited = serviceOf(error)
-        this.#observer.waiting(awaited, error, attempt, this.#clock.elapsedMs() - startedAtMs)
+        const waitedMs = this.#clock.elapsedMs() - startedAtMs
+        this.#observer.waiting(serviceOf(error), error, attempt, waitedMs)
         await this.#clock.sleep(delayMs(attempt), this.#stop)
       }
     }
+  }
+
+  #count(service: ServiceName, change: 1 | -1, waitedMs: number): void {
+    const waiters = (this.#waiters.get(service) ?? 0) + change
+    this.#waiters.set(service, waiters)
+    if (waiters === 0) this.#observer.recovered(service, waitedMs)
   }
 }
 
