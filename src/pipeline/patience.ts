@@ -5,6 +5,14 @@ import type { PipelineObserver, ServiceName } from './observer.ts'
 const FIRST_DELAY_MS = 100
 const DELAY_MS_MAX = 5_000
 
+/** One waiting, from its begin to its end. */
+export interface Wait {
+  /** A try failed in a way that passes. */
+  failed(error: SealError, attempt: number): void
+  /** It succeeded, or was given up. */
+  over(): void
+}
+
 /**
  * Waits for services that go away for a while. A call that fails in a way that passes is made
  * again, after a growing and jittered pause, until it succeeds or the process stops; every other
@@ -25,30 +33,44 @@ export class Patience {
 
   /** Runs `call` until it settles for good. Throws SEAL_STOPPED when the process stops first. */
   async with<T>(call: () => Promise<T>): Promise<T> {
-    const startedAtMs = this.#clock.elapsedMs()
-    let awaited: ServiceName | null = null
-    const expect = (service: ServiceName | null) => {
-      if (service === awaited) return
-      if (awaited !== null) this.#count(awaited, -1, this.#clock.elapsedMs() - startedAtMs)
-      if (service !== null) this.#count(service, 1, 0)
-      awaited = service
-    }
+    const wait = this.begin()
     for (let attempt = 1; ; attempt++) {
       if (this.#stop.aborted) {
         throw new SealError('SEAL_STOPPED', 'given up: the process is stopping')
       }
       try {
         const result = await call()
-        expect(null)
+        wait.over()
         return result
       } catch (error) {
-        const isPassing = isSealError(error) && error.retryable
-        expect(isPassing ? serviceOf(error) : null)
-        if (!isPassing) throw error
-        const waitedMs = this.#clock.elapsedMs() - startedAtMs
-        this.#observer.waiting(serviceOf(error), error, attempt, waitedMs)
+        if (!isSealError(error) || !error.retryable) {
+          wait.over()
+          throw error
+        }
+        wait.failed(error, attempt)
         await this.#clock.sleep(delayMs(attempt), this.#stop)
       }
+    }
+  }
+
+  /** Begins something that may come to wait; `with` does so for calls. */
+  begin(): Wait {
+    const startedAtMs = this.#clock.elapsedMs()
+    let awaited: ServiceName | null = null
+    const expect = (service: ServiceName | null) => {
+      if (service === awaited) return
+      const waitedMs = this.#clock.elapsedMs() - startedAtMs
+      if (awaited !== null) this.#count(awaited, -1, waitedMs)
+      if (service !== null) this.#count(service, 1, waitedMs)
+      awaited = service
+    }
+    return {
+      failed: (error, attempt) => {
+        const service = serviceOf(error)
+        expect(service)
+        this.#observer.waiting(service, error, attempt, this.#clock.elapsedMs() - startedAtMs)
+      },
+      over: () => expect(null),
     }
   }
 

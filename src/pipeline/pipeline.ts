@@ -15,7 +15,7 @@ import {
 } from './message-source.ts'
 import type { PipelineObserver } from './observer.ts'
 import type { PartRunner } from './part-task.ts'
-import { Patience } from './patience.ts'
+import { Patience, type Wait } from './patience.ts'
 import type { ReferenceSink } from './reference-sink.ts'
 
 /** What the road is built from. The pipeline owns none of them; whoever made them closes them. */
@@ -54,16 +54,19 @@ export class Pipeline {
   readonly #parts: PipelineParts
   readonly #lanes: readonly Lane[]
   readonly #windows: DekWindows
+  readonly #patience: Patience
   readonly #stop = new AbortController()
   readonly #finished = Promise.withResolvers<void>()
   #assigned: readonly TopicPartition[] = []
   #isDraining = false
-  #interruptedAtMs: number | null = null
+  /** The source is away, and tries again by itself. */
+  #interruption: Wait | null = null
 
   constructor(parts: PipelineParts, settings: PipelineSettings) {
     this.#parts = parts
     const { clock, observer, source, sink, store, mapping, runner } = parts
     const patience = new Patience(clock, observer, this.#stop.signal)
+    this.#patience = patience
     const budget = new InFlightBudget(settings.inFlightBytesMax, (bytes) =>
       observer.inFlight(bytes),
     )
@@ -114,18 +117,14 @@ export class Pipeline {
   }
 
   #interrupted(error: SealError, attempt: number): void {
-    const { observer, clock } = this.#parts
-    this.#interruptedAtMs ??= clock.elapsedMs()
-    observer.waiting('kafka', error, attempt, clock.elapsedMs() - this.#interruptedAtMs)
+    this.#interruption ??= this.#patience.begin()
+    this.#interruption.failed(error, attempt)
   }
 
   #assign(partitions: readonly TopicPartition[]): void {
     this.#assigned = partitions
-    if (this.#interruptedAtMs !== null) {
-      const waitedMs = this.#parts.clock.elapsedMs() - this.#interruptedAtMs
-      this.#parts.observer.recovered('kafka', waitedMs)
-      this.#interruptedAtMs = null
-    }
+    this.#interruption?.over()
+    this.#interruption = null
     const held = this.#lanes.map((lane, id) => {
       const own = partitions.filter((at) => laneOf(at, this.#lanes.length) === id)
       lane.assign(own)
