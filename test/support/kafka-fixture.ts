@@ -26,15 +26,15 @@ export class KafkaFixture {
   readonly #broker: string
   readonly #producers: Producer[] = []
 
-  private constructor() {
-    const { brokers } = inject('stack').kafka
+  private constructor(brokers: readonly string[]) {
     this.#broker = brokers[0] as string
     this.#kafka = new Kafka({ clientId: 'test', brokers: [...brokers], logLevel: logLevel.NOTHING })
     this.admin = this.#kafka.admin()
   }
 
-  static async connect(): Promise<KafkaFixture> {
-    const fixture = new KafkaFixture()
+  /** The broker is that of the test run unless another one is named. */
+  static async connect(brokers = inject('stack').kafka.brokers): Promise<KafkaFixture> {
+    const fixture = new KafkaFixture(brokers)
     await fixture.admin.connect()
     return fixture
   }

@@ -15,7 +15,7 @@ export type ConfigChanges = Readonly<Record<string, unknown>>
  * folder for its configuration and logs.
  */
 export class SealingPlace {
-  readonly stack: StackEndpoints = inject('stack')
+  readonly stack: StackEndpoints
   readonly name: string
   readonly folder: string
   readonly topics: readonly string[]
@@ -24,8 +24,12 @@ export class SealingPlace {
   readonly prefix: string
   #configs = 0
 
-  /** `keyspace` shares the tables of another place, which saves the time of creating them. */
-  constructor(name: string, topicCount = 1, keyspace?: string) {
+  /**
+   * `keyspace` shares the tables of another place, which saves the time of creating them; `stack` is
+   * that of the test run unless a test breaks services that others need.
+   */
+  constructor(name: string, topicCount = 1, keyspace?: string, stack = inject('stack')) {
+    this.stack = stack
     const mark = randomUUID().slice(0, 8)
     this.name = `${name}-${mark}`
     this.folder = mkdtempSync(join(tmpdir(), `sealstream-${this.name}-`))
