@@ -1,35 +1,28 @@
 import { createSecretKey, randomBytes, randomUUID } from 'node:crypto'
-import { cpus } from 'node:os'
-import { parseArgs } from 'node:util'
 import { decodeRecord } from '../src/adapters/kafka/record-decoder.ts'
+import { type CipherEngine, selectEngine } from '../src/crypto/cipher-engine.ts'
 import { keysForNewSegment } from '../src/crypto/segment-keys.ts'
 import type { Message } from '../src/format/message.ts'
 import { parcelBytes } from '../src/format/parcel.ts'
 import type { PartTask } from '../src/pipeline/part-task.ts'
 import { workPart } from '../src/pipeline/part-worker.ts'
 import { frameBytesOf, PartBuffer } from '../src/segment/part-buffer.ts'
-import { encodeRecord, measure, type Row, renderTable } from './measure.ts'
+import { encodeRecord, measureInTurns, type Row } from './measure.ts'
 
-const HELP = `Usage: npm run bench [-- --repeats N] [--json]
-
-CPU microseconds a message of the stages that run in this process, without any service: each
-line adds one stage to the line above. Median of the repeats, with their spread.
-
-Examples:
-  $ npm run bench
-  $ npm run bench -- --repeats 15 --json
-`
 const VALUE_BYTES = [100, 1024, 16 * 1024]
 const PART_BYTES = 8 * 1024 * 1024
 const SOURCE = { topic: 'bench', partition: 0 }
 
-const { values: args } = parseArgs({
-  options: {
-    repeats: { type: 'string', default: '9' },
-    json: { type: 'boolean', default: false },
-    help: { type: 'boolean', short: 'h', default: false },
-  },
-})
+/**
+ * What the stages cost that run in this process, without any service: each row adds one stage to
+ * the row above it.
+ */
+export async function ladder(repeats: number): Promise<Row[]> {
+  const { engine } = await selectEngine('auto')
+  const rows: Row[] = []
+  for (const valueBytes of VALUE_BYTES) rows.push(...(await rungs(valueBytes, repeats, engine)))
+  return rows
+}
 
 /** A part of frames of `messages`, packed as the road packs them. */
 function pack(messages: readonly Message[], header: Uint8Array): PartBuffer {
@@ -69,7 +62,7 @@ function newKeys() {
   return { segmentId, dekId, ...keysForNewSegment(dek, { ...fields, salt: randomBytes(32) }) }
 }
 
-async function ladder(valueBytes: number, repeats: number): Promise<Row[]> {
+async function rungs(valueBytes: number, repeats: number, engine: CipherEngine): Promise<Row[]> {
   const count = Math.floor((6 * 1024 * 1024) / (valueBytes + 64))
   const value = randomBytes(valueBytes)
   const record = encodeRecord(value)
@@ -92,7 +85,11 @@ async function ladder(valueBytes: number, repeats: number): Promise<Row[]> {
   const never = async () => {
     throw new Error('nothing is sent in this benchmark')
   }
-  const services = { store: { put: never, uploadPart: never }, mapping: { writeRows: never } }
+  const services = {
+    engine,
+    store: { put: never, uploadPart: never },
+    mapping: { writeRows: never },
+  }
   const stages: [string, () => unknown][] = [
     ['decode', decode],
     ['+ pack', () => pack(decode(), keys.header)],
@@ -101,25 +98,7 @@ async function ladder(valueBytes: number, repeats: number): Promise<Row[]> {
       () => workPart(taskOf(pack(decode(), keys.header), keys), services),
     ],
   ]
-  const rows: Row[] = []
-  for (const [stage, run] of stages) {
-    rows.push({ valueBytes, stage, ...(await measure(run, count, repeats)) })
-  }
-  return rows
+  const works = stages.map(([, run]) => ({ run, messages: count }))
+  const costs = await measureInTurns(works, repeats)
+  return costs.map((cost, i) => ({ valueBytes, stage: stages[i]?.[0] as string, ...cost }))
 }
-
-async function main(): Promise<void> {
-  if (args.help) {
-    process.stdout.write(HELP)
-    return
-  }
-  const rows: Row[] = []
-  for (const valueBytes of VALUE_BYTES)
-    rows.push(...(await ladder(valueBytes, Number(args.repeats))))
-  const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version }
-  process.stdout.write(
-    args.json ? `${JSON.stringify({ machine, rows })}\n` : renderTable(machine, rows),
-  )
-}
-
-await main()

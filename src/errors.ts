@@ -25,6 +25,7 @@ export const ERROR_CODES = {
   SEAL_OPEN_FAILED: 'a frame does not authenticate: wrong key, wrong place or altered bytes',
   SEAL_CONTEXT_MISMATCH: 'the opened message is not the one that the reference names',
   SEAL_REFERENCE_INVALID: 'a reference value is not one that sealstream wrote',
+  SEAL_CIPHER_UNAVAILABLE: 'the cipher engine that is asked for does not work on this machine',
   SEAL_PORT_TAKEN: 'the address of the metrics server is in use',
   SEAL_STOPPED: 'the work was given up because the process is stopping',
   SEAL_INPUT_INVALID: 'an argument or an input file is refused',

@@ -5,20 +5,25 @@ import { CassandraMappingWriter } from '../src/adapters/cassandra/mapping-writer
 import type { PartWorkerData } from '../src/adapters/piscina/part-pool.ts'
 import { S3ObjectStore } from '../src/adapters/s3/s3-object-store.ts'
 import { systemClock } from '../src/clock.ts'
+import { type EngineChoice, selectEngine } from '../src/crypto/cipher-engine.ts'
 import { isSealError, toPlainError } from '../src/errors.ts'
 import type { PartResult, PartTask } from '../src/pipeline/part-task.ts'
 import { workPart } from '../src/pipeline/part-worker.ts'
 
 /** The composition root of one worker thread: connections of its own, kept for all its parts. */
-const { s3, cassandra } = workerData as PartWorkerData
+const { s3, cassandra, cipherEngine } = workerData as PartWorkerData
 const store = new S3ObjectStore(s3)
 let session: Promise<CassandraConnection> | null = null
+let selected: Promise<EngineChoice> | null = null
 
 /** The Piscina task: works one part. Owns the task's buffer until it answers. */
 export default async function part(task: PartTask): Promise<PartResult> {
   try {
+    // Named, not `auto`: a thread that could not do as the main thread did must say so.
+    selected ??= selectEngine(cipherEngine)
+    const { engine } = await selected
     const mapping = new CassandraMappingWriter(await connected(), systemClock)
-    return handOver(await workPart(task, { store, mapping }))
+    return handOver(await workPart(task, { engine, store, mapping }))
   } catch (error) {
     if (!isSealError(error)) throw error
     const plain = toPlainError(error, error.code)

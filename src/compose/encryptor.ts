@@ -10,6 +10,8 @@ import { PartPool } from '../adapters/piscina/part-pool.ts'
 import { S3ObjectStore } from '../adapters/s3/s3-object-store.ts'
 import { systemClock } from '../clock.ts'
 import type { Config } from '../config/schema.ts'
+import { type EngineChoice, type EngineName, selectEngine } from '../crypto/cipher-engine.ts'
+import { SealError } from '../errors.ts'
 import { encodeDirectoryEntry } from '../keys/key-directory.ts'
 import type { KeyStore } from '../keys/key-store.ts'
 import type { Kms } from '../keys/kms.ts'
@@ -22,16 +24,21 @@ import { cassandraOptionsOf, kafkaOptionsOf, kmsOptionsOf, s3OptionsOf } from '.
 /** A road that is ready to run, and the one call that ends everything it is connected to. */
 export interface Encryptor {
   readonly pipeline: Pipeline
+  /** The cipher engine that seals, and why that one. */
+  readonly cipher: EngineChoice
   /** Ends every connection and thread. Stop the pipeline first. */
   close(): Promise<void>
 }
+
+/** A connection that does not end by then is left to the end of the process. */
+const CLOSE_MS_MAX = 3_000
 
 /** Hears what the client libraries report. */
 export type LibraryLog = (level: string, message: string) => void
 
 /**
  * Connects to everything, checks what can be checked before the first message (topics, bucket,
- * schema, key), and wires the road. Throws the first thing that is wrong, with nothing left open.
+ * schema, key, cipher), and wires the road. Throws the first thing that is wrong, with nothing left open.
  */
 export async function composeEncryptor(
   config: Config,
@@ -40,10 +47,15 @@ export async function composeEncryptor(
 ): Promise<Encryptor> {
   const closers: (() => Promise<void>)[] = []
   const close = async () => {
-    for (const end of closers.reverse()) await end().catch(() => {})
+    const all = async () => {
+      for (const end of closers.reverse()) await end().catch(() => {})
+    }
+    await Promise.race([all(), systemClock.sleep(CLOSE_MS_MAX)])
   }
   try {
-    return { pipeline: await wire(config, observer, onLog, closers), close }
+    const cipher = await selectEngine(config.cipher.engine)
+    const pipeline = await wire(config, cipher.engine.name, observer, onLog, closers)
+    return { pipeline, cipher, close }
   } catch (error) {
     await close()
     throw error
@@ -52,6 +64,7 @@ export async function composeEncryptor(
 
 async function wire(
   config: Config,
+  cipherEngine: EngineName,
   observer: PipelineObserver,
   onLog: LibraryLog,
   closers: (() => Promise<void>)[],
@@ -76,7 +89,7 @@ async function wire(
   closers.push(() => kms.close())
   await checkKek(kms, config.kms.keyId)
 
-  const runner = new PartPool(config.workers, { s3: s3OptionsOf(config), cassandra })
+  const runner = new PartPool(config.workers, { s3: s3OptionsOf(config), cassandra, cipherEngine })
   closers.push(() => runner.close())
   const { groupId, transactionTimeoutMs } = config.kafka
   const source = new KafkaMessageSource({ ...config.kafka, ...kafka }, admin, clusterId)
@@ -87,7 +100,10 @@ async function wire(
   return new Pipeline(parts, settingsOf(config))
 }
 
-/** Source topics must be there; the topics that sealstream itself writes are created to match. */
+/**
+ * Source topics must be there. The topics that sealstream itself writes are created and grown to
+ * match: a reference goes to the partition of the same number, so there must be as many.
+ */
 async function prepareTopics(config: Config, admin: KafkaAdmin): Promise<void> {
   const { topics, createTopics, replicationFactor, referenceTopicSuffix } = config.kafka
   const sources = await admin.requireTopics(topics)
@@ -96,16 +112,26 @@ async function prepareTopics(config: Config, admin: KafkaAdmin): Promise<void> {
     suffixes.push(config.kafka.quarantineTopicSuffix)
   }
   const outputs = suffixes.flatMap((suffix) =>
-    [...sources].map(([topic, partitions]) => [topic + suffix, partitions] as const),
+    [...sources].map(([topic, partitions]) => ({ topic: topic + suffix, partitions })),
   )
-  if (!createTopics) {
-    await admin.requireTopics(outputs.map(([topic]) => topic))
-    return
+  const names = outputs.map(({ topic }) => topic)
+  const existing = createTopics
+    ? await admin.partitionCounts(names)
+    : await admin.requireTopics(names)
+  for (const { topic, partitions } of outputs) {
+    const count = existing.get(topic)
+    if (count !== undefined && count >= partitions) continue
+    if (!createTopics) throw tooFewPartitions(topic, count ?? 0, partitions)
+    if (count === undefined) await admin.createTopic(topic, partitions, replicationFactor)
+    else await admin.growTopic(topic, partitions)
   }
-  const existing = await admin.partitionCounts(outputs.map(([topic]) => topic))
-  for (const [topic, partitions] of outputs) {
-    if (!existing.has(topic)) await admin.createTopic(topic, partitions, replicationFactor)
-  }
+}
+
+function tooFewPartitions(topic: string, count: number, needed: number): SealError {
+  return new SealError(
+    'SEAL_KAFKA_REFUSED',
+    `topic ${topic} has ${count} partitions, its source has ${needed}; add partitions to it, or set kafka.createTopics`,
+  )
 }
 
 /** Asks for one data key and throws it away, so that a wrong key shows now and not at 3 a.m. */

@@ -2,7 +2,7 @@ import { feedReferences } from '../adapters/kafka/kafka-reference-feed.ts'
 import type { Config } from '../config/schema.ts'
 import type { SealedReader } from '../reader/sealed-reader.ts'
 import { createReader } from './reader.ts'
-import { kafkaOptionsOf, kmsOptionsOf, s3OptionsOf } from './service-options.ts'
+import { allowedKekIdsOf, kafkaOptionsOf, kmsOptionsOf, s3OptionsOf } from './service-options.ts'
 
 /** Which references of a topic are read. */
 export interface ReferenceSelection {
@@ -16,10 +16,9 @@ export interface ReferenceSelection {
 
 /** A reader with the buckets and keys of a configuration. Close it when done. */
 export function composeReader(config: Config): SealedReader {
-  const allowedKeyIds = [config.kms.keyId, ...config.kms.allowedKeyIds]
   return createReader({
     s3: s3OptionsOf(config),
-    kms: { ...kmsOptionsOf(config), allowedKeyIds },
+    kms: { ...kmsOptionsOf(config), allowedKeyIds: allowedKekIdsOf(config) },
   })
 }
 

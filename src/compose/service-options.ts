@@ -25,6 +25,11 @@ export function kmsOptionsOf({ kms }: Config): AwsKmsOptions {
   return { endpoint, region, accessKeyId, secretAccessKey, requestTimeoutMs }
 }
 
+/** The KEKs whose data keys may be unwrapped: the one that is sealed with, and those allowed beside it. */
+export function allowedKekIdsOf({ kms }: Config): readonly string[] {
+  return [kms.keyId, ...kms.allowedKeyIds]
+}
+
 /** The Cassandra part of the configuration, as its adapter takes it. Plain data as well. */
 export function cassandraOptionsOf({ cassandra }: Config): CassandraOptions {
   const { contactPoints, localDatacenter, keyspace, username, password, requestTimeoutMs } =

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { kafka } from './kafka-section.ts'
 import { sectionReason } from './leaves.ts'
-import { http, log, memory, message, part, segment, window, workers } from './sealing.ts'
+import { cipher, http, log, memory, message, part, segment, window, workers } from './sealing.ts'
 import { cassandra, kms, s3 } from './services.ts'
 
 /**
@@ -17,6 +17,7 @@ export const configShape = {
   segment,
   part,
   message,
+  cipher,
   memory,
   workers,
   http,

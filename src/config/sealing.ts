@@ -86,6 +86,16 @@ export const message = section('Single messages.', {
   ),
 })
 
+export const cipher = section('How AES-256-GCM is called. Every engine gives the same bytes.', {
+  engine: withDefault(
+    choice(['auto', 'openssl', 'node'], {
+      about:
+        "Node's own OpenSSL called directly, or node:crypto; auto is the first if its self-test passes.",
+    }),
+    'auto',
+  ),
+})
+
 export const memory = section('How much may be under way at a time.', {
   inFlightBytesMax: withDefault(
     bytes({

@@ -1,60 +1,60 @@
-import { createCipheriv, createDecipheriv } from 'node:crypto'
-import { SealError } from '../errors.ts'
-import { FRAME_HEADER_BYTES, TAG_BYTES } from '../format/frame.ts'
-import { type FrameCipher, NONCE_BYTES } from './frame-cipher.ts'
+import { createCipheriv, createDecipheriv, type KeyObject } from 'node:crypto'
+import { TAG_BYTES } from '../format/frame.ts'
+import {
+  afterDispose,
+  checkedFrameKey,
+  type FrameCipher,
+  FrameNonce,
+  framePartsOf,
+  notAuthentic,
+} from './frame-cipher.ts'
 import type { SegmentKeys } from './segment-keys.ts'
 
 const ALGORITHM = 'aes-256-gcm'
 /** Node would accept tags down to 4 bytes when the length is not said. */
 const OPTIONS = { authTagLength: TAG_BYTES } as const
 
-/** The engine over node:crypto. The key is a KeyObject: raw bytes cost four times as much. */
+/** The cipher over node:crypto. The key is a KeyObject: raw bytes cost four times as much. */
 export class NodeFrameCipher implements FrameCipher {
-  readonly #keys: SegmentKeys
-  readonly #nonce = Buffer.alloc(NONCE_BYTES)
-  readonly #nonceTail: number
+  readonly #nonce: FrameNonce
+  #key: KeyObject | null
 
-  constructor(keys: SegmentKeys) {
-    if (keys.baseNonce.length !== NONCE_BYTES || keys.frameKey.symmetricKeySize !== 32) {
-      throw new SealError('SEAL_MALFORMED', 'segment keys of a wrong length')
-    }
-    this.#keys = keys
-    this.#nonce.set(keys.baseNonce)
-    this.#nonceTail = this.#nonce.readUInt32BE(NONCE_BYTES - 4)
+  /** Throws SEAL_MALFORMED for keys of a wrong length. */
+  constructor({ frameKey, baseNonce }: SegmentKeys) {
+    this.#nonce = new FrameNonce(baseNonce)
+    this.#key = checkedFrameKey(frameKey)
   }
 
   seal(part: Buffer, frameAt: number, frameBytes: number, seq: number, aad: Uint8Array): void {
-    const bodyAt = frameAt + FRAME_HEADER_BYTES
-    const tagAt = frameAt + frameBytes - TAG_BYTES
-    const cipher = createCipheriv(ALGORITHM, this.#keys.frameKey, this.#nonceOf(seq), OPTIONS)
+    const { body, tag } = framePartsOf(part, frameAt, frameBytes)
+    const cipher = createCipheriv(ALGORITHM, this.#held(), this.#nonce.of(seq), OPTIONS)
     cipher.setAAD(aad)
-    part.set(cipher.update(part.subarray(bodyAt, tagAt)), bodyAt)
+    body.set(cipher.update(body))
     cipher.final()
-    part.set(cipher.getAuthTag(), tagAt)
+    tag.set(cipher.getAuthTag())
   }
 
   open(part: Buffer, frameAt: number, frameBytes: number, seq: number, aad: Uint8Array): Buffer {
-    const bodyAt = frameAt + FRAME_HEADER_BYTES
-    const tagAt = frameAt + frameBytes - TAG_BYTES
-    const decipher = createDecipheriv(ALGORITHM, this.#keys.frameKey, this.#nonceOf(seq), OPTIONS)
+    const { body, tag } = framePartsOf(part, frameAt, frameBytes)
+    const decipher = createDecipheriv(ALGORITHM, this.#held(), this.#nonce.of(seq), OPTIONS)
     decipher.setAAD(aad)
-    decipher.setAuthTag(part.subarray(tagAt, tagAt + TAG_BYTES))
-    const parcel = decipher.update(part.subarray(bodyAt, tagAt))
+    decipher.setAuthTag(tag)
+    const parcel = decipher.update(body)
     try {
       decipher.final()
     } catch {
       parcel.fill(0)
-      throw new SealError(
-        'SEAL_OPEN_FAILED',
-        'a frame does not authenticate: altered bytes, or not the frame of this reference',
-      )
+      throw notAuthentic()
     }
     return parcel
   }
 
-  /** base nonce XOR sequence number; the buffer is reused, each call overwrites the last. */
-  #nonceOf(seq: number): Buffer {
-    this.#nonce.writeUInt32BE((this.#nonceTail ^ seq) >>> 0, NONCE_BYTES - 4)
-    return this.#nonce
+  [Symbol.dispose](): void {
+    this.#key = null
+  }
+
+  #held(): KeyObject {
+    if (this.#key === null) throw afterDispose()
+    return this.#key
   }
 }

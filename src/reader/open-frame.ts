@@ -1,4 +1,5 @@
-import { NodeFrameCipher } from '../crypto/node-cipher.ts'
+import type { CipherEngine } from '../crypto/cipher-engine.ts'
+import type { FrameCipher } from '../crypto/frame-cipher.ts'
 import { SealError } from '../errors.ts'
 import { FrameAad } from '../format/aad.ts'
 import { readFrameHeader } from '../format/frame.ts'
@@ -11,13 +12,14 @@ import type { DekCache } from '../keys/dek-cache.ts'
 /**
  * Opens frames of one segment, in the order that format.md asks for: structure, allow-list, unwrap,
  * context, commitment, and only then the frame; what comes out is compared with the reference.
+ * Holds the segment's frame key: dispose it when the segment is done with.
  */
-export class SegmentOpener {
+export class SegmentOpener implements Disposable {
   readonly #metadata: DecodedMetadata
-  readonly #cipher: NodeFrameCipher
+  readonly #cipher: FrameCipher
   readonly #aads = new Map<string, FrameAad>()
 
-  private constructor(metadata: DecodedMetadata, cipher: NodeFrameCipher) {
+  private constructor(metadata: DecodedMetadata, cipher: FrameCipher) {
     this.#metadata = metadata
     this.#cipher = cipher
   }
@@ -26,11 +28,12 @@ export class SegmentOpener {
   static async create(
     pairs: Readonly<Record<string, string>>,
     keys: DekCache,
+    engine: CipherEngine,
   ): Promise<SegmentOpener> {
     const metadata = decodeMetadata(pairs)
     const dek = await keys.dekOf(metadata)
     try {
-      return new SegmentOpener(metadata, new NodeFrameCipher(dek.openSegment(metadata.header)))
+      return new SegmentOpener(metadata, engine.create(dek.openSegment(metadata.header)))
     } finally {
       dek.release()
     }
@@ -48,6 +51,10 @@ export class SegmentOpener {
     const aad = this.#aadOf(topic, partition).of(bytes, at)
     const parcel = this.#cipher.open(bytes, at, length, header.seq, aad)
     return { topic, partition, offset, ...readParcel(parcel) }
+  }
+
+  [Symbol.dispose](): void {
+    this.#cipher[Symbol.dispose]()
   }
 
   #aadOf(topic: string, partition: number): FrameAad {

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import { type EngineChoice, selectEngine } from '../crypto/cipher-engine.ts'
 import type { Message } from '../format/message.ts'
 import { parseReference, type Reference } from '../format/reference-value.ts'
 import { DekCache, type DekCacheOptions } from '../keys/dek-cache.ts'
@@ -23,6 +24,7 @@ const RANGES_AT_ONCE = 8
 export class SealedReader {
   readonly #services: ReaderServices
   readonly #keys: DekCache
+  #selected: Promise<EngineChoice> | null = null
 
   constructor(services: ReaderServices, keys: DekCacheOptions) {
     this.#services = services
@@ -71,7 +73,9 @@ export class SealedReader {
   async #openRange(range: ReadRange, messages: Message[]): Promise<void> {
     const { object, position, length, entries } = range
     const { bytes, metadata } = await this.#services.objects.readRange(object, position, length)
-    const opener = await SegmentOpener.create(metadata, this.#keys)
+    this.#selected ??= selectEngine('auto')
+    const { engine } = await this.#selected
+    using opener = await SegmentOpener.create(metadata, this.#keys, engine)
     for (const { index, reference } of entries) {
       messages[index] = opener.open(bytes, reference.position - position, reference)
     }

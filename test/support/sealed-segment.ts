@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { nodeEngine } from '../../src/crypto/cipher-engine.ts'
 import { footerTag } from '../../src/crypto/footer-tag.ts'
 import type { NewSegmentKeys } from '../../src/crypto/segment-keys.ts'
 import type { Message } from '../../src/format/message.ts'
@@ -106,7 +107,7 @@ export async function sealSegment(
 ): Promise<SealedSegment> {
   const prepared = prepareSegment(dek, messages)
   const mapping = new RecordingMapping()
-  const result = await workPart(prepared.task, { store, mapping })
+  const result = await workPart(prepared.task, { engine: nodeEngine, store, mapping })
   if (!result.ok) throw new Error(result.error.message)
   const bytes = store.objects.get(prepared.objectKey)?.bytes as Buffer
   const references = referenceTexts(result.references).map(parseReference)

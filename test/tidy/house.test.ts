@@ -36,9 +36,17 @@ describe('the house', () => {
     expect(long.map(({ file }) => file)).toEqual([])
   })
 
-  test('uses the cipher API in one file', () => {
-    const isCipher = (file: string) => file === 'src/crypto/node-cipher.ts'
+  test('uses the cipher API in one file, and beside it in the benchmark', () => {
+    const isCipher = (file: string) =>
+      file === 'src/crypto/node-cipher.ts' || file === 'bench/cipher-arms.ts'
     expect(found(/create(De|C)ipheriv|getCiphers|subtle\b/, isCipher)).toEqual([])
+  })
+
+  test('names native code in one file and calls it in another', () => {
+    const isDeclared = (file: string) => file === 'src/crypto/openssl-library.ts'
+    const isCalled = (file: string) => file === 'src/crypto/gcm-context.ts'
+    expect(found(/'koffi'|\bEVP_\w+\(/, isDeclared)).toEqual([])
+    expect(found(/openssl\.\w+\(/, isCalled)).toEqual([])
   })
 
   test('reads the wall clock in one file of the product', () => {

@@ -31,6 +31,7 @@ const LEVELS: Readonly<Record<string, number>> = {
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   adapters: ['kafkajs', 'cassandra-driver', '@aws-sdk/client-s3', '@aws-sdk/client-kms', 'piscina'],
   workers: ['piscina'],
+  crypto: ['koffi'],
   telemetry: ['pino', 'prom-client'],
   config: ['zod', 'yaml'],
   cli: ['commander', 'yaml'],

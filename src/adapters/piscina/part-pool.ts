@@ -1,13 +1,15 @@
 import { availableParallelism } from 'node:os'
 import { Piscina } from 'piscina'
+import type { EngineName } from '../../crypto/cipher-engine.ts'
 import type { PartResult, PartRunner, PartTask } from '../../pipeline/part-task.ts'
 import type { CassandraOptions } from '../cassandra/connection.ts'
 import type { S3Options } from '../s3/s3-client.ts'
 
-/** What every worker thread is started with: its own ways to the services. */
+/** What every worker thread is started with: its own ways to the services, and the engine to take. */
 export interface PartWorkerData {
   readonly s3: S3Options
   readonly cassandra: CassandraOptions
+  readonly cipherEngine: EngineName
 }
 
 /** How large the pool is. */

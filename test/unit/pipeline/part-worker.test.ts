@@ -1,4 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
+import { nodeEngine } from '../../../src/crypto/cipher-engine.ts'
+import type { FrameCipher } from '../../../src/crypto/frame-cipher.ts'
+import type { SegmentKeys } from '../../../src/crypto/segment-keys.ts'
 import { SealError } from '../../../src/errors.ts'
 import type { PartResult, PartTask } from '../../../src/pipeline/part-task.ts'
 import { workPart } from '../../../src/pipeline/part-worker.ts'
@@ -28,7 +31,8 @@ beforeEach(async () => {
   prepared = prepareSegment(await makeDek(kms), messages(3))
 })
 
-const work = (task: PartTask): Promise<PartResult> => workPart(task, { store, mapping })
+const work = (task: PartTask): Promise<PartResult> =>
+  workPart(task, { engine: nodeEngine, store, mapping })
 
 /** The task as it is tried again after `result`. */
 function again(task: PartTask, result: PartResult): PartTask {
@@ -112,6 +116,29 @@ describe('a part whose rows failed', () => {
     expect(second).toMatchObject({ ok: true, receipt: { partNumber: 1 } })
     expect(store.received).toHaveLength(1)
     expect(mapping.rows).toHaveLength(1)
+  })
+})
+
+describe('the cipher of a part', () => {
+  it.each([false, true])('is let go of: sealing fails %s', async (fails) => {
+    const living = new Set<FrameCipher>()
+    const engine = {
+      create: (keys: SegmentKeys) => {
+        const cipher = nodeEngine.create(keys)
+        const free = cipher[Symbol.dispose].bind(cipher)
+        cipher[Symbol.dispose] = () => {
+          living.delete(cipher)
+          free()
+        }
+        cipher.seal = fails ? () => expect.fail('broken') : cipher.seal
+        living.add(cipher)
+        return cipher
+      },
+    }
+    const outcome = workPart(prepared.task, { engine, store, mapping })
+    if (fails) await expect(outcome).rejects.toThrow('broken')
+    else await expect(outcome).resolves.toMatchObject({ ok: true })
+    expect(living.size).toBe(0)
   })
 })
 

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { nodeEngine } from '../../../src/crypto/cipher-engine.ts'
 import type { ErrorCode } from '../../../src/errors.ts'
 import type { Message } from '../../../src/format/message.ts'
 import type { Reference } from '../../../src/format/reference-value.ts'
@@ -29,7 +30,7 @@ beforeAll(async () => {
 
 function openerOf(metadata: Record<string, string>): Promise<SegmentOpener> {
   const options = { allowedKekIds: [KEK_ID], entriesMax: 10, ttlMs: 1_000 }
-  return SegmentOpener.create(metadata, new DekCache(kms, new ManualClock(), options))
+  return SegmentOpener.create(metadata, new DekCache(kms, new ManualClock(), options), nodeEngine)
 }
 
 /** The code that an opening ends in, or 'opened'. */
@@ -88,6 +89,14 @@ describe('a segment', () => {
     expect(bytes.includes('value')).toBe(false)
     for (const { value } of MESSAGES) expect(bytes.includes(value as Buffer)).toBe(false)
     expect(JSON.stringify([metadata, references, rows])).not.toContain('one')
+  })
+
+  it('opens nothing more once its opener is disposed', async () => {
+    const opener = await openerOf(segment.metadata)
+    opener[Symbol.dispose]()
+    const reference = referenceOf(0)
+    const open = () => opener.open(segment.bytes, reference.position, reference)
+    expect(open).toThrow('used after its disposal')
   })
 
   it('opens no frame with a flipped bit', async () => {
