@@ -2,7 +2,7 @@ import { type AdminServer, startAdminServer } from '../admin/server.ts'
 import { systemClock } from '../clock.ts'
 import { composeEncryptor, type Encryptor } from '../compose/encryptor.ts'
 import type { Config } from '../config/schema.ts'
-import { messageOf } from '../errors.ts'
+import { messageOf, SealError } from '../errors.ts'
 import { createHealth, type Health } from '../telemetry/health.ts'
 import { createLogger, type Logger } from '../telemetry/logger.ts'
 import { collectProcessMetrics, createMetrics } from '../telemetry/metrics.ts'
@@ -69,6 +69,12 @@ async function serve(
   }
   health.stop()
   logger.info('stopping: what was read is being published')
-  await pipeline.stop(DRAIN_MS)
-  logger.info('stopped')
+  if (await pipeline.stop(DRAIN_MS)) {
+    logger.info('stopped')
+    return
+  }
+  throw new SealError(
+    'SEAL_STOPPED',
+    'stopped before everything that was read could be published; nothing is lost, the next start reads it again',
+  )
 }

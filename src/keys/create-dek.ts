@@ -9,7 +9,7 @@ import { kmsContextOf } from './kms-context.ts'
 
 /** What it takes to make a DEK. */
 export interface DekMaker {
-  readonly kms: Kms
+  readonly kms: Pick<Kms, 'generateDataKey'>
   readonly keyStore: KeyStore
   readonly kekId: string
   readonly clock: Clock

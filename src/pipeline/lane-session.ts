@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { isSealError, SealError } from '../errors.ts'
+import { SealError } from '../errors.ts'
 import type { Message } from '../format/message.ts'
-import { parcelBytes as parcelBytesOf } from '../format/parcel.ts'
 import type { DekWindow } from '../keys/dek-windows.ts'
 import { segmentObjectKey } from '../segment/object-key.ts'
-import { frameBytesOf } from '../segment/part-buffer.ts'
 import type { LaneServices } from './lane.ts'
+import { nextSlice, REFERENCE_BYTES } from './message-slice.ts'
 import {
   type BatchControl,
   type FetchedBatch,
@@ -16,17 +15,13 @@ import { PublishQueue } from './publish-queue.ts'
 import type { LanePublisher } from './reference-sink.ts'
 import { type SegmentSource, SegmentWriter } from './segment-writer.ts'
 
-/** What a message is charged for its reference, besides its frame: the value, and the objects that
- * hold it on its way through the Kafka client. */
-const REFERENCE_BYTES = 512
-/** Messages are admitted to the in-flight budget in slices of about this size. */
-const SLICE_BYTES = 512 * 1024
-
 /** How far one partition was taken over. */
 interface Position {
   /** The offset that comes next; everything before it is packed, or passed over. */
   next: number
   isStopped: boolean
+  /** Settles when the batch before is dealt with. */
+  turn: Promise<void>
 }
 
 /**
@@ -57,29 +52,25 @@ export class LaneSession {
     this.#publisher = publisher
     this.#queue = new PublishQueue(services, publisher, onFailure)
     for (const at of startsAt) {
-      this.#positions.set(placeOf(at), { next: at.offset, isStopped: false })
+      const turn = Promise.resolve()
+      this.#positions.set(placeOf(at), { next: at.offset, isStopped: false, turn })
     }
   }
 
-  /** Takes a batch over: resolves when its messages are packed. Waits for the in-flight budget. */
-  async accept(batch: FetchedBatch, control: BatchControl): Promise<void> {
+  /**
+   * Takes a batch over: resolves when its messages are packed, to true when all of it was dealt with.
+   * Batches of one partition wait for each other: after a rebalance the same messages may come in
+   * again while the first batch still waits for the budget, and are passed over then.
+   */
+  accept(batch: FetchedBatch, control: BatchControl): Promise<boolean> {
     const position = this.#positions.get(placeOf(batch))
-    if (this.#isClosed || position === undefined || position.isStopped) return
-    if (batch.fetchedOffset > position.next && !(await this.#gapIsHarmless(batch, position))) return
-    const messages = batch.messages.filter((message) => message.offset >= position.next)
-    for (let from = 0; from < messages.length; ) {
-      const slice = this.#measure(messages, from)
-      if (!(await this.#admit(slice.chargedBytes, control))) return
-      if (!(await this.#pack(batch, position, messages, from, slice.frameBytes))) return
-      this.#services.observer.packed(batch.topic, slice.frameBytes.length, slice.parcelBytes)
-      from += slice.frameBytes.length
-      if (slice.refused === null) continue
-      const refused = messages[from] as Message
-      if (!(await this.#setAside(refused, position, slice.refused))) return
-      from++
-    }
-    this.#done(batch, position)
-    this.#services.windows.prepare(batch.topic)
+    if (position === undefined) return Promise.resolve(false)
+    const work = position.turn.then(() => this.#take(batch, position, control))
+    position.turn = work.then(
+      () => {},
+      () => {},
+    )
+    return work
   }
 
   /** Closes every open segment and resolves when all of them are published. */
@@ -95,8 +86,35 @@ export class LaneSession {
     this.#timers.abort()
     const writers = [...this.#open.values(), ...this.#queue.close()]
     this.#open.clear()
-    for (const writer of writers) this.#services.budget.release(writer.chargedBytes)
-    await Promise.all([...writers.map((writer) => writer.abandon()), this.#publisher.close()])
+    await Promise.all([...writers.map((writer) => this.#giveUp(writer)), this.#publisher.close()])
+  }
+
+  /** The bytes stay charged until the workers are done with them. */
+  async #giveUp(writer: SegmentWriter): Promise<void> {
+    await writer.abandon()
+    this.#services.budget.release(writer.chargedBytes)
+  }
+
+  async #take(batch: FetchedBatch, position: Position, control: BatchControl): Promise<boolean> {
+    if (this.#isClosed || position.isStopped) return false
+    if (batch.fetchedOffset > position.next && !(await this.#gapIsHarmless(batch, position))) {
+      return false
+    }
+    const messages = batch.messages.filter((message) => message.offset >= position.next)
+    for (let from = 0; from < messages.length; ) {
+      const slice = nextSlice(messages, from, this.#services.settings.messageBytesMax)
+      if (!(await this.#admit(slice.chargedBytes, control))) return false
+      if (!(await this.#pack(batch, position, messages, from, slice.frameBytes))) return false
+      this.#services.observer.packed(batch.topic, slice.frameBytes.length, slice.parcelBytes)
+      from += slice.frameBytes.length
+      if (slice.refused === null) continue
+      const refused = messages[from] as Message
+      if (!(await this.#setAside(refused, position, slice.refused))) return false
+      from++
+    }
+    this.#done(batch, position)
+    this.#services.windows.prepare(batch.topic)
+    return true
   }
 
   /**
@@ -117,38 +135,6 @@ export class LaneSession {
     return false
   }
 
-  /** Frame sizes of the next messages up to the slice size, and why the one after is refused. */
-  #measure(messages: readonly Message[], from: number) {
-    const frameBytes: number[] = []
-    let chargedBytes = 0
-    let parcelBytes = 0
-    for (let i = from; i < messages.length && chargedBytes < SLICE_BYTES; i++) {
-      const bytes = this.#measureOne(messages[i] as Message)
-      if (bytes instanceof SealError) {
-        return { frameBytes, chargedBytes, parcelBytes, refused: bytes }
-      }
-      frameBytes.push(frameBytesOf(bytes))
-      parcelBytes += bytes
-      chargedBytes += frameBytesOf(bytes) + REFERENCE_BYTES
-    }
-    return { frameBytes, chargedBytes, parcelBytes, refused: null }
-  }
-
-  #measureOne(message: Message): number | SealError {
-    try {
-      const bytes = parcelBytesOf(message)
-      const { messageBytesMax } = this.#services.settings
-      if (bytes <= messageBytesMax) return bytes
-      return new SealError(
-        'SEAL_MESSAGE_UNSEALABLE',
-        `${bytes} bytes are more than message.bytesMax (${messageBytesMax})`,
-      )
-    } catch (error) {
-      if (isSealError(error, 'SEAL_MESSAGE_UNSEALABLE')) return error
-      throw error
-    }
-  }
-
   /** Waits for the budget. False when the session or the batch is void by then. */
   async #admit(bytes: number, control: BatchControl): Promise<boolean> {
     const { budget } = this.#services
@@ -165,9 +151,7 @@ export class LaneSession {
 
   /**
    * Packs a slice that was admitted, starting at `messages[from]`. Runs without a pause as long as
-   * the open segment has room. False when the session was closed meanwhile, or when the same
-   * messages came in again by another fetch (of a consumer that took this one's place) and are
-   * packed already.
+   * the open segment has room. False when the session was closed meanwhile.
    */
   async #pack(
     batch: FetchedBatch,
@@ -178,17 +162,17 @@ export class LaneSession {
   ): Promise<boolean> {
     const { clock, budget } = this.#services
     let nowMs = clock.elapsedMs()
-    let segment: SegmentWriter | undefined
-    let source: SegmentSource | undefined
+    let segment: SegmentWriter | null = null
+    let source: SegmentSource | null = null
     let unpackedBytes = frameBytes.reduce((sum, bytes) => sum + bytes + REFERENCE_BYTES, 0)
     try {
       for (let i = 0; i < frameBytes.length; i++) {
         const bytes = frameBytes[i] as number
         const message = messages[from + i] as Message
         // Asked again after every wait: other lanes draw on the same window.
-        while (segment === undefined || source === undefined || !segment.hasRoom(bytes, nowMs)) {
+        while (segment === null || source === null || !segment.hasRoom(bytes, nowMs)) {
           segment = await this.#segmentFor(batch, bytes)
-          if (this.#isClosed || message.offset < position.next) return false
+          if (segment === null) return false
           source = segment.source(batch, position.next)
           nowMs = clock.elapsedMs()
         }
@@ -202,7 +186,8 @@ export class LaneSession {
     }
   }
 
-  async #segmentFor(at: TopicPartition, frameBytes: number): Promise<SegmentWriter> {
+  /** The open segment with room for a frame, or a new one; null once the session is closed. */
+  async #segmentFor(at: TopicPartition, frameBytes: number): Promise<SegmentWriter | null> {
     const { windows, clock } = this.#services
     const keyDomain = at.topic
     for (;;) {
@@ -210,6 +195,7 @@ export class LaneSession {
       if (open?.canHold(at) && open.hasRoom(frameBytes, clock.elapsedMs())) return open
       if (open !== undefined) this.#roll(keyDomain)
       const window = await windows.take(keyDomain, frameBytes)
+      if (this.#isClosed) return null
       // Another partition of the lane may have opened one while this one waited for its key.
       if (!this.#open.has(keyDomain)) return this.#openSegment(keyDomain, window)
     }
@@ -246,7 +232,7 @@ export class LaneSession {
       return false
     }
     const segment = await this.#segmentFor(message, 0)
-    if (this.#isClosed || offset < position.next) return false
+    if (segment === null) return false
     segment.quarantine(message, segment.source(message, position.next), error)
     position.next = offset + 1
     observer.quarantined(topic, partition, offset, error)

@@ -80,15 +80,16 @@ export class Lane {
    * Hands a batch of one of the lane's partitions to the current session, heart beating, however
    * long opening, budget or key take. A heartbeat that tells of a rebalance rejects at once: the
    * session finishes the batch or drops it by itself, and messages that come in again are known.
+   * Resolves to true when all of the batch was dealt with.
    */
-  async accept(batch: FetchedBatch, control: BatchControl): Promise<void> {
-    const work = this.#session.then((session) => session?.accept(batch, control))
+  async accept(batch: FetchedBatch, control: BatchControl): Promise<boolean> {
+    const work = this.#session.then((session) => session?.accept(batch, control) ?? false)
     let isLeft = false
     work.catch((error) => {
       if (isLeft) this.#onFatal(error)
     })
     try {
-      await this.#beating(work, control)
+      return await this.#beating(work, control)
     } catch (error) {
       isLeft = true
       throw error
@@ -151,17 +152,17 @@ export class Lane {
   }
 
   /** Awaits `work`, heart beating; rejects when either does. */
-  async #beating(work: Promise<void>, control: BatchControl): Promise<void> {
+  async #beating<T>(work: Promise<T>, control: BatchControl): Promise<T> {
     const over = new AbortController()
     const beat = async () => {
       for (;;) {
         await this.#services.clock.sleep(HEARTBEAT_EVERY_MS, over.signal)
-        if (over.signal.aborted) return
+        if (over.signal.aborted) return work
         await control.heartbeat()
       }
     }
     try {
-      await Promise.race([work, beat()])
+      return await Promise.race([work, beat()])
     } finally {
       over.abort()
     }

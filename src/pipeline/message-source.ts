@@ -29,10 +29,11 @@ export interface SourceHandler {
   /** These partitions are held from now on, and no others. Lanes are held whole. */
   onAssigned(partitions: readonly TopicPartition[]): void
   /**
-   * Resolves when the batch is taken over; the next fetch waits for it. What `heartbeat` rejects
+   * Resolves when the batch is taken over; the next fetch waits for it. To false when some of it was
+   * not dealt with: it is fetched again unless a seek or a pause has its place. What `heartbeat` rejects
    * with goes through to the source; any other rejection ends it by `onFailure`.
    */
-  onBatch(batch: FetchedBatch, control: BatchControl): Promise<void>
+  onBatch(batch: FetchedBatch, control: BatchControl): Promise<boolean>
   /** The connection is lost for a while; the source tries again by itself. */
   onInterrupted(error: SealError, attempt: number): void
   /** The source cannot go on. */

@@ -1,7 +1,10 @@
 import type { Clock } from '../clock.ts'
 import type { SealError } from '../errors.ts'
 import { createDek, type DekMaker } from '../keys/create-dek.ts'
+import type { Dek } from '../keys/dek.ts'
 import { DekWindows, type WindowLimits } from '../keys/dek-windows.ts'
+import type { DekRecord } from '../keys/key-store.ts'
+import type { Kms } from '../keys/kms.ts'
 import type { MappingWriter } from '../mapping/mapping-store.ts'
 import type { ObjectStore } from '../segment/object-store.ts'
 import { InFlightBudget } from './in-flight-budget.ts'
@@ -17,6 +20,9 @@ import type { PipelineObserver } from './observer.ts'
 import type { PartRunner } from './part-task.ts'
 import { Patience, type Wait } from './patience.ts'
 import type { ReferenceSink } from './reference-sink.ts'
+
+/** How long closing may take once nothing more is to be published. */
+const CLOSE_MS_MAX = 3_000
 
 /** What the road is built from. The pipeline owns none of them; whoever made them closes them. */
 export interface PipelineParts {
@@ -71,7 +77,7 @@ export class Pipeline {
       observer.inFlight(bytes),
     )
     this.#windows = new DekWindows(
-      (keyDomain) => patience.with(() => this.#createDek(keyDomain)),
+      (keyDomain) => this.#createDek(keyDomain),
       settings.window,
       clock,
     )
@@ -102,18 +108,26 @@ export class Pipeline {
 
   /**
    * Stops reading, publishes what was read, leaves the group. What does not get through within
-   * `drainMs` is given up: it is unpublished, and so read again by the next process.
+   * `drainMs` is given up: it is unpublished, and so read again by the next process. Resolves to
+   * whether everything got through; soon after the time is over at the latest.
    */
-  async stop(drainMs: number): Promise<void> {
+  async stop(drainMs: number): Promise<boolean> {
+    const { clock, source } = this.#parts
     this.#isDraining = true
-    this.#parts.source.pause(this.#assigned)
-    const drained = Promise.all(this.#lanes.map((lane) => lane.drain()))
-    await Promise.race([drained, this.#parts.clock.sleep(drainMs, this.#stop.signal)])
+    source.pause(this.#assigned)
+    const drained = Promise.all(this.#lanes.map((lane) => lane.drain())).then(() => true)
+    const late = clock.sleep(drainMs, this.#stop.signal).then(() => false)
+    const isDrained = await Promise.race([drained, late])
     this.#stop.abort()
-    await Promise.all(this.#lanes.map((lane) => lane.close()))
-    await this.#parts.source.stop()
-    await this.#windows.close()
+    const close = async () => {
+      await Promise.all(this.#lanes.map((lane) => lane.close()))
+      await source.stop()
+      await this.#windows.close()
+    }
+    // Services that do not answer must not hold up the end; the process drops what is left.
+    await Promise.race([close(), clock.sleep(CLOSE_MS_MAX)])
     this.#finished.resolve()
+    return isDrained
   }
 
   #interrupted(error: SealError, attempt: number): void {
@@ -133,15 +147,26 @@ export class Pipeline {
     this.#parts.observer.assigned(partitions.length, held.filter(Boolean).length)
   }
 
-  async #accept(batch: FetchedBatch, control: BatchControl): Promise<void> {
-    if (this.#isDraining) return
+  async #accept(batch: FetchedBatch, control: BatchControl): Promise<boolean> {
+    if (this.#isDraining) return false
     const lane = this.#lanes[laneOf(batch, this.#lanes.length)] as Lane
-    await lane.accept(batch, control)
+    return lane.accept(batch, control)
   }
 
-  async #createDek(keyDomain: string) {
+  /** Waits for KMS and key store one by one, so that an outage of the latter costs no more keys. */
+  async #createDek(keyDomain: string): Promise<Dek> {
     const { keys, clock, observer } = this.#parts
-    const dek = await createDek({ ...keys, clock }, keyDomain)
+    const { kms, keyStore, kekId } = keys
+    const patient = {
+      kms: {
+        generateDataKey: (...asked: Parameters<Kms['generateDataKey']>) =>
+          this.#patience.with(() => kms.generateDataKey(...asked)),
+      },
+      keyStore: {
+        recordDek: (dek: DekRecord) => this.#patience.with(() => keyStore.recordDek(dek)),
+      },
+    }
+    const dek = await createDek({ ...patient, kekId, clock }, keyDomain)
     observer.dekCreated(keyDomain, dek.record.dekId, dek.record.kekId)
     return dek
   }

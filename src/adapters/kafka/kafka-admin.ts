@@ -57,6 +57,15 @@ export class KafkaAdmin {
     })
   }
 
+  /** Adds partitions to a topic until it has `partitionCount`. */
+  growTopic(topic: string, partitionCount: number): Promise<void> {
+    return this.#try(`adding partitions to topic ${topic}`, async () => {
+      await this.#admin.createPartitions({
+        topicPartitions: [{ topic, count: partitionCount }],
+      })
+    })
+  }
+
   /** Committed offsets of a group; where there is none, the oldest offset that Kafka holds. */
   startOffsets(
     groupId: string,

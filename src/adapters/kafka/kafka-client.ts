@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { Kafka, KafkaConfig, LogEntry, SASLOptions } from 'kafkajs'
+import { messageOf, SealError } from '../../errors.ts'
 import { loadKafkajs } from './load-kafkajs.ts'
 
 /** PEM files; without any, the machine's own authorities are trusted. */
@@ -56,11 +57,20 @@ export function createKafka(options: KafkaOptions): Kafka {
   return new kafkajs.Kafka(config)
 }
 
-function tlsOf(files: TlsFiles) {
+function tlsOf({ caFile, certFile, keyFile }: TlsFiles) {
   return {
-    ...(files.caFile === undefined ? {} : { ca: [readFileSync(files.caFile)] }),
-    ...(files.certFile === undefined ? {} : { cert: readFileSync(files.certFile) }),
-    ...(files.keyFile === undefined ? {} : { key: readFileSync(files.keyFile) }),
+    ...(caFile === undefined ? {} : { ca: [pemOf('caFile', caFile)] }),
+    ...(certFile === undefined ? {} : { cert: pemOf('certFile', certFile) }),
+    ...(keyFile === undefined ? {} : { key: pemOf('keyFile', keyFile) }),
+  }
+}
+
+function pemOf(key: keyof TlsFiles, path: string): Buffer {
+  try {
+    return readFileSync(path)
+  } catch (error) {
+    const message = `kafka.tls.${key} "${path}" cannot be read (${messageOf(error)})`
+    throw new SealError('SEAL_CONFIG_INVALID', message, { cause: error })
   }
 }
 

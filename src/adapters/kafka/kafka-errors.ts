@@ -21,14 +21,27 @@ const REFUSED = new Set([
   'INVALID_REPLICATION_FACTOR',
 ])
 
+const REMEDY_SASL = 'mend kafka.sasl, or leave it out where the listener wants none'
+const REMEDIES: Readonly<Record<string, string>> = {
+  SASL_AUTHENTICATION_FAILED: REMEDY_SASL,
+  UNSUPPORTED_SASL_MECHANISM: REMEDY_SASL,
+  ILLEGAL_SASL_STATE: REMEDY_SASL,
+  MESSAGE_TOO_LARGE: 'raise max.message.bytes of the output topics',
+  INVALID_REPLICATION_FACTOR: 'mend kafka.replicationFactor',
+  INVALID_TOPIC_EXCEPTION: 'mend the topic names',
+  POLICY_VIOLATION: 'create the topic by hand',
+}
+
 /**
  * What a failure of the Kafka client means to us. `doing` says what was tried, `where` which brokers
  * were asked. Whatever is not known to be final counts as passing: the road then waits.
  */
 export function kafkaError(error: unknown, doing: string, where: readonly string[]): SealError {
-  if (error instanceof SealError) return error
+  const own = causesOf(error).find((cause) => cause instanceof SealError)
+  if (own !== undefined) return own
   const { type, name, isUndecodable } = rootOf(error)
-  const detail = `${doing}: ${messageOf(error)}`
+  const innermost = causesOf(error).at(-1) ?? error
+  const detail = `${doing}: ${messageOf(innermost)}`
   if (FENCED.has(type)) {
     return new SealError('SEAL_FENCED', `another process serves this lane now (${detail})`)
   }
@@ -49,7 +62,10 @@ export function kafkaError(error: unknown, doing: string, where: readonly string
     )
   }
   if (REFUSED.has(type) || name.includes('SASL')) {
-    return new SealError('SEAL_KAFKA_REFUSED', `Kafka refuses ${detail}`, { cause: error })
+    const remedy = REMEDIES[type] ?? (name === '' ? 'grant the right' : REMEDY_SASL)
+    return new SealError('SEAL_KAFKA_REFUSED', `Kafka refuses ${detail}; ${remedy}`, {
+      cause: error,
+    })
   }
   return new SealError(
     'SEAL_KAFKA_UNAVAILABLE',
@@ -71,12 +87,24 @@ function rootOf(error: unknown): Root {
   let type = ''
   let name = ''
   let isUndecodable = false
-  for (let e = error; e instanceof Error; e = e.cause) {
-    if ('type' in e && typeof e.type === 'string') type = e.type
-    if (e.name.includes('SASL')) name ||= e.name
-    isUndecodable ||= e instanceof RangeError || e.name === 'KafkaJSNotImplemented'
+  for (const cause of causesOf(error)) {
+    if ('type' in cause && typeof cause.type === 'string') type = cause.type
+    if (cause.name.includes('SASL')) name ||= cause.name
+    isUndecodable ||= cause instanceof RangeError || cause.name === 'KafkaJSNotImplemented'
   }
   return { type, name, isUndecodable }
+}
+
+/** An error, the first of several that it gathers, and so on down its causes. */
+function causesOf(error: unknown): Error[] {
+  const causes: Error[] = []
+  let next = error
+  while (next instanceof Error && !causes.includes(next)) {
+    causes.push(next)
+    const gathered = 'errors' in next && Array.isArray(next.errors) ? next.errors[0] : undefined
+    next = gathered ?? next.cause
+  }
+  return causes
 }
 
 /** True for the refusal that only says: the last transaction is still being ended, try again. */

@@ -31,7 +31,7 @@ const PARTITIONS_AT_ONCE = 16
 /**
  * The message source over kafkajs. Offsets are never committed here: the publisher commits them in
  * its transactions. A consumer that crashes is replaced by a new one for as long as waiting helps;
- * the new one joins anew, so every lane starts again from what is committed.
+ * the new one joins anew and fetches from what is committed. Lanes that stay know what they have.
  */
 export class KafkaMessageSource implements MessageSource {
   readonly clusterId: string
@@ -102,6 +102,7 @@ export class KafkaMessageSource implements MessageSource {
       await consumer.subscribe({ topics: [...topics], fromBeginning: true })
       await consumer.run({
         autoCommit: false,
+        eachBatchAutoResolve: false,
         partitionsConsumedConcurrently: PARTITIONS_AT_ONCE,
         eachBatch: (payload) => this.#take(payload),
       })
@@ -153,8 +154,11 @@ export class KafkaMessageSource implements MessageSource {
         }
       },
     }
+    const batch = fetchedBatch(payload.batch)
     try {
-      await this.#handler?.onBatch(fetchedBatch(payload.batch), control)
+      const isTaken = await this.#handler?.onBatch(batch, control)
+      // The library moves on behind what is resolved, and behind nothing else.
+      if (isTaken) payload.resolveOffset(String(batch.nextOffset - 1))
     } catch (error) {
       if (error === rebalance) throw error
       this.#handler?.onFailure(error)

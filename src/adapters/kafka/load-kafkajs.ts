@@ -2,6 +2,7 @@ import { createRequire } from 'node:module'
 import { dirname, sep } from 'node:path'
 import zlib from 'node:zlib'
 import type { Message, PartitionerArgs, PartitionMetadata } from 'kafkajs'
+import { SealError } from '../../errors.ts'
 import { decodeRecord } from './record-decoder.ts'
 
 type Kafkajs = typeof import('kafkajs')
@@ -52,17 +53,30 @@ interface Grouping {
   readonly partitioner: (args: PartitionerArgs) => number
 }
 
-/** Messages by the partition that the partitioner gives them, in their order. */
+/**
+ * Messages by the partition that the partitioner gives them, in their order. Throws when the topic
+ * has no such partition: the library itself would drop the messages without a word.
+ */
 export function groupByPartition(grouping: Grouping): Record<number, Message[]> {
   const { topic, messages, partitioner } = grouping
   const partitionMetadata = [...grouping.partitionMetadata]
+  const known = new Set(partitionMetadata.map(({ partitionId }) => partitionId))
   const groups: Record<number, Message[]> = {}
-  if (partitionMetadata.length === 0) return groups
   for (const message of messages) {
     const partition = partitioner({ topic, partitionMetadata, message })
     const group = groups[partition]
-    if (group === undefined) groups[partition] = [message]
-    else group.push(message)
+    if (group !== undefined) group.push(message)
+    else if (known.has(partition)) groups[partition] = [message]
+    else throw noSuchPartition(topic, partition)
   }
   return groups
+}
+
+function noSuchPartition(topic: string, partition: number): SealError {
+  const error = new SealError(
+    'SEAL_KAFKA_REFUSED',
+    `topic ${topic} has no partition ${partition}; it needs as many as its source, a restart adds them`,
+  )
+  // The name by which the library knows that trying again is of no use.
+  return Object.assign(error, { retriable: false })
 }

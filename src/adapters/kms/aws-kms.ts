@@ -23,7 +23,6 @@ const REFUSALS: Readonly<Record<string, string>> = {
   NotFoundException: 'no such key; mend kms.keyId or kms.region',
   DisabledException: 'the key is disabled; enable it or configure another',
   KMSInvalidStateException: 'the key is not usable (pending deletion or import)',
-  KeyUnavailableException: 'the key is not available',
   AccessDeniedException: 'grant kms:GenerateDataKey and kms:Decrypt on the key',
   UnrecognizedClientException: 'mend kms.accessKeyId and kms.secretAccessKey',
   InvalidSignatureException: 'mend kms.secretAccessKey',
@@ -34,6 +33,16 @@ const REFUSALS: Readonly<Record<string, string>> = {
   InvalidKeyUsageException: 'the key is not for encryption',
   ValidationException: 'the request is not valid for this key',
 }
+
+/** Answers with a 4xx status that pass by themselves. */
+const PASSING = new Set([
+  'ThrottlingException',
+  'Throttling',
+  'RequestLimitExceeded',
+  'LimitExceededException',
+  'RequestTimeout',
+  'RequestExpired',
+])
 
 /** KEKs in AWS KMS. Symmetric keys; the version is the KeyMaterialId where the service gives one. */
 export class AwsKms implements Kms {
@@ -106,21 +115,36 @@ export class AwsKms implements Kms {
       return await call()
     } catch (error) {
       // The cause stays out: an SDK error may carry the request, and with it the wrapped key.
-      const name = error instanceof Error ? error.name : ''
-      const remedy = REFUSALS[name]
-      if (remedy !== undefined) {
-        throw new SealError(
-          'SEAL_KMS_REFUSED',
-          `${this.#where} refuses ${doing} (${name}): ${remedy}`,
-        )
-      }
-      const code = (error as { code?: unknown } | null)?.code
-      const reason = typeof code === 'string' ? code : messageOf(error)
-      throw new SealError(
-        'SEAL_KMS_UNAVAILABLE',
-        `${this.#where} does not answer (${doing}: ${reason})`,
-        { retryable: true },
-      )
+      throw this.#failure(error, doing)
     }
   }
+
+  #failure(error: unknown, doing: string): SealError {
+    const name = error instanceof Error ? error.name : ''
+    const status = (error as { $metadata?: { httpStatusCode?: number } } | null)?.$metadata
+      ?.httpStatusCode
+    const isRefusal = status !== undefined && status >= 400 && status < 500
+    const remedy = REFUSALS[name]
+    if (remedy !== undefined || (isRefusal && !PASSING.has(name))) {
+      return new SealError(
+        'SEAL_KMS_REFUSED',
+        `${this.#where} refuses ${doing} (${name || `status ${status}`}): ${remedy ?? 'see what the KMS says of this error'}`,
+        // An instance that gives out credentials may be away for a moment.
+        { retryable: name === 'CredentialsProviderError' },
+      )
+    }
+    const code = (error as { code?: unknown } | null)?.code
+    const reason = typeof code === 'string' ? code : plainReason(error)
+    return new SealError(
+      'SEAL_KMS_UNAVAILABLE',
+      `${this.#where} does not answer (${doing}: ${reason})`,
+      { retryable: true },
+    )
+  }
+}
+
+/** The SDK's advice on answers it cannot read is for its developers. */
+function plainReason(error: unknown): string {
+  const message = messageOf(error)
+  return message.includes('$response') ? 'what answers is no KMS' : message
 }

@@ -17,16 +17,17 @@ const SOCKETS_MAX = 64
 /**
  * A client whose bodies are neither hashed for the signature nor checked by the SDK: every body
  * carries the CRC32 that its sender computed, and what is sent is authenticated ciphertext. That is
- * half of the CPU of an upload (docs/decisions, "multipart").
+ * half of the CPU of an upload (docs/decisions, "multipart"). `attemptsMax` is how often the SDK
+ * itself tries; whoever waits for services anyway wants to hear of the first failure.
  */
-export function createS3Client(options: S3Options): S3Client {
+export function createS3Client(options: S3Options, attemptsMax: number): S3Client {
   const { accessKeyId, secretAccessKey, endpoint } = options
   const config: S3ClientConfig = {
     region: options.region,
     forcePathStyle: options.forcePathStyle,
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
-    maxAttempts: 3,
+    maxAttempts: attemptsMax,
     requestHandler: {
       connectionTimeout: CONNECTION_TIMEOUT_MS,
       requestTimeout: options.requestTimeoutMs,

@@ -31,7 +31,8 @@ export function s3Error(error: unknown, doing: string, where: string): SealError
     return new SealError(
       'SEAL_STORE_REFUSED',
       `${where} refuses ${doing} (${reason}): ${remedy ?? REFUSALS.AccessDenied}`,
-      { cause: error },
+      // An instance that gives out credentials may be away for a moment.
+      { retryable: name === 'CredentialsProviderError', cause: error },
     )
   }
   if (status !== undefined && status >= 400 && status < 500 && ![408, 409, 429].includes(status)) {

@@ -1,8 +1,11 @@
-import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3'
+import { GetObjectCommand, type GetObjectCommandOutput, type S3Client } from '@aws-sdk/client-s3'
 import { SealError } from '../../errors.ts'
-import type { ObjectRange, ObjectReader } from '../../reader/object-reader.ts'
+import type { ObjectEnd, ObjectRange, ObjectReader } from '../../reader/object-reader.ts'
 import { createS3Client, placeOfBucket, type S3Options } from './s3-client.ts'
 import { s3Error } from './s3-errors.ts'
+
+/** Readers hear of a failure only when trying again did not help. */
+const ATTEMPTS_MAX = 3
 
 /** The reading side of the bucket. Needs s3:GetObject and nothing else. */
 export class S3ObjectReader implements ObjectReader {
@@ -10,40 +13,47 @@ export class S3ObjectReader implements ObjectReader {
   readonly #options: S3Options
 
   constructor(options: S3Options) {
-    this.#client = createS3Client(options)
+    this.#client = createS3Client(options, ATTEMPTS_MAX)
     this.#options = options
   }
 
   async readRange(key: string, position: number, length: number): Promise<ObjectRange> {
-    const where = placeOfBucket(this.#options)
-    try {
-      const { Body, Metadata } = await this.#client.send(
-        new GetObjectCommand({
-          Bucket: this.#options.bucket,
-          Key: key,
-          Range: `bytes=${position}-${position + length - 1}`,
-        }),
-      )
-      const bytes = Buffer.from((await Body?.transformToByteArray()) ?? [])
-      if (bytes.length !== length) {
-        throw new SealError(
-          'SEAL_MALFORMED',
-          `${key} ends before byte ${position + length}, which a reference names`,
-        )
-      }
-      return { bytes, metadata: Metadata ?? {} }
-    } catch (error) {
-      if (error instanceof Error && error.name === 'InvalidRange') {
-        throw new SealError(
-          'SEAL_MALFORMED',
-          `${key} ends before byte ${position}, which a reference names`,
-        )
-      }
-      throw s3Error(error, `reading ${key}`, where)
-    }
+    const range = `${position}-${position + length - 1}`
+    const { bytes, metadata } = await this.#get(key, range, `ends before byte ${position}`)
+    if (bytes.length === length) return { bytes, metadata }
+    throw new SealError('SEAL_MALFORMED', `${key} ends before byte ${position + length}`)
+  }
+
+  async readEnd(key: string, bytesMax: number): Promise<ObjectEnd> {
+    const isEmpty = 'is an empty object'
+    const { bytes, metadata, contentRange } = await this.#get(key, `-${bytesMax}`, isEmpty)
+    if (bytes.length === 0) throw new SealError('SEAL_MALFORMED', `${key} ${isEmpty}`)
+    // Without a Content-Range the answer is the whole object.
+    const objectBytes = Number(/\/(\d+)$/.exec(contentRange)?.[1] ?? bytes.length)
+    return { bytes, metadata, objectBytes }
   }
 
   async close(): Promise<void> {
     this.#client.destroy()
+  }
+
+  /** `unfit` completes the sentence when the object has no byte in the range. */
+  async #get(key: string, range: string, unfit: string) {
+    try {
+      const answer: GetObjectCommandOutput = await this.#client.send(
+        new GetObjectCommand({
+          Bucket: this.#options.bucket,
+          Key: key,
+          Range: `bytes=${range}`,
+        }),
+      )
+      const bytes = Buffer.from((await answer.Body?.transformToByteArray()) ?? [])
+      return { bytes, metadata: answer.Metadata ?? {}, contentRange: answer.ContentRange ?? '' }
+    } catch (error) {
+      if (error instanceof Error && error.name === 'InvalidRange') {
+        throw new SealError('SEAL_MALFORMED', `${key} ${unfit}`)
+      }
+      throw s3Error(error, `reading ${key}`, placeOfBucket(this.#options))
+    }
   }
 }

@@ -25,7 +25,7 @@ export class S3ObjectStore implements ObjectStore {
   readonly #options: S3Options
 
   constructor(options: S3Options) {
-    this.#client = createS3Client(options)
+    this.#client = createS3Client(options, 1)
     this.#options = options
   }
 

@@ -1,0 +1,57 @@
+import { isSealError, SealError } from '../errors.ts'
+import type { Message } from '../format/message.ts'
+import { parcelBytes as parcelBytesOf } from '../format/parcel.ts'
+import { frameBytesOf } from '../segment/part-buffer.ts'
+
+/**
+ * What a message is charged for its reference, besides its frame: the value, and the objects that
+ * hold it on its way through the Kafka client.
+ */
+export const REFERENCE_BYTES = 512
+
+/** Messages are admitted to the in-flight budget in slices of about this size. */
+const SLICE_BYTES = 512 * 1024
+
+/** The next messages of a batch, measured. */
+export interface MessageSlice {
+  /** Of each message, the bytes of its frame. */
+  readonly frameBytes: readonly number[]
+  /** What all of them take of the in-flight budget. */
+  readonly chargedBytes: number
+  readonly parcelBytes: number
+  /** Why the message behind the slice cannot be sealed; null when it can, or there is none. */
+  readonly refused: SealError | null
+}
+
+/** Measures messages from `from` on, up to the slice size or the first that cannot be sealed. */
+export function nextSlice(
+  messages: readonly Message[],
+  from: number,
+  messageBytesMax: number,
+): MessageSlice {
+  const frameBytes: number[] = []
+  let chargedBytes = 0
+  let parcelBytes = 0
+  for (let i = from; i < messages.length && chargedBytes < SLICE_BYTES; i++) {
+    const bytes = measure(messages[i] as Message, messageBytesMax)
+    if (bytes instanceof SealError) return { frameBytes, chargedBytes, parcelBytes, refused: bytes }
+    frameBytes.push(frameBytesOf(bytes))
+    parcelBytes += bytes
+    chargedBytes += frameBytesOf(bytes) + REFERENCE_BYTES
+  }
+  return { frameBytes, chargedBytes, parcelBytes, refused: null }
+}
+
+function measure(message: Message, messageBytesMax: number): number | SealError {
+  try {
+    const bytes = parcelBytesOf(message)
+    if (bytes <= messageBytesMax) return bytes
+    return new SealError(
+      'SEAL_MESSAGE_UNSEALABLE',
+      `${bytes} bytes are more than message.bytesMax (${messageBytesMax})`,
+    )
+  } catch (error) {
+    if (isSealError(error, 'SEAL_MESSAGE_UNSEALABLE')) return error
+    throw error
+  }
+}
