@@ -3,6 +3,7 @@ import { realpathSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { registerConfig } from './commands/config.ts'
 import { registerImpact } from './commands/impact.ts'
+import { registerInspect } from './commands/inspect.ts'
 import { registerRead } from './commands/read.ts'
 import { registerRun } from './commands/run.ts'
 import { EXIT_CODES } from './exit-codes.ts'
@@ -17,6 +18,7 @@ export const registrations: readonly Registration[] = [
   registerRun,
   registerRead,
   registerImpact,
+  registerInspect,
   registerConfig,
 ]
 

@@ -54,10 +54,11 @@ export class FooterBuilder {
   #frameCount = 0
   #nextSeq = 0
 
-  /** Adds the next frame. Sequence numbers rise. */
+  /** Adds the next frame. Sequence numbers rise, and so do the offsets of a source. */
   add(length: number, seq: number, source: number, offset: number): void {
     if (this.#index.length - this.#size < NUMBERS_PER_FRAME * VARINT_BYTES_MAX) this.#grow()
     const delta = offset - (this.#lastOffsets[source] ?? 0)
+    if (delta < 0 || seq < this.#nextSeq) throw malformed('frames out of order')
     let at = writeVarint(this.#index, this.#size, length)
     at = writeVarint(this.#index, at, seq - this.#nextSeq)
     at = writeVarint(this.#index, at, source)

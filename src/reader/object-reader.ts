@@ -5,6 +5,12 @@ export interface ObjectRange {
   readonly metadata: Readonly<Record<string, string>>
 }
 
+/** The last bytes of an object, fewer than were asked for when the object is shorter. */
+export interface ObjectEnd extends ObjectRange {
+  /** Size of the whole object. */
+  readonly objectBytes: number
+}
+
 /** The object store as readers need it. */
 export interface ObjectReader {
   /**
@@ -12,5 +18,11 @@ export interface ObjectReader {
    * object is shorter, SEAL_STORE_REFUSED, and SEAL_STORE_UNAVAILABLE (retryable).
    */
   readRange(key: string, position: number, length: number): Promise<ObjectRange>
+  /**
+   * Reads the last `bytesMax` bytes, or all of a shorter object. Throws SEAL_OBJECT_MISSING,
+   * SEAL_MALFORMED when the object is empty, SEAL_STORE_REFUSED, and SEAL_STORE_UNAVAILABLE
+   * (retryable).
+   */
+  readEnd(key: string, bytesMax: number): Promise<ObjectEnd>
   close(): Promise<void>
 }

@@ -68,6 +68,32 @@ export function objectStoreContract(
       })
     })
 
+    describe('readEnd', () => {
+      it('gives the last bytes, the size of the whole and the metadata of that version', async () => {
+        const [key, body, metadata] = [newKey(), randomBytes(500), newMetadata()]
+        await bucket.store.put(key, body, metadata)
+        const end = await bucket.reader.readEnd(key, 120)
+        expect(end.bytes.equals(body.subarray(380))).toBe(true)
+        expect(end.objectBytes).toBe(500)
+        expect(end.metadata).toEqual(metadata)
+      })
+
+      it.each([500, 501, 5_000_000])('gives all of an object of 500 bytes for %i', async (max) => {
+        const [key, body] = [newKey(), randomBytes(500)]
+        await bucket.store.put(key, body, newMetadata())
+        const end = await bucket.reader.readEnd(key, max)
+        expect(end.bytes.equals(body)).toBe(true)
+        expect(end.objectBytes).toBe(500)
+      })
+
+      it('refuses an empty object, and tells that one is missing', async () => {
+        const key = newKey()
+        await expect(bucket.reader.readEnd(key, 10)).rejects.toEqual(missing)
+        await bucket.store.put(key, Buffer.alloc(0), newMetadata())
+        await expect(bucket.reader.readEnd(key, 10)).rejects.toEqual(malformed)
+      })
+    })
+
     describe('a multipart upload', () => {
       const parts = [
         randomBytes(PART_BYTES_MIN),
