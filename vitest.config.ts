@@ -1,8 +1,9 @@
 import { defineConfig } from 'vitest/config'
 
 /**
- * Two projects: `unit` needs nothing but Node; `integration` runs against real services that its
- * global set-up starts in a folder and on ports of its own, so that two runs can live side by side.
+ * Three projects: `unit` needs nothing but Node; `vectors` also needs Python and Go, to hold the
+ * product against others; `integration` runs against real services that its global set-up starts
+ * in a folder and on ports of its own, so that two runs can live side by side.
  */
 export default defineConfig({
   test: {
@@ -12,6 +13,13 @@ export default defineConfig({
           name: 'unit',
           include: ['test/{unit,property,cli,tidy}/**/*.test.ts'],
           testTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          name: 'vectors',
+          include: ['test/vectors/**/*.test.ts'],
+          testTimeout: 60_000,
         },
       },
       {
