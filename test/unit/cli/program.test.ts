@@ -90,13 +90,36 @@ describe('a failure', () => {
     expect(err).toMatch(/^sealstream: odd\nTypeError: odd\n {4}at /)
   })
 
+  it('does not steer the terminal with words of others', async () => {
+    const hostile = new SealError('SEAL_MALFORMED', 'domain a\u001b[2J\u009bb\u202ec')
+    expect((await end(hostile)).err).toBe(
+      'sealstream: domain a\\u{1b}[2J\\u{9b}b\\u{202e}c [SEAL_MALFORMED]\n',
+    )
+    const { err } = await end(hostile, ['--json'])
+    expect(err).toContain('a\\u001b[2J\\u009bb')
+    expect(JSON.parse(err)).toMatchObject({ message: hostile.message })
+    const odd = new Error('odd \u001b[2J')
+    const debug = await end(odd, [], { SEALSTREAM_LOG_LEVEL: 'debug' })
+    expect(debug.err).not.toContain('\u001b')
+  })
+
   it.each([
     ['SEAL_CONFIG_INVALID', 2],
     ['SEAL_INPUT_INVALID', 2],
     ['SEAL_KEY_UNKNOWN', 3],
     ['SEAL_PORT_TAKEN', 1],
+    ['SEAL_OUTPUT_FAILED', 1],
   ] as const)('%s ends with %d', (code, exitCode) => {
     expect(exitCodeOf(new SealError(code, 'x'))).toBe(exitCode)
+  })
+})
+
+describe('read', () => {
+  it('refuses --from-end without --follow, which would never end', async () => {
+    const { terminal, written } = recordTerminal()
+    const args = ['read', 'orders', '--from-end']
+    expect(await runCommandLine(args, registrations, terminal)).toBe(EXIT_CODES.refused)
+    expect(written.err).toBe('sealstream: --from-end goes with --follow [SEAL_INPUT_INVALID]\n')
   })
 })
 

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { expect, test } from 'vitest'
 import { cpuMicrosPerMessage, cpuSecondsOf } from '../../../examples/demo/cpu-time.ts'
-import { bytes, count, counted, measured } from '../../../examples/demo/figures.ts'
+import { bytes, count, counted, measured, timeLeft } from '../../../examples/demo/figures.ts'
 import { MetricsPage } from '../../../examples/demo/metrics-page.ts'
 import { createMetrics } from '../../../src/telemetry/metrics.ts'
 
@@ -70,4 +70,12 @@ test('figures read well', () => {
   ])
   expect([measured(3.21), measured(1_234.5)]).toEqual(['3.2', '1,235'])
   expect([counted(1, 'message'), counted(2, 'message')]).toEqual(['1 message', '2 messages'])
+})
+
+test('the time left is blank until there is a rate', () => {
+  expect(timeLeft(0, 100, 60_000)).toBe('')
+  expect(timeLeft(50, 100, 0)).toBe('')
+  expect(timeLeft(10, 100, 1_000)).toBe('ETA 9 s')
+  expect(timeLeft(1, 100, 1_000)).toBe('ETA 1 min 39 s')
+  expect(timeLeft(120, 100, 1_000)).toBe('ETA 0 s')
 })

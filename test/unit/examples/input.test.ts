@@ -89,3 +89,9 @@ test('a file that is not there is refused by name', async () => {
     message: expect.stringContaining('/no/such/file'),
   })
 })
+
+test('a file that cannot be read is refused before anything starts', () => {
+  const absent = join(tmpdir(), 'sealstream-absent', 'input')
+  expect(() => inputLoad(absent)).toThrow(/^--input .*: ENOENT/)
+  expect(() => inputLoad(tmpdir())).toThrow(/is a folder$/)
+})

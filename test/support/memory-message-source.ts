@@ -1,0 +1,66 @@
+import {
+  type MessageSource,
+  placeOf,
+  type SourceHandler,
+  type TopicPartition,
+} from '../../src/pipeline/message-source.ts'
+
+type Offset = TopicPartition & { readonly offset: number }
+
+/** A source without a log: a test hands batches over itself and sees what the road asks for. */
+export class MemoryMessageSource implements MessageSource {
+  readonly clusterId = 'cluster-a'
+  /** Committed offsets by place; 0 where there is none. */
+  readonly committed = new Map<string, number>()
+  /** Oldest offsets by place; 0 where there is none. */
+  readonly oldest = new Map<string, number>()
+  readonly seeks: Offset[] = []
+  readonly paused: TopicPartition[] = []
+  /** Thrown by the next calls that ask Kafka, one each. */
+  readonly failures: Error[] = []
+  isStopped = false
+  readonly #journal: string[]
+  #handler: SourceHandler | null = null
+
+  constructor(journal: string[]) {
+    this.#journal = journal
+  }
+
+  get handler(): SourceHandler {
+    if (this.#handler === null) throw new Error('the source was not started')
+    return this.#handler
+  }
+
+  async start(handler: SourceHandler): Promise<void> {
+    this.#handler = handler
+  }
+
+  seek({ topic, partition }: TopicPartition, offset: number): void {
+    this.#journal.push(`seek ${topic}/${partition} ${offset}`)
+    this.seeks.push({ topic, partition, offset })
+  }
+
+  pause(partitions: readonly TopicPartition[]): void {
+    this.paused.push(...partitions.map(({ topic, partition }) => ({ topic, partition })))
+  }
+
+  async startOffsets(partitions: readonly TopicPartition[]): Promise<Offset[]> {
+    this.#journal.push('startOffsets')
+    this.#failIfAsked()
+    return partitions.map((at) => ({ ...at, offset: this.committed.get(placeOf(at)) ?? 0 }))
+  }
+
+  async logStartOffset(at: TopicPartition): Promise<number> {
+    this.#failIfAsked()
+    return this.oldest.get(placeOf(at)) ?? 0
+  }
+
+  async stop(): Promise<void> {
+    this.isStopped = true
+  }
+
+  #failIfAsked(): void {
+    const failure = this.failures.shift()
+    if (failure !== undefined) throw failure
+  }
+}

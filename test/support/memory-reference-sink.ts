@@ -1,0 +1,70 @@
+import { placeOf } from '../../src/pipeline/message-source.ts'
+import type { LanePublisher, Publication, ReferenceSink } from '../../src/pipeline/reference-sink.ts'
+import { Gate } from './gate.ts'
+
+/** Output topics and committed offsets in memory; every publication is kept as it came. */
+export class MemoryReferenceSink implements ReferenceSink {
+  readonly publications: Publication[] = []
+  /** Calls of `publish`, the failed ones too. */
+  publishCalls = 0
+  closedPublishers = 0
+  /** Thrown by the publications to come, one each. */
+  readonly failures: Error[] = []
+  /** Thrown by the openings to come, one each. */
+  readonly openFailures: Error[] = []
+  readonly openGate = new Gate()
+  readonly publishGate = new Gate()
+  readonly #journal: string[]
+  readonly #committed: Map<string, number>
+
+  /** `committed` is where the source reads offsets from. */
+  constructor(journal: string[], committed: Map<string, number>) {
+    this.#journal = journal
+    this.#committed = committed
+  }
+
+  async openLane(lane: number): Promise<LanePublisher> {
+    this.#journal.push(`openLane ${lane}`)
+    await this.openGate.pass()
+    const failure = this.openFailures.shift()
+    if (failure !== undefined) throw failure
+    return {
+      publish: (publication) => this.#publish(publication),
+      close: async () => {
+        this.#journal.push(`closeLane ${lane}`)
+        this.closedPublishers++
+      },
+    }
+  }
+
+  /** Reference values of one source partition as objects, in the order of their publishing. */
+  references(topic: string, partition: number, suffix = '.sealed'): Record<string, unknown>[] {
+    return this.publications
+      .flatMap(({ records }) => records)
+      .filter((record) => record.topic === topic + suffix && record.partition === partition)
+      .flatMap(({ values }) => values.map((value) => JSON.parse(Buffer.from(value).toString())))
+  }
+
+  /** Source offsets of what was published for a partition. */
+  offsets(topic = 'orders', partition = 0): number[] {
+    return this.references(topic, partition).map(({ offset }) => offset as number)
+  }
+
+  /** Every commit of one partition, in order. */
+  commits(topic = 'orders', partition = 0): number[] {
+    return this.publications
+      .flatMap(({ offsets }) => offsets)
+      .filter((at) => at.topic === topic && at.partition === partition)
+      .map(({ nextOffset }) => nextOffset)
+  }
+
+  async #publish(publication: Publication): Promise<void> {
+    this.publishCalls++
+    this.#journal.push('publish')
+    await this.publishGate.pass()
+    const failure = this.failures.shift()
+    if (failure !== undefined) throw failure
+    this.publications.push(publication)
+    for (const at of publication.offsets) this.#committed.set(placeOf(at), at.nextOffset)
+  }
+}

@@ -1,0 +1,134 @@
+import { describe, expect, it } from 'vitest'
+import { SealError } from '../../../src/errors.ts'
+import {
+  BUDGET_BYTES,
+  batch,
+  chargeOf,
+  LanePlace,
+  quiet,
+  range,
+} from '../../support/lane-place.ts'
+import { message } from '../../support/messages.ts'
+import { settled } from '../../support/stepped-clock.ts'
+
+const chargeOfBatch = (from: number, to: number) =>
+  batch(from, to).messages.reduce((sum, one) => sum + chargeOf(one), 0)
+
+describe('the in-flight budget of a session', () => {
+  it('is charged while messages are packed, and given back when they are published', async () => {
+    const place = new LanePlace()
+    const session = await place.session(0)
+    await session.accept(batch(0, 4), quiet)
+    expect(place.budget.bytes).toBe(chargeOfBatch(0, 4))
+    place.sink.publishGate.close()
+    const drained = session.drain()
+    await settled()
+    expect(place.budget.bytes).toBe(chargeOfBatch(0, 4))
+    place.sink.publishGate.open()
+    await drained
+    expect(place.budget.bytes).toBe(0)
+  })
+
+  it('closes the open segment when nothing else can free bytes', async () => {
+    const place = new LanePlace({ inFlightBytesMax: chargeOfBatch(0, 4) })
+    const session = await place.session(0)
+    await session.accept(batch(0, 4), quiet)
+    expect(await session.accept(batch(4, 6), quiet)).toBe(true)
+    expect(place.sink.offsets()).toEqual(range(0, 4))
+    await session.drain()
+    expect(place.sink.offsets()).toEqual(range(0, 6))
+    expect(place.budget.bytes).toBe(0)
+  })
+
+  it('admits a large batch in slices, and never goes far beyond its limit', async () => {
+    const large = { ...batch(0, 12) }
+    const messages = large.messages.map((one) => message({ ...one, value: Buffer.alloc(300_000) }))
+    const inFlightBytesMax = 1_000_000
+    const place = new LanePlace({ inFlightBytesMax })
+    const session = await place.session(0)
+    expect(await session.accept({ ...large, messages }, quiet)).toBe(true)
+    await session.drain()
+    expect(place.sink.offsets()).toEqual(range(0, 12))
+    const fills = place.observer.of('inFlight').map(([bytes]) => bytes)
+    expect(Math.max(...fills)).toBeLessThanOrEqual(inFlightBytesMax)
+    expect(place.budget.bytes).toBe(0)
+  })
+
+  it('is given back for what was packed and not closed when the session is abandoned', async () => {
+    const place = new LanePlace()
+    const session = await place.session(0)
+    await session.accept(batch(0, 4), quiet)
+    await session.abandon()
+    expect(place.budget.bytes).toBe(0)
+    expect(place.sink.publishCalls).toBe(0)
+  })
+
+  it('stays charged for abandoned segments until their workers are done', async () => {
+    const place = new LanePlace()
+    const session = await place.session(0)
+    await session.accept(batch(0, 4), quiet)
+    place.runner.gate.close()
+    void session.drain()
+    await settled()
+    await session.accept(batch(4, 6), quiet)
+    const abandoned = session.abandon()
+    await settled()
+    expect(place.budget.bytes).toBe(chargeOfBatch(0, 4))
+    place.runner.gate.open()
+    await abandoned
+    expect(place.budget.bytes).toBe(0)
+    expect(place.sink.publishCalls).toBe(0)
+  })
+
+  it('is given back once when the session is abandoned while it publishes', async () => {
+    const place = new LanePlace()
+    const session = await place.session(0)
+    await session.accept(batch(0, 4), quiet)
+    place.sink.publishGate.close()
+    void session.drain()
+    await settled()
+    await session.abandon()
+    expect(place.budget.bytes).toBe(0)
+    place.sink.publishGate.open()
+    await settled()
+    expect(place.budget.bytes).toBe(0)
+  })
+
+  it('is given back when the session ends while a batch waits for it', async () => {
+    const place = new LanePlace()
+    const session = await place.session(0)
+    place.budget.take(BUDGET_BYTES)
+    const accepted = session.accept(batch(0, 4), quiet)
+    await settled()
+    await session.abandon()
+    place.budget.release(BUDGET_BYTES)
+    expect(await accepted).toBe(false)
+    expect(place.budget.bytes).toBe(0)
+  })
+
+  it('is given back when the session ends while a batch waits for its key', async () => {
+    const place = new LanePlace({ window: { messagesMax: 2 } })
+    const session = await place.session(0)
+    await session.accept(batch(0, 1), quiet)
+    place.keyGate.close()
+    const accepted = session.accept(batch(1, 5), quiet)
+    await settled()
+    await session.abandon()
+    place.keyGate.open()
+    expect(await accepted).toBe(false)
+    await settled()
+    expect(place.budget.bytes).toBe(0)
+  })
+
+  it('is given back for what could not be packed when no key can be made', async () => {
+    const place = new LanePlace({ window: { messagesMax: 2 } })
+    const session = await place.session(0)
+    await session.accept(batch(0, 1), quiet)
+    place.kms.failures.push(...range(0, 2).map(() => new SealError('SEAL_KMS_REFUSED', 'no')))
+    await expect(session.accept(batch(1, 5), quiet)).rejects.toThrow('no')
+    expect(place.budget.bytes).toBe(chargeOfBatch(0, 2))
+    await session.drain()
+    expect(place.sink.offsets()).toEqual([0, 1])
+    expect(place.budget.bytes).toBe(0)
+  })
+})

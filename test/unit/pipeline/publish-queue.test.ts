@@ -1,0 +1,189 @@
+import { randomUUID } from 'node:crypto'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { SealError } from '../../../src/errors.ts'
+import { parcelBytes } from '../../../src/format/parcel.ts'
+import { DekWindow } from '../../../src/keys/dek-windows.ts'
+import type { PartTask } from '../../../src/pipeline/part-task.ts'
+import { PublishQueue } from '../../../src/pipeline/publish-queue.ts'
+import { SegmentWriter } from '../../../src/pipeline/segment-writer.ts'
+import { frameBytesOf } from '../../../src/segment/part-buffer.ts'
+import { away, batch, LanePlace, range } from '../../support/lane-place.ts'
+import { CLUSTER_ID, makeDek } from '../../support/sealed-segment.ts'
+import { settled } from '../../support/stepped-clock.ts'
+
+let place: LanePlace
+let queue: PublishQueue
+let window: DekWindow
+
+beforeEach(async () => {
+  place = new LanePlace()
+  queue = new PublishQueue(place.services, await place.sink.openLane(0), (error) =>
+    place.failures.push(error),
+  )
+  window = new DekWindow(await makeDek(place.kms), place.window, place.clock.elapsedMs())
+})
+
+/** Segment of messages with these offsets, charged to the budget. */
+function segmentOf(from: number, to: number): SegmentWriter {
+  const segmentId = randomUUID()
+  const plan = {
+    ...{ segmentId, objectKey: `sealed/segments/${segmentId}.seal`, clusterId: CLUSTER_ID },
+    ...{ createdAtMs: place.clock.nowMs(), token: randomUUID(), window },
+    limits: place.settings.segment,
+  }
+  const writer = new SegmentWriter(plan, place.services.segments)
+  for (const one of batch(from, to).messages) {
+    const bytes = frameBytesOf(parcelBytes(one))
+    place.budget.take(bytes)
+    writer.add(one, writer.source(one, one.offset), bytes, bytes)
+  }
+  return writer
+}
+
+/** Holds each part by itself; `release` lets the one of a segment go on. */
+function holdParts(): { release(writer: SegmentWriter): void } {
+  const waiting = new Map<string, () => void>()
+  const run = place.runner.run.bind(place.runner)
+  place.runner.run = async (task: PartTask) => {
+    await new Promise<void>((resolve) => waiting.set(task.segment.segmentId, resolve))
+    return run(task)
+  }
+  return { release: (writer) => waiting.get(writer.plan.segmentId)?.() }
+}
+
+const offsetsByTransaction = () =>
+  place.sink.publications.map(({ records }) =>
+    records.flatMap(({ values }) =>
+      values.map((value) => JSON.parse(Buffer.from(value).toString()).offset),
+    ),
+  )
+
+describe('the publish queue', () => {
+  it('publishes after the segment is recorded as sealed, and marks it afterwards', async () => {
+    const writer = segmentOf(0, 2)
+    const { segmentId } = writer.plan
+    queue.add(writer)
+    expect(queue.isEmpty).toBe(false)
+    await queue.settled
+    expect(queue.isEmpty).toBe(true)
+    expect(place.journal.slice(-3)).toEqual([
+      `sealed ${segmentId}`,
+      'publish',
+      `published ${segmentId}`,
+    ])
+    expect(place.budget.bytes).toBe(0)
+    expect(place.observer.of('published')).toEqual([[2, 1, 0, 0]])
+  })
+
+  it('keeps the order of closing when a later segment is sealed first', async () => {
+    const held = holdParts()
+    const [first, second] = [segmentOf(0, 2), segmentOf(2, 4)]
+    queue.add(first)
+    queue.add(second)
+    await settled()
+    held.release(second)
+    await settled()
+    expect(place.journal).toContain(`sealed ${second.plan.segmentId}`)
+    expect(place.sink.publishCalls).toBe(0)
+    held.release(first)
+    await queue.settled
+    expect(place.sink.offsets()).toEqual([0, 1, 2, 3])
+  })
+
+  it('lets segments that are sealed share a transaction, sixteen at most', async () => {
+    place.sink.publishGate.close()
+    queue.add(segmentOf(0, 1))
+    await settled()
+    for (const at of range(1, 19)) queue.add(segmentOf(at, at + 1))
+    await settled()
+    place.sink.publishGate.open()
+    await queue.settled
+    expect(offsetsByTransaction()).toEqual([[0], range(1, 17), [17, 18]])
+    expect(place.sink.commits()).toEqual([1, 17, 19])
+    expect(place.budget.bytes).toBe(0)
+  })
+
+  it('does not wait for a segment in the middle that is not sealed yet', async () => {
+    const held = holdParts()
+    const writers = [segmentOf(0, 1), segmentOf(1, 2), segmentOf(2, 3)]
+    for (const writer of writers) queue.add(writer)
+    await settled()
+    held.release(writers[2] as SegmentWriter)
+    await settled()
+    held.release(writers[0] as SegmentWriter)
+    await settled()
+    expect(offsetsByTransaction()).toEqual([[0]])
+    held.release(writers[1] as SegmentWriter)
+    await queue.settled
+    expect(offsetsByTransaction()).toEqual([[0], [1, 2]])
+  })
+
+  it('publishes nothing for a segment without messages, notes or sources', async () => {
+    queue.add(segmentOf(0, 0))
+    await queue.settled
+    expect(place.sink.publishCalls).toBe(0)
+    expect(queue.isEmpty).toBe(true)
+  })
+
+  it('goes on when the mark of publishing cannot be set', async () => {
+    place.mapping.recordPublished = async () => {
+      throw away('SEAL_MAPPING_UNAVAILABLE')
+    }
+    queue.add(segmentOf(0, 1))
+    await queue.settled
+    expect(place.sink.offsets()).toEqual([0])
+    expect(place.failures).toEqual([])
+  })
+})
+
+describe('a failure in the publish queue', () => {
+  it('of a transaction is reported once, and nothing is published after it', async () => {
+    const failure = away('SEAL_KAFKA_UNAVAILABLE')
+    place.sink.failures.push(failure)
+    queue.add(segmentOf(0, 1))
+    await queue.settled
+    await settled()
+    queue.add(segmentOf(1, 2))
+    await queue.settled
+    await settled()
+    expect(place.failures).toEqual([failure])
+    expect(place.sink.publishCalls).toBe(1)
+    expect(queue.isEmpty).toBe(false)
+    expect(place.budget.bytes).toBeGreaterThan(0)
+  })
+
+  it('of sealing is reported once', async () => {
+    place.store.failures.push(new SealError('SEAL_STORE_REFUSED', 'no rights'))
+    queue.add(segmentOf(0, 1))
+    await queue.settled
+    await settled()
+    expect(place.failures).toMatchObject([{ code: 'SEAL_STORE_REFUSED' }])
+    expect(place.sink.publishCalls).toBe(0)
+  })
+
+  it('of sealing a later segment is reported before its turn comes', async () => {
+    place.sink.publishGate.close()
+    queue.add(segmentOf(0, 1))
+    await settled()
+    place.store.failures.push(new SealError('SEAL_STORE_REFUSED', 'no rights'))
+    queue.add(segmentOf(1, 2))
+    await settled()
+    expect(place.failures).toMatchObject([{ code: 'SEAL_STORE_REFUSED' }])
+    place.sink.publishGate.open()
+    await settled()
+    expect(place.failures).toHaveLength(1)
+  })
+
+  it('is nobody’s any more once the queue is closed', async () => {
+    const held = holdParts()
+    const writer = segmentOf(0, 1)
+    queue.add(writer)
+    await settled()
+    expect(queue.close()).toEqual([writer])
+    place.store.failures.push(new SealError('SEAL_STORE_REFUSED', 'no rights'))
+    held.release(writer)
+    await settled()
+    expect(place.failures).toEqual([])
+    expect(place.sink.publishCalls).toBe(0)
+  })
+})
