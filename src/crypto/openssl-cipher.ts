@@ -38,7 +38,7 @@ export class OpensslFrameCipher implements FrameCipher {
   open(part: Buffer, frameAt: number, frameBytes: number, seq: number, aad: Uint8Array): Buffer {
     const { body, tag } = framePartsOf(part, frameAt, frameBytes)
     this.#opening ??= new GcmContext(this.#openssl, this.#held(), 'open')
-    // Never a slice of Node's shared pool, where a failed frame could be seen before it is wiped.
+    // Perhaps a slice of Node's pool: between writing and wiping no other code of this thread runs.
     const parcel = Buffer.allocUnsafe(body.length)
     if (!this.#opening.open(this.#nonce.of(seq), aad, body, tag, parcel)) throw notAuthentic()
     return parcel

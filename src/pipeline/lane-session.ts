@@ -13,7 +13,8 @@ import {
 } from './message-source.ts'
 import { PublishQueue } from './publish-queue.ts'
 import type { LanePublisher } from './reference-sink.ts'
-import { type SegmentSource, SegmentWriter } from './segment-writer.ts'
+import type { SegmentSource } from './segment-plan.ts'
+import { SegmentWriter } from './segment-writer.ts'
 
 /** How far one partition was taken over. */
 interface Position {
@@ -169,12 +170,13 @@ export class LaneSession {
       for (let i = 0; i < frameBytes.length; i++) {
         const bytes = frameBytes[i] as number
         const message = messages[from + i] as Message
-        // Asked again after every wait: other lanes draw on the same window.
+        // Asked again after every wait: meanwhile others may have closed the segment, or used up
+        // the window that it shares with other lanes.
         while (segment === null || source === null || !segment.hasRoom(bytes, nowMs)) {
           segment = await this.#segmentFor(batch, bytes)
           if (segment === null) return false
-          source = segment.source(batch, position.next)
           nowMs = clock.elapsedMs()
+          source = segment.hasRoom(bytes, nowMs) ? segment.source(batch, position.next) : null
         }
         segment.add(message, source, bytes, bytes + REFERENCE_BYTES)
         position.next = message.offset + 1
@@ -231,7 +233,8 @@ export class LaneSession {
       this.#stop(message, position, offset, error)
       return false
     }
-    const segment = await this.#segmentFor(message, 0)
+    let segment = await this.#segmentFor(message, 0)
+    while (segment?.isFinished) segment = await this.#segmentFor(message, 0)
     if (segment === null) return false
     segment.quarantine(message, segment.source(message, position.next), error)
     position.next = offset + 1

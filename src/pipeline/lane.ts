@@ -8,7 +8,7 @@ import type { PipelineObserver } from './observer.ts'
 import type { Patience } from './patience.ts'
 import type { OutputTopics } from './publication.ts'
 import type { ReferenceSink } from './reference-sink.ts'
-import type { SegmentLimits, SegmentServices } from './segment-writer.ts'
+import type { SegmentLimits, SegmentServices } from './segment-plan.ts'
 
 /** What lanes are told by the configuration. */
 export interface LaneSettings extends OutputTopics {

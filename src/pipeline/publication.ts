@@ -1,5 +1,5 @@
 import type { OutputRecords, Publication } from './reference-sink.ts'
-import type { SealedSegment } from './segment-writer.ts'
+import type { SealedSegment } from './segment-plan.ts'
 
 /** How output topics are named after their source topic. */
 export interface OutputTopics {

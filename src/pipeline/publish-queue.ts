@@ -1,7 +1,8 @@
 import type { LaneServices } from './lane.ts'
 import { publicationOf } from './publication.ts'
 import type { LanePublisher } from './reference-sink.ts'
-import type { SealedSegment, SegmentWriter } from './segment-writer.ts'
+import type { SealedSegment } from './segment-plan.ts'
+import type { SegmentWriter } from './segment-writer.ts'
 
 /** Sealed segments that may share one transaction when publishing lags behind. */
 const SEGMENTS_PER_TRANSACTION_MAX = 16
@@ -24,6 +25,7 @@ export class PublishQueue {
   readonly #entries: Entry[] = []
   #running: Promise<void> | null = null
   #isClosed = false
+  #hasFailed = false
 
   constructor(
     services: LaneServices,
@@ -64,13 +66,11 @@ export class PublishQueue {
     try {
       for (let head = this.#entries[0]; head; head = this.#entries[0]) {
         await head.sealed
-        if (this.#isClosed) return
+        if (this.#isOver) return
         let count = 1
         while (count < SEGMENTS_PER_TRANSACTION_MAX && this.#entries[count]?.isSealed) count++
-        const ready = this.#entries.slice(0, count)
-        await this.#publish(await Promise.all(ready.map(({ sealed }) => sealed)))
-        if (this.#isClosed) return
-        this.#entries.splice(0, count)
+        const ready = this.#entries.slice(0, count).map(({ sealed }) => sealed)
+        await this.#publish(await Promise.all(ready))
       }
     } catch (error) {
       this.#fail(error)
@@ -85,6 +85,8 @@ export class PublishQueue {
     const startedAtMs = clock.elapsedMs()
     if (publication.offsets.length > 0) await this.#publisher.publish(publication)
     if (this.#isClosed) return
+    // In one go with giving their bytes back: what close hands out is freed by whoever takes it.
+    this.#entries.splice(0, segments.length)
     const nowMs = clock.elapsedMs()
     const messages = segments.reduce((sum, segment) => sum + segment.messageCount, 0)
     const oldestMs = Math.min(...segments.map((segment) => segment.openedAtMs))
@@ -100,7 +102,14 @@ export class PublishQueue {
     segments.mapping.recordPublished(key, clock.nowMs()).catch(() => {})
   }
 
+  /** Ends the queue with its first failure; whoever hears of it closes it. */
   readonly #fail = (error: unknown): void => {
-    if (!this.#isClosed) this.#onFailure(error)
+    if (this.#isOver) return
+    this.#hasFailed = true
+    this.#onFailure(error)
+  }
+
+  get #isOver(): boolean {
+    return this.#isClosed || this.#hasFailed
   }
 }

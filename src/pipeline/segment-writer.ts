@@ -1,73 +1,22 @@
-import type { Clock } from '../clock.ts'
 import { footerTag } from '../crypto/footer-tag.ts'
 import type { NewSegmentKeys } from '../crypto/segment-keys.ts'
 import { fromPlainError, type SealError } from '../errors.ts'
 import type { Message } from '../format/message.ts'
 import { FooterBuilder, joinFooter } from '../format/segment-footer.ts'
 import { encodeMetadata } from '../format/segment-metadata.ts'
-import type { DekWindow } from '../keys/dek-windows.ts'
 import { PART_BYTES_MIN, SOURCES_PER_SEGMENT_MAX } from '../limits.ts'
-import type { MappingWriter, SegmentKey } from '../mapping/mapping-store.ts'
-import type { ObjectMetadata, ObjectStore, PartReceipt } from '../segment/object-store.ts'
+import type { SegmentKey } from '../mapping/mapping-store.ts'
+import type { ObjectMetadata, PartReceipt } from '../segment/object-store.ts'
 import { type FilledPart, PartBuffer } from '../segment/part-buffer.ts'
 import { placeOf, type TopicPartition } from './message-source.ts'
-import type { PipelineObserver } from './observer.ts'
-import type { PartReferences, PartRunner, PartTask, SegmentTask, Source } from './part-task.ts'
-import type { Patience } from './patience.ts'
-
-/** When a segment is full. Its age is watched by the lane, which holds the timer. */
-export interface SegmentLimits {
-  readonly bytesMax: number
-  readonly messagesMax: number
-  readonly partBytesMax: number
-}
-
-/** What a segment works with. */
-export interface SegmentServices {
-  readonly store: ObjectStore
-  readonly mapping: MappingWriter
-  readonly runner: PartRunner
-  readonly patience: Patience
-  readonly observer: PipelineObserver
-  readonly clock: Clock
-}
-
-/** What one segment is. */
-export interface SegmentPlan {
-  readonly segmentId: string
-  readonly objectKey: string
-  readonly clusterId: string
-  readonly createdAtMs: number
-  /** A random text that marks this writing of the object. */
-  readonly token: string
-  readonly window: DekWindow
-  readonly limits: SegmentLimits
-}
-
-/** A message that was set aside instead of sealed: where it stands and why, never its content. */
-export interface Quarantined extends TopicPartition {
-  readonly offset: number
-  readonly error: SealError
-}
-
-/** A source as its segment keeps it. */
-export interface SegmentSource extends Source {
-  readonly index: number
-  /** The source is done up to here once the segment is published. */
-  nextOffset: number
-}
-
-/** A segment whose object, rows and intent are durable: all that is left is to publish it. */
-export interface SealedSegment {
-  readonly key: SegmentKey
-  readonly sources: readonly SegmentSource[]
-  readonly parts: readonly PartReferences[]
-  readonly quarantined: readonly Quarantined[]
-  readonly messageCount: number
-  readonly chargedBytes: number
-  /** Monotonic time at which its first message was packed. */
-  readonly openedAtMs: number
-}
+import type { PartReferences, PartTask, SegmentTask } from './part-task.ts'
+import type {
+  Quarantined,
+  SealedSegment,
+  SegmentPlan,
+  SegmentServices,
+  SegmentSource,
+} from './segment-plan.ts'
 
 /**
  * One segment while it is written. Messages are packed into a part; a full part goes to a worker
@@ -92,6 +41,7 @@ export class SegmentWriter {
   #intent: Promise<void> | null = null
   #uploadId: Promise<string> | null = null
   #holdsDek = true
+  #isFinished = false
 
   constructor(plan: SegmentPlan, services: SegmentServices) {
     this.plan = plan
@@ -109,9 +59,15 @@ export class SegmentWriter {
     return this.#chargedBytes
   }
 
+  /** A finished segment takes nothing more. */
+  get isFinished(): boolean {
+    return this.#isFinished
+  }
+
   /** Whether a frame of `frameBytes` still fits, by size, count and the window of its DEK. */
   hasRoom(frameBytes: number, nowMs: number): boolean {
     const { limits, window } = this.plan
+    if (this.#isFinished) return false
     if (this.#messageCount === 0) return window.hasRoom(frameBytes, nowMs)
     if (this.#messageCount >= limits.messagesMax) return false
     const bytes = this.#bytesBefore + (this.#part?.size ?? 0) + frameBytes
@@ -138,6 +94,7 @@ export class SegmentWriter {
 
   /** Packs one message of `source`. `chargedBytes` is what it holds of the in-flight budget. */
   add(message: Message, source: SegmentSource, frameBytes: number, chargedBytes: number): void {
+    this.#assertOpen()
     this.#intent ??= this.#recordIntent()
     const seq = this.#messageCount++
     this.#partFor(frameBytes).append(message, frameBytes, seq, source.index)
@@ -149,6 +106,7 @@ export class SegmentWriter {
 
   /** Sets one message aside; its record goes out in the transaction of this segment. */
   quarantine(message: Message, source: SegmentSource, error: SealError): void {
+    this.#assertOpen()
     const { topic, partition, offset } = message
     this.#quarantined.push({ topic, partition, offset, error })
     source.nextOffset = offset + 1
@@ -156,6 +114,7 @@ export class SegmentWriter {
 
   /** Sends the last part and completes the object. Call it once; nothing may be added afterwards. */
   async finish(): Promise<SealedSegment> {
+    this.#isFinished = true
     try {
       if (this.#part !== null) this.#dispatchLast(this.#part)
       this.#part = null
@@ -276,6 +235,11 @@ export class SegmentWriter {
     const { patience, store } = this.#services
     this.#uploadId ??= patience.with(() => store.createUpload(this.plan.objectKey, this.#metadata))
     return this.#uploadId
+  }
+
+  /** What went into a finished segment would be lost without a word: rather end the process. */
+  #assertOpen(): void {
+    if (this.#isFinished) throw new Error(`segment ${this.plan.segmentId} is finished`)
   }
 
   #key(): SegmentKey {

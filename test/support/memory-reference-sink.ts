@@ -1,5 +1,9 @@
 import { placeOf } from '../../src/pipeline/message-source.ts'
-import type { LanePublisher, Publication, ReferenceSink } from '../../src/pipeline/reference-sink.ts'
+import type {
+  LanePublisher,
+  Publication,
+  ReferenceSink,
+} from '../../src/pipeline/reference-sink.ts'
 import { Gate } from './gate.ts'
 
 /** Output topics and committed offsets in memory; every publication is kept as it came. */

@@ -1,13 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { SealError } from '../../../src/errors.ts'
-import {
-  BUDGET_BYTES,
-  batch,
-  chargeOf,
-  LanePlace,
-  quiet,
-  range,
-} from '../../support/lane-place.ts'
+import { BUDGET_BYTES, batch, chargeOf, LanePlace, quiet, range } from '../../support/lane-place.ts'
 import { message } from '../../support/messages.ts'
 import { settled } from '../../support/stepped-clock.ts'
 

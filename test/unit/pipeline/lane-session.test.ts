@@ -4,12 +4,10 @@ import {
   away,
   BUDGET_BYTES,
   batch,
-  chargeOf,
   LanePlace,
   type LanePlaceOptions,
   quiet,
   range,
-  SEGMENT_AGE_MS,
   unsealable,
 } from '../../support/lane-place.ts'
 import { message } from '../../support/messages.ts'
@@ -96,7 +94,10 @@ describe('batches of one partition', () => {
     expect(await Promise.all(accepted)).toEqual([true, true])
     await session.drain()
     expect(place.sink.offsets('orders', 0)).toEqual([0, 1])
-    expect(place.sink.offsets('orders', 1)).toEqual([0])
+    expect({
+      published: place.sink.offsets('orders', 1),
+      commits: place.sink.commits('orders', 1).at(-1),
+    }).toEqual({ published: [0], commits: 1 })
     expect(place.budget.bytes).toBe(0)
   })
 })
@@ -180,11 +181,33 @@ describe('an unsealable message', () => {
     expect(place.budget.bytes).toBe(0)
   })
 
+  it('is noted though its partition finds the segment closed by then', async () => {
+    const place = new LanePlace({ ...quarantine, segment: { messagesMax: 1 } })
+    const session = await place.session(0, 0)
+    place.keyGate.close()
+    const refused = batch(0, 1, { partition: 1 })
+    const messages = [{ ...unsealable(0), partition: 1 }]
+    const accepted = [
+      session.accept(batch(0, 3), quiet),
+      session.accept({ ...refused, messages }, quiet),
+    ]
+    await settled()
+    place.keyGate.open()
+    expect(await Promise.all(accepted)).toEqual([true, true])
+    await session.drain()
+    expect(place.sink.references('orders', 1, '.quarantine')).toHaveLength(1)
+    expect(place.sink.commits('orders', 1)).toEqual([1])
+    expect(place.sink.offsets()).toEqual([0, 1, 2])
+  })
+
   it('is not set aside a second time when it comes in again', async () => {
     const place = new LanePlace(quarantine)
     const session = await place.session(0)
     await session.accept({ ...batch(0, 1), messages: [unsealable(0)] }, quiet)
-    await session.accept({ ...batch(0, 2), messages: [unsealable(0), message({ offset: 1 })] }, quiet)
+    await session.accept(
+      { ...batch(0, 2), messages: [unsealable(0), message({ offset: 1 })] },
+      quiet,
+    )
     await session.drain()
     expect(place.sink.references('orders', 0, '.quarantine')).toHaveLength(1)
     expect(place.sink.offsets()).toEqual([1])
@@ -226,115 +249,5 @@ describe('a fetch that begins behind the position', () => {
     await place.clock.step(1_000)
     expect(await accepted).toBe(false)
     expect(place.budget.bytes).toBe(0)
-  })
-})
-
-describe('published offsets', () => {
-  it('lie behind the last message, or behind what trails it', async () => {
-    const place = new LanePlace()
-    const session = await place.session(0, 0)
-    await session.accept(batch(0, 3), quiet)
-    await session.accept(batch(0, 3, { partition: 1, nextOffset: 5 }), quiet)
-    await session.drain()
-    expect(place.sink.commits('orders', 0)).toEqual([3])
-    expect(place.sink.commits('orders', 1)).toEqual([5])
-  })
-
-  it('follow a batch of control records alone, and rise from there', async () => {
-    const place = new LanePlace()
-    const session = await place.session(0)
-    await session.accept(batch(0, 3), quiet)
-    await session.accept({ ...batch(3, 3), nextOffset: 6 }, quiet)
-    await session.drain()
-    await session.accept(batch(6, 7), quiet)
-    await session.drain()
-    expect(place.sink.commits()).toEqual([6, 7])
-    expect(place.observer.of('partitionStopped')).toEqual([])
-  })
-
-  it('never go back when a batch comes in again', async () => {
-    const place = new LanePlace()
-    const session = await place.session(0)
-    await session.accept(batch(0, 6, { nextOffset: 8 }), quiet)
-    await session.accept(batch(0, 3), quiet)
-    await session.drain()
-    await session.accept(batch(2, 5), quiet)
-    await session.accept(batch(8, 9), quiet)
-    await session.accept(batch(4, 6), quiet)
-    await session.drain()
-    expect(place.sink.commits()).toEqual([8, 9])
-  })
-
-  it('name no partition that has nothing in the segment', async () => {
-    const place = new LanePlace()
-    const session = await place.session(7, 7)
-    await session.accept(batch(7, 8, { partition: 1 }), quiet)
-    await session.drain()
-    expect(place.sink.commits('orders', 0)).toEqual([])
-    expect(place.sink.commits('orders', 1)).toEqual([8])
-  })
-
-  it('are no lower than the position for a partition with control records alone', async () => {
-    const place = new LanePlace()
-    const session = await place.session(7, 7)
-    await session.accept(batch(7, 8, { partition: 1 }), quiet)
-    await session.accept({ ...batch(7, 7), nextOffset: 9 }, quiet)
-    await session.drain()
-    expect(place.sink.commits('orders', 0)).toEqual([9])
-  })
-
-  it('are not published where nothing was packed', async () => {
-    const place = new LanePlace()
-    const session = await place.session(0)
-    await session.accept(batch(0, 0), quiet)
-    await session.drain()
-    expect(place.sink.publishCalls).toBe(0)
-  })
-})
-
-describe('a segment is closed', () => {
-  const sizes = (place: LanePlace) => place.runner.tasks.map(({ frameCount }) => frameCount)
-
-  it.each([
-    ['count', { segment: { messagesMax: 3 } }],
-    ['size', { segment: { bytesMax: 3 * (chargeOf(message()) - 512) + 170 } }],
-    ['messages of its window', { window: { messagesMax: 3 } }],
-    ['bytes of its window', { window: { bytesMax: 3 * (chargeOf(message()) - 512) + 10 } }],
-  ])('by %s', async (_, options: LanePlaceOptions) => {
-    const place = new LanePlace(options)
-    const session = await place.session(0)
-    await session.accept(batch(0, 7), quiet)
-    await session.drain()
-    expect(sizes(place)).toEqual([3, 3, 1])
-    expect(place.sink.offsets()).toEqual(range(0, 7))
-    expect(place.messagesByDek().size).toBe(options.window === undefined ? 1 : 3)
-  })
-
-  it.each([
-    ['its age', {}, SEGMENT_AGE_MS],
-    ['the age of its window', { window: { ageMs: 2_000 } }, 2_000],
-  ])('by %s', async (_, options: LanePlaceOptions, ageMs) => {
-    const place = new LanePlace(options)
-    const session = await place.session(0)
-    await session.accept(batch(0, 2), quiet)
-    await place.clock.step(ageMs - 1)
-    expect(place.sink.publishCalls).toBe(0)
-    await place.clock.step(1)
-    expect(place.sink.offsets()).toEqual([0, 1])
-    await session.accept(batch(2, 3), quiet)
-    await session.drain()
-    expect(place.sink.offsets()).toEqual([0, 1, 2])
-    expect(place.messagesByDek().size).toBe(options.window === undefined ? 1 : 2)
-  })
-
-  it('by nobody once the session is over', async () => {
-    const place = new LanePlace()
-    const session = await place.session(0)
-    await session.accept(batch(0, 2), quiet)
-    await session.abandon()
-    await place.clock.step(2 * SEGMENT_AGE_MS)
-    await session.drain()
-    expect(place.runner.tasks).toEqual([])
-    expect(place.sink.publishCalls).toBe(0)
   })
 })

@@ -84,13 +84,19 @@ describe('the pipeline', () => {
   })
 
   it.each([
-    ['the source', async (place: LanePlace, error: SealError) => {
-      place.source.handler.onFailure(error)
-    }],
-    ['publishing', async (place: LanePlace, error: SealError) => {
-      place.sink.failures.push(error)
-      await place.clock.step(20_000)
-    }],
+    [
+      'the source',
+      async (place: LanePlace, error: SealError) => {
+        place.source.handler.onFailure(error)
+      },
+    ],
+    [
+      'publishing',
+      async (place: LanePlace, error: SealError) => {
+        place.sink.failures.push(error)
+        await place.clock.step(20_000)
+      },
+    ],
   ])('ends with a failure of %s that no waiting mends', async (_, cause) => {
     const { place, pipeline, accept } = await started()
     await accept(0, 2)
@@ -98,6 +104,7 @@ describe('the pipeline', () => {
     const ended = expect(pipeline.finished).rejects.toBe(error)
     await cause(place, error)
     await ended
+    await accept(2, 3)
     const { publishCalls } = place.sink
     expect(await pipeline.stop(DRAIN_MS)).toBe(false)
     expect(place.sink.publishCalls).toBe(publishCalls)

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { SealError } from '../../../src/errors.ts'
 import { publicationOf } from '../../../src/pipeline/publication.ts'
-import type { SealedSegment } from '../../../src/pipeline/segment-writer.ts'
+import type { SealedSegment } from '../../../src/pipeline/segment-plan.ts'
 
 const TOPICS = { referenceTopicSuffix: '.sealed', quarantineTopicSuffix: '.quarantine' }
 

@@ -125,6 +125,19 @@ describe('the publish queue', () => {
     expect(queue.isEmpty).toBe(true)
   })
 
+  it('hands nothing back that is published, though it is closed in the very moment', async () => {
+    let handedBack: SegmentWriter[] | null = null
+    place.mapping.recordPublished = async () => {
+      queueMicrotask(() => {
+        handedBack = queue.close()
+      })
+    }
+    queue.add(segmentOf(0, 1))
+    await settled()
+    expect(place.budget.bytes).toBe(0)
+    expect(handedBack).toEqual([])
+  })
+
   it('goes on when the mark of publishing cannot be set', async () => {
     place.mapping.recordPublished = async () => {
       throw away('SEAL_MAPPING_UNAVAILABLE')

@@ -12,7 +12,8 @@ import {
 import { SEGMENT_HEADER_BYTES } from '../../../src/format/segment-header.ts'
 import { DekWindow } from '../../../src/keys/dek-windows.ts'
 import { PART_BYTES_MIN } from '../../../src/limits.ts'
-import { type SealedSegment, SegmentWriter } from '../../../src/pipeline/segment-writer.ts'
+import type { SealedSegment } from '../../../src/pipeline/segment-plan.ts'
+import { SegmentWriter } from '../../../src/pipeline/segment-writer.ts'
 import { frameBytesOf } from '../../../src/segment/part-buffer.ts'
 import { away, batch, LanePlace } from '../../support/lane-place.ts'
 import { message } from '../../support/messages.ts'
@@ -106,9 +107,10 @@ describe('a segment', () => {
     const { index, references } = bothIndexes(segment)
     expect(references).toEqual(index)
     expect(references.map(({ offset }) => offset)).toEqual(large(12).map(({ offset }) => offset))
-    const [summary] = await Array.fromAsync(place.mapping.segmentsOfDek(window.dek.record.dekId))
     const bytes = place.store.objects.get(OBJECT_KEY)?.bytes.length
-    expect(summary).toMatchObject({ state: 'sealed', messageCount: 12, bytes })
+    for await (const entry of place.mapping.segmentsOfDek(window.dek.record.dekId)) {
+      expect(entry).toMatchObject({ state: 'sealed', messageCount: 12, bytes })
+    }
   })
 
   it('keeps its parts in order when a later one is done first', async () => {

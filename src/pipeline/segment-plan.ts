@@ -1,0 +1,63 @@
+import type { Clock } from '../clock.ts'
+import type { SealError } from '../errors.ts'
+import type { DekWindow } from '../keys/dek-windows.ts'
+import type { MappingWriter, SegmentKey } from '../mapping/mapping-store.ts'
+import type { ObjectStore } from '../segment/object-store.ts'
+import type { TopicPartition } from './message-source.ts'
+import type { PipelineObserver } from './observer.ts'
+import type { PartReferences, PartRunner, Source } from './part-task.ts'
+import type { Patience } from './patience.ts'
+
+/** When a segment is full. Its age is watched by the lane, which holds the timer. */
+export interface SegmentLimits {
+  readonly bytesMax: number
+  readonly messagesMax: number
+  readonly partBytesMax: number
+}
+
+/** What a segment works with. */
+export interface SegmentServices {
+  readonly store: ObjectStore
+  readonly mapping: MappingWriter
+  readonly runner: PartRunner
+  readonly patience: Patience
+  readonly observer: PipelineObserver
+  readonly clock: Clock
+}
+
+/** What one segment is. */
+export interface SegmentPlan {
+  readonly segmentId: string
+  readonly objectKey: string
+  readonly clusterId: string
+  readonly createdAtMs: number
+  /** A random text that marks this writing of the object. */
+  readonly token: string
+  readonly window: DekWindow
+  readonly limits: SegmentLimits
+}
+
+/** A message that was set aside instead of sealed: where it stands and why, never its content. */
+export interface Quarantined extends TopicPartition {
+  readonly offset: number
+  readonly error: SealError
+}
+
+/** A source as its segment keeps it. */
+export interface SegmentSource extends Source {
+  readonly index: number
+  /** The source is done up to here once the segment is published. */
+  nextOffset: number
+}
+
+/** A segment whose object, rows and intent are durable: all that is left is to publish it. */
+export interface SealedSegment {
+  readonly key: SegmentKey
+  readonly sources: readonly SegmentSource[]
+  readonly parts: readonly PartReferences[]
+  readonly quarantined: readonly Quarantined[]
+  readonly messageCount: number
+  readonly chargedBytes: number
+  /** Monotonic time at which its first message was packed. */
+  readonly openedAtMs: number
+}
