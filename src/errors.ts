@@ -29,6 +29,7 @@ export const ERROR_CODES = {
   SEAL_PORT_TAKEN: 'the address of the metrics server is in use',
   SEAL_STOPPED: 'the work was given up because the process is stopping',
   SEAL_INPUT_INVALID: 'an argument or an input file is refused',
+  SEAL_OUTPUT_FAILED: 'the output of a command cannot be written',
 } as const
 
 /** One code out of {@link ERROR_CODES}. Codes are stable; messages are not. */

@@ -20,3 +20,11 @@ export class Interrupted extends Error {
     this.exitCode = signal === 'SIGINT' ? 130 : 143
   }
 }
+
+/** The demo does not begin, and has touched nothing. The message names the way out. */
+export class DemoRefused extends Error {
+  constructor(message: string) {
+    super(message)
+    this.name = 'DemoRefused'
+  }
+}

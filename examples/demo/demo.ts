@@ -2,10 +2,16 @@ import { cpSync, existsSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { Kafka, logLevel } from 'kafkajs'
-import { resetStack, type StackEndpoints, startStack } from '../../docker/stack/stack.ts'
+import { isAlive } from '../../docker/stack/process-identity.ts'
+import {
+  resetStack,
+  type StackEndpoints,
+  stackStatus,
+  startStack,
+} from '../../docker/stack/stack.ts'
 import { eventLine } from '../../docker/stack/stack-terminal.ts'
 import { systemClock } from '../../src/clock.ts'
-import { EncryptorProcess, endKept, keepRecord } from './encryptor.ts'
+import { EncryptorProcess, endKept, keepRecord, keptEncryptor } from './encryptor.ts'
 import { freePort, writeConfig } from './encryptor-config.ts'
 import { bytes, count, counted } from './figures.ts'
 import { checkImpact, deksInLog } from './impact-check.ts'
@@ -51,6 +57,15 @@ export async function endDemo(directory: string): Promise<boolean> {
   const ended = await resetStack(directory)
   rmSync(filesOf(directory), { recursive: true, force: true })
   return hadEncryptor || ended.length > 0
+}
+
+/** True while anything runs that an earlier run was asked to keep. */
+export async function isKept(directory: string): Promise<boolean> {
+  const encryptor = keptEncryptor(filesOf(directory))
+  if (encryptor === null) return false
+  if (await isAlive(encryptor)) return true
+  const { parts } = await stackStatus(directory)
+  return parts.some(({ state }) => state !== 'down')
 }
 
 /** Where the logs of everything stay after a failure, until the next run. */

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { identify, isAlive, type ProcessIdentity } from '../../docker/stack/process-identity.ts'
 import { systemClock } from '../../src/clock.ts'
 import { DemoError } from './demo-error.ts'
+import { lastReason } from './last-reason.ts'
 import { MetricsPage } from './metrics-page.ts'
 
 /** The command line of the product, as a user would call it. */
@@ -75,7 +76,7 @@ export class EncryptorProcess {
 
   /** An error about this process, with the last reason that its log gives. */
   failure(what: string): DemoError {
-    const reason = lastReason(this.logPath)
+    const reason = lastReason(readFileSync(this.logPath, 'utf8'))
     return new DemoError(
       `the encryptor ${what}${reason === '' ? '' : `: ${reason}`}`,
       basename(this.logPath),
@@ -116,7 +117,7 @@ export async function keepRecord(folder: string, pid: number): Promise<void> {
 
 /** Ends the encryptor that an earlier run left, and its record. True when there was one. */
 export async function endKept(folder: string): Promise<boolean> {
-  const kept = readRecord(folder)
+  const kept = keptEncryptor(folder)
   rmSync(recordPath(folder), { force: true })
   if (kept === null || !(await isAlive(kept))) return false
   process.kill(kept.pid, 'SIGTERM')
@@ -128,7 +129,8 @@ export async function endKept(folder: string): Promise<boolean> {
   return true
 }
 
-function readRecord(folder: string): ProcessIdentity | null {
+/** The encryptor that an earlier run was asked to keep, or null. It may have ended since. */
+export function keptEncryptor(folder: string): ProcessIdentity | null {
   try {
     return JSON.parse(readFileSync(recordPath(folder), 'utf8')) as ProcessIdentity | null
   } catch {
@@ -138,15 +140,4 @@ function readRecord(folder: string): ProcessIdentity | null {
 
 function recordPath(folder: string): string {
   return join(folder, 'kept.json')
-}
-
-/** The last line of a log that is a failure: plain text, or the words of a JSON line. */
-function lastReason(path: string): string {
-  const lines = readFileSync(path, 'utf8').trimEnd().split('\n')
-  for (const line of lines.reverse()) {
-    if (!line.startsWith('{')) return line.replace(/^sealstream: /, '')
-    const { level, reason, msg } = JSON.parse(line) as Record<string, unknown>
-    if (typeof level === 'number' && level >= 40) return String(reason ?? msg)
-  }
-  return ''
 }

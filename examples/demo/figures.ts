@@ -30,3 +30,10 @@ export function measured(value: number): string {
 export function counted(value: number, word: string): string {
   return `${count(value)} ${word}${value === 1 ? '' : 's'}`
 }
+
+/** How long so many messages take at this rate: `12 s`, `1 min 39 s`. */
+export function timeLeft(messages: number, perSecond: number): string {
+  const leftSeconds = Math.ceil(Math.max(0, messages) / perSecond)
+  if (leftSeconds < 60) return `${leftSeconds} s`
+  return `${Math.floor(leftSeconds / 60)} min ${leftSeconds % 60} s`
+}

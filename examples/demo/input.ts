@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs'
+import { accessSync, constants, createReadStream, statSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import * as z from 'zod'
 import { messageOf, SealError } from '../../src/errors.ts'
@@ -16,9 +16,11 @@ const lineSchema = z.strictObject({
 
 /**
  * The user's own data: NDJSON `{key?, value, headers?, timestamp?}` or plain lines; the first line
- * decides which. `-` is stdin. Empty lines are passed over.
+ * decides which. `-` is stdin. Empty lines are passed over. Throws SEAL_INPUT_INVALID at once when
+ * the file cannot be read.
  */
 export function inputLoad(file: string): Load {
+  if (file !== '-') checkReadable(file)
   return {
     topic: 'input',
     messages: null,
@@ -29,10 +31,24 @@ export function inputLoad(file: string): Load {
         yield* parseLines(createInterface({ input: stream.setEncoding('latin1') }), Date.now)
       } catch (error) {
         if (error instanceof SealError) throw error
-        throw new SealError('SEAL_INPUT_INVALID', `--input ${file}: ${messageOf(error)}`)
+        throw unreadable(file, error)
       }
     },
   }
+}
+
+function checkReadable(file: string): void {
+  try {
+    // Not opened: a pipe would be used up, or wait for its writer.
+    accessSync(file, constants.R_OK)
+  } catch (error) {
+    throw unreadable(file, error)
+  }
+  if (statSync(file).isDirectory()) throw unreadable(file, 'is a folder')
+}
+
+function unreadable(file: string, reason: unknown): SealError {
+  return new SealError('SEAL_INPUT_INVALID', `--input ${file}: ${messageOf(reason)}`)
 }
 
 /** Messages out of lines, each line's bytes as Latin-1. Throws SEAL_INPUT_INVALID, naming the line. */

@@ -3,11 +3,10 @@ import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { withLock } from '../../docker/stack/lock.ts'
-import { StackError } from '../../docker/stack/stack-error.ts'
 import { hideHarmlessWarnings } from '../../src/cli/warnings.ts'
-import { messageOf } from '../../src/errors.ts'
-import { type DemoOutcome, endDemo, failedLogsOf, runDemo } from './demo.ts'
-import { DemoError, Interrupted } from './demo-error.ts'
+import { type DemoOutcome, endDemo, failedLogsOf, isKept, runDemo } from './demo.ts'
+import { DemoRefused, Interrupted } from './demo-error.ts'
+import { failureLines } from './failure-lines.ts'
 import { flightsLoad } from './flights.ts'
 import { inputLoad } from './input.ts'
 import { mailsLoad } from './mails.ts'
@@ -19,7 +18,7 @@ const REPORT = join(DIRECTORY, 'report.json')
 
 const EXAMPLES = `
 Examples:
-  npm run demo                                  6,046 mails and 200,000 flights, about two minutes
+  npm run demo                                  6,046 mails and 200,000 flights, about a minute
   npm run demo -- --keep                        leave it all running, with commands to look at it
   npm run demo -- --stop                        end what --keep left, delete its data
   npm run demo -- --input orders.ndjson         seal your own messages, one JSON object a line:
@@ -75,6 +74,9 @@ async function obey(flags: Flags, screen: Screen, signal: AbortSignal): Promise<
     return
   }
   const loads = flags.input === undefined ? [mailsLoad(), flightsLoad()] : [inputLoad(flags.input)]
+  if (await isKept(DIRECTORY)) {
+    throw new DemoRefused('a kept demo is running: npm run demo -- --stop ends it')
+  }
   rmSync(REPORT, { force: true })
   const outcome = await runDemo(
     { directory: DIRECTORY, loads, keep: flags.keep ?? false },
@@ -97,17 +99,12 @@ function show({ report, hints }: DemoOutcome, flags: Flags, screen: Screen): voi
   screen.line(`\n  the report as JSON: ${relative(process.cwd(), REPORT)}`)
 }
 
-/** Says in one line what went wrong and where to read on. Gives the exit code. */
+/** Says what went wrong and where to read on. Gives the exit code. */
 function explain(error: unknown, screen: Screen): number {
   if (error instanceof Interrupted) {
     screen.line(`  ${error.message}, everything was stopped and its data deleted`)
     return error.exitCode
   }
-  process.stderr.write(`error: ${messageOf(error)}\n`)
-  if (error instanceof StackError) {
-    for (const line of error.tail) process.stderr.write(`  ${line}\n`)
-  }
-  const logName = error instanceof DemoError ? error.logName : null
-  process.stderr.write(`log: ${join(failedLogsOf(DIRECTORY), logName ?? '')}\n`)
+  for (const line of failureLines(error, failedLogsOf(DIRECTORY))) process.stderr.write(`${line}\n`)
   return 1
 }

@@ -1,11 +1,12 @@
 import { SingleBar } from 'cli-progress'
 import { type Paint, paintFor } from '../../docker/stack/stack-terminal.ts'
 import { systemClock } from '../../src/clock.ts'
-import { count, seconds } from './figures.ts'
+import { count, seconds, timeLeft } from './figures.ts'
+import { RateMeter } from './rate-meter.ts'
 
 const LINE_INTERVAL_MS = 2_000
 const TITLE_WIDTH = 18
-const BAR = `  {title} {bar} {percentage}%  {value}/{total}  {rate}/s  ETA {eta_formatted}`
+const BAR = `  {title} {bar} {percentage}%  {value}/{total}  {pace}`
 
 /** Progress of one step. */
 export interface Progress {
@@ -39,23 +40,21 @@ export class Screen {
   /** Shows the progress of a step with `total` messages; null when nobody knows how many. */
   progress(title: string, total: number | null): Progress {
     const beganMs = systemClock.elapsedMs()
-    // What takes long before the first message (a start) says nothing of the rate.
-    let movedMs = beganMs
-    const rate = (value: number) =>
-      count((value * 1000) / Math.max(1, systemClock.elapsedMs() - movedMs))
+    const meter = new RateMeter()
     const bar = this.#output.isTTY && total !== null ? this.#bar(title, total) : null
     let value = 0
     let lineAtMs = beganMs
     return {
       update: (next) => {
         value = next
-        bar?.update(value, { rate: rate(value) })
         const nowMs = systemClock.elapsedMs()
-        if (value === 0) movedMs = nowMs
+        const rate = meter.perSecond(value, nowMs)
+        bar?.update(value, { pace: paceOf(rate, (total ?? 0) - value) })
         if (bar !== null || nowMs - lineAtMs < LINE_INTERVAL_MS) return
         lineAtMs = nowMs
         const of = total === null ? '' : ` of ${count(total)}`
-        this.line(`  ${title.padEnd(TITLE_WIDTH)} ${count(value)}${of}  ${rate(value)}/s`)
+        const pace = rate === null ? '' : `  ${count(rate)}/s`
+        this.line(`  ${title.padEnd(TITLE_WIDTH)} ${count(value)}${of}${pace}`)
       },
       done: (note = '') => {
         bar?.stop()
@@ -79,7 +78,12 @@ export class Screen {
       // Interrupts are the demo's own business: it ends its children first.
       gracefulExit: false,
     })
-    bar.start(total, 0, { title: title.padEnd(TITLE_WIDTH), rate: '0' })
+    bar.start(total, 0, { title: title.padEnd(TITLE_WIDTH), pace: '' })
     return bar
   }
+}
+
+/** Rate and time left; blank until there is a rate. */
+function paceOf(perSecond: number | null, left: number): string {
+  return perSecond === null ? '' : `${count(perSecond)}/s  ETA ${timeLeft(left, perSecond)}`
 }

@@ -6,6 +6,7 @@ import { registerImpact } from './commands/impact.ts'
 import { registerInspect } from './commands/inspect.ts'
 import { registerRead } from './commands/read.ts'
 import { registerRun } from './commands/run.ts'
+import { outputFailure } from './data-output.ts'
 import { EXIT_CODES } from './exit-codes.ts'
 import { refuseNode } from './node-version.ts'
 import { failureStyle, type Registration, runCommandLine } from './program.ts'
@@ -34,7 +35,7 @@ async function main(): Promise<void> {
   // The reader of a pipe may leave early, as `head` does; that is no failure.
   process.stdout.on('error', (error: Error & { readonly code?: string }) => {
     if (error.code === 'EPIPE') process.exit(EXIT_CODES.ok)
-    throw error
+    throw outputFailure('stdout', error)
   })
   process.on('uncaughtException', (error) => {
     terminal.err(renderFailure(error, failureStyle(args, terminal)))

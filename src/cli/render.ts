@@ -1,4 +1,5 @@
 import { isSealError, messageOf } from '../errors.ts'
+import { printable } from './printable.ts'
 
 /** How a failure is shown. */
 export interface FailureStyle {
@@ -10,13 +11,14 @@ export interface FailureStyle {
 
 /** One line for the end of a command, with its newline; a stack follows only in debug style. */
 export function renderFailure(error: unknown, { json, debug }: FailureStyle): string {
-  const message = messageOf(error)
-  if (isSealError(error)) {
-    const { code, retryable } = error
-    return json ? renderJson({ code, message, retryable }) : `sealstream: ${message} [${code}]\n`
+  const { code, retryable } = isSealError(error) ? error : { code: null, retryable: false }
+  if (json) return renderJson({ code, message: messageOf(error), retryable })
+  const message = printable(messageOf(error))
+  if (code !== null) return `sealstream: ${message} [${code}]\n`
+  if (debug && error instanceof Error) {
+    const stack = (error.stack ?? '').split('\n').map(printable).join('\n')
+    return `sealstream: ${message}\n${stack}\n`
   }
-  if (json) return renderJson({ code: null, message, retryable: false })
-  if (debug && error instanceof Error) return `sealstream: ${message}\n${error.stack ?? ''}\n`
   return `sealstream: ${message} (set SEALSTREAM_LOG_LEVEL=debug for the stack)\n`
 }
 
@@ -27,5 +29,10 @@ export function renderWarning(warning: string): string {
 
 /** One JSON value on one line, with its newline: JSON Lines when called again. */
 export function renderJson(value: unknown): string {
-  return `${JSON.stringify(value)}\n`
+  // JSON itself escapes the control characters below the space alone; terminals obey these too.
+  const text = JSON.stringify(value).replace(
+    /[\u007f-\u009f]/g,
+    (char) => `\\u00${char.charCodeAt(0).toString(16)}`,
+  )
+  return `${text}\n`
 }

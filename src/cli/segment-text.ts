@@ -1,4 +1,5 @@
 import type { SegmentSummary, SourceSummary } from '../reader/segment-summary.ts'
+import { printable } from './printable.ts'
 
 const NAME_WIDTH = 12
 const SUITES: Readonly<Record<number, string>> = { 1: 'AES-256-GCM, HKDF-SHA512' }
@@ -47,9 +48,4 @@ function renderSources(sources: readonly SourceSummary[]): string[] {
 
 function number(count: number): string {
   return count.toLocaleString('en')
-}
-
-/** Metadata is anybody's who can write to the bucket: it must not steer the terminal. */
-function printable(text: string): string {
-  return text.replace(/\p{C}/gu, (char) => `\\u{${char.codePointAt(0)?.toString(16)}}`)
 }

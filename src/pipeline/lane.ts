@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { isSealError, messageOf, type SealError } from '../errors.ts'
 import type { DekWindows } from '../keys/dek-windows.ts'
+import { beating } from './beating.ts'
 import type { InFlightBudget } from './in-flight-budget.ts'
 import { LaneSession } from './lane-session.ts'
 import type { BatchControl, FetchedBatch, MessageSource, TopicPartition } from './message-source.ts'
@@ -35,7 +36,6 @@ export interface LaneServices {
 }
 
 const REOPEN_AFTER_MS = 500
-const HEARTBEAT_EVERY_MS = 1_000
 /** Whoever was fenced gives the group time to say who holds the lane now. */
 const REOPEN_AFTER_FENCING_MS = 6_000
 
@@ -89,7 +89,7 @@ export class Lane {
       if (isLeft) this.#onFatal(error)
     })
     try {
-      return await this.#beating(work, control)
+      return await beating(work, () => control.heartbeat(), this.#services.clock)
     } catch (error) {
       isLeft = true
       throw error
@@ -149,23 +149,6 @@ export class Lane {
         return this.#openSession(partitions)
       })
     })
-  }
-
-  /** Awaits `work`, heart beating; rejects when either does. */
-  async #beating<T>(work: Promise<T>, control: BatchControl): Promise<T> {
-    const over = new AbortController()
-    const beat = async () => {
-      for (;;) {
-        await this.#services.clock.sleep(HEARTBEAT_EVERY_MS, over.signal)
-        if (over.signal.aborted) return work
-        await control.heartbeat()
-      }
-    }
-    try {
-      return await Promise.race([work, beat()])
-    } finally {
-      over.abort()
-    }
   }
 }
 

@@ -29,6 +29,7 @@ beforeAll(async () => {
   messages = await kafka.appendMany(sealed, PARTITIONS, numberedRecords(COUNT, 'plain'), 50)
   config = place.config({ 'kafka.topics': [sealed] })
   const encryptor = new EncryptorProcess(config)
+  await encryptor.ready()
   const ends = await kafka.ends(sealed)
   await encryptor.until('done', () => kafka.hasReached(place.groupId, sealed, ends))
   expect((await encryptor.stop()).code).toBe(0)

@@ -1,6 +1,3 @@
-import { once } from 'node:events'
-import { createWriteStream } from 'node:fs'
-import type { Writable } from 'node:stream'
 import { type Command, InvalidArgumentError } from 'commander'
 import { configFileOf, loadConfig } from '../../config/load-config.ts'
 import type { Config } from '../../config/schema.ts'
@@ -8,9 +5,11 @@ import { SealError } from '../../errors.ts'
 import type { Message } from '../../format/message.ts'
 import { parseReference, type Reference } from '../../format/reference-value.ts'
 import type { SealedReader } from '../../reader/sealed-reader.ts'
+import { type DataOutput, openOutputFile, stdoutOutput } from '../data-output.ts'
 import { messageToJson } from '../message-json.ts'
 import { type ConfigOption, withConfigOption, withExamples } from '../options.ts'
 import { startProgress } from '../progress.ts'
+import { renderJson } from '../render.ts'
 import { stopSignal } from '../stop-signal.ts'
 import type { Terminal } from '../terminal.ts'
 
@@ -59,11 +58,15 @@ async function read_(
   if ((topic === undefined) === (options.reference === undefined)) {
     throw new SealError('SEAL_INPUT_INVALID', 'name a topic, or give one --reference, not both')
   }
+  if (options.fromEnd && !options.follow) {
+    throw new SealError('SEAL_INPUT_INVALID', '--from-end goes with --follow')
+  }
   const { env } = terminal
   const { config } = loadConfig({ file: configFileOf(options.config, env), env })
   const { composeReader } = await import('../../compose/references.ts')
+  const file = options.output
+  const output = file === undefined ? stdoutOutput : await openOutputFile(file)
   const reader = composeReader(config)
-  const output = options.output === undefined ? process.stdout : createWriteStream(options.output)
   try {
     const printer = new MessagePrinter(output, options.values === true)
     if (topic === undefined) {
@@ -73,10 +76,7 @@ async function read_(
     }
   } finally {
     await reader.close()
-    if (output !== process.stdout) {
-      output.end()
-      await once(output, 'finish')
-    }
+    await output.close()
   }
 }
 
@@ -140,21 +140,22 @@ function* slicesOf(references: readonly Reference[]): Generator<Reference[]> {
   if (slice.length > 0) yield slice
 }
 
-/** Writes messages no faster than they are taken. */
+/** Writes messages as they were asked for. */
 class MessagePrinter {
-  readonly #output: Writable
+  readonly #output: DataOutput
   readonly #bareValues: boolean
 
-  constructor(output: Writable, bareValues: boolean) {
+  constructor(output: DataOutput, bareValues: boolean) {
     this.#output = output
     this.#bareValues = bareValues
   }
 
-  async print(messages: readonly Message[]): Promise<void> {
-    const bytes = this.#bareValues
-      ? Buffer.concat(messages.flatMap(({ value }) => [value ?? Buffer.alloc(0), NEWLINE]))
-      : messages.map((message) => `${JSON.stringify(messageToJson(message))}\n`).join('')
-    if (!this.#output.write(bytes)) await once(this.#output, 'drain')
+  print(messages: readonly Message[]): Promise<void> {
+    return this.#output.write(
+      this.#bareValues
+        ? Buffer.concat(messages.flatMap(({ value }) => [value ?? Buffer.alloc(0), NEWLINE]))
+        : messages.map((message) => renderJson(messageToJson(message))).join(''),
+    )
   }
 }
 

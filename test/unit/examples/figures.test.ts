@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { cpuMicrosPerMessage, cpuSecondsOf } from '../../../examples/demo/cpu-time.ts'
 import { bytes, count, counted, measured, timeLeft } from '../../../examples/demo/figures.ts'
 import { MetricsPage } from '../../../examples/demo/metrics-page.ts'
+import { RateMeter } from '../../../examples/demo/rate-meter.ts'
 import { createMetrics } from '../../../src/telemetry/metrics.ts'
 
 test('a page of the real registry is read back: sums over labels, and one label', async () => {
@@ -72,10 +73,17 @@ test('figures read well', () => {
   expect([counted(1, 'message'), counted(2, 'message')]).toEqual(['1 message', '2 messages'])
 })
 
-test('the time left is blank until there is a rate', () => {
-  expect(timeLeft(0, 100, 60_000)).toBe('')
-  expect(timeLeft(50, 100, 0)).toBe('')
-  expect(timeLeft(10, 100, 1_000)).toBe('ETA 9 s')
-  expect(timeLeft(1, 100, 1_000)).toBe('ETA 1 min 39 s')
-  expect(timeLeft(120, 100, 1_000)).toBe('ETA 0 s')
+test('a rate is unknown until messages came after the first ones, and then leaves those out', () => {
+  const meter = new RateMeter()
+  expect(meter.perSecond(0, 1_000)).toBeNull()
+  expect(meter.perSecond(5_000, 60_000)).toBeNull()
+  expect(meter.perSecond(5_100, 60_100)).toBeNull()
+  expect(meter.perSecond(5_000, 62_000)).toBeNull()
+  expect(meter.perSecond(7_000, 62_000)).toBe(1_000)
+})
+
+test('the time left is in seconds, and in minutes when it is long', () => {
+  expect(timeLeft(90, 10)).toBe('9 s')
+  expect(timeLeft(99, 1)).toBe('1 min 39 s')
+  expect(timeLeft(-20, 10)).toBe('0 s')
 })
