@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload, KafkaMessage } from 'kafkajs'
-import { systemClock, systemClock } from '../../clock.ts'
+import { systemClock } from '../../clock.ts'
 import { SealError } from '../../errors.ts'
 import { beating } from '../../pipeline/beating.ts'
 import { KafkaAdmin } from './kafka-admin.ts'
