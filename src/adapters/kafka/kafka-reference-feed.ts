@@ -166,7 +166,6 @@ class ReferenceFeed {
   }
 }
 
-
 /** Oldest offset and end of every partition now. Throws SEAL_TOPIC_MISSING. */
 async function boundsOf(options: FeedOptions): Promise<Bounds> {
   const admin = new KafkaAdmin(options)
