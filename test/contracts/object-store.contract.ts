@@ -139,7 +139,9 @@ export function objectStoreContract(
         await bucket.store.abortUpload(key, uploadId)
         await bucket.store.abortUpload(key, uploadId)
         await expect(bucket.reader.readRange(key, 0, 1)).rejects.toEqual(missing)
-        await expect(bucket.store.uploadPart(key, uploadId, 2, parts[1])).rejects.toEqual(refused)
+        // A small body: a server that refuses a large one may close before the client has sent it.
+        const sending = bucket.store.uploadPart(key, uploadId, 2, randomBytes(20))
+        await expect(sending).rejects.toEqual(refused)
         const completing = bucket.store.completeUpload(key, uploadId, [receipt], expected)
         await expect(completing).rejects.toEqual(refused)
       })
