@@ -12,10 +12,10 @@ export const PART_BYTES_MIN = 5 * MIB
 /** One part is one worker task; larger ones only cost memory and latency. */
 export const PART_BYTES_MAX = 64 * MIB
 
-/** S3 takes at most 10,000 parts an upload. */
-export const PARTS_PER_SEGMENT_MAX = 10_000
-
-/** Below 5 GiB an object can be replaced by one server-side copy. */
+/**
+ * Below 5 GiB an object can be replaced by one server-side copy; in parts of 5 MiB and more it stays
+ * far from the 10,000 that S3 takes.
+ */
 export const SEGMENT_BYTES_MAX = 4 * 1024 * MIB
 
 /** Frames of one segment: bounds a footer, a Cassandra partition and a key's invocations. */

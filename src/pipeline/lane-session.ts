@@ -32,7 +32,7 @@ interface Position {
  *
  * A session packs batches into the open segment of their key domain, closes segments by size,
  * count, age and window, and publishes them strictly in the order in which they were closed. It is
- * `open` until `fail` or `abandon` closes it; calls on a closed session do nothing.
+ * open until `abandon` closes it; calls on a closed session do nothing.
  */
 export class LaneSession {
   readonly #services: LaneServices
