@@ -1,6 +1,12 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { type Compression, encodeRecordBatch, type RawRecord } from './record-batch.ts'
+import {
+  type Compression,
+  encodeRecordBatch,
+  int16,
+  int32,
+  type RawRecord,
+} from './record-batch.ts'
 
 /** Where a broker put the first record of a batch, and the time it gave to an append-time topic. */
 export interface Appended {
@@ -74,16 +80,4 @@ async function ask(broker: string, request: Buffer): Promise<Buffer> {
 
 function string(text: string): Buffer {
   return Buffer.concat([int16(Buffer.byteLength(text)), Buffer.from(text)])
-}
-
-function int16(value: number): Buffer {
-  const bytes = Buffer.alloc(2)
-  bytes.writeInt16BE(value)
-  return bytes
-}
-
-function int32(value: number): Buffer {
-  const bytes = Buffer.alloc(4)
-  bytes.writeInt32BE(value)
-  return bytes
 }

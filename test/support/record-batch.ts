@@ -78,13 +78,15 @@ function varint(value: bigint): Buffer {
   return Buffer.from(bytes)
 }
 
-function int16(value: number): Buffer {
+/** Two bytes, big-endian. */
+export function int16(value: number): Buffer {
   const bytes = Buffer.alloc(2)
   bytes.writeInt16BE(value)
   return bytes
 }
 
-function int32(value: number): Buffer {
+/** Four bytes, big-endian. */
+export function int32(value: number): Buffer {
   const bytes = Buffer.alloc(4)
   bytes.writeInt32BE(value)
   return bytes

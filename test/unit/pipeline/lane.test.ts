@@ -103,6 +103,16 @@ describe('assigning a lane', () => {
 })
 
 describe('a batch in a lane', () => {
+  /** A batch waits for the budget, and its heart tells of a rebalance. */
+  async function leaveBehind(): Promise<void> {
+    lane.assign(held)
+    await settled()
+    place.budget.take(BUDGET_BYTES)
+    const left = expect(lane.accept(batch(0, 4), rebalanced)).rejects.toThrow('rebalance')
+    await place.clock.step(1_000)
+    await left
+  }
+
   it('is kept alive by heartbeats while it waits', async () => {
     let beats = 0
     lane.assign(held)
@@ -119,12 +129,7 @@ describe('a batch in a lane', () => {
   })
 
   it('left behind by a rebalance is packed once, though it comes in again, longer', async () => {
-    lane.assign(held)
-    await settled()
-    place.budget.take(BUDGET_BYTES)
-    const left = expect(lane.accept(batch(0, 4), rebalanced)).rejects.toThrow('rebalance')
-    await place.clock.step(1_000)
-    await left
+    await leaveBehind()
     lane.assign(held)
     const again = lane.accept(batch(0, 8), quiet)
     await settled()
@@ -139,12 +144,7 @@ describe('a batch in a lane', () => {
   })
 
   it('left behind by a lost lane gives its bytes back', async () => {
-    lane.assign(held)
-    await settled()
-    place.budget.take(BUDGET_BYTES)
-    const left = expect(lane.accept(batch(0, 4), rebalanced)).rejects.toThrow('rebalance')
-    await place.clock.step(1_000)
-    await left
+    await leaveBehind()
     lane.assign([])
     await settled()
     place.budget.release(BUDGET_BYTES)
@@ -154,12 +154,7 @@ describe('a batch in a lane', () => {
   })
 
   it('left behind that fails afterwards ends the process', async () => {
-    lane.assign(held)
-    await settled()
-    place.budget.take(BUDGET_BYTES)
-    const left = expect(lane.accept(batch(0, 4), rebalanced)).rejects.toThrow('rebalance')
-    await place.clock.step(1_000)
-    await left
+    await leaveBehind()
     place.kms.failures.push(new SealError('SEAL_KMS_REFUSED', 'no rights'))
     place.budget.release(BUDGET_BYTES)
     await settled()
