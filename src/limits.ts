@@ -33,6 +33,9 @@ export const DEK_AGE_MS_MAX = 24 * 60 * 60 * 1000
 /** S3 takes 2 KB of user metadata in all; a wrapped DEK must leave room for the header. */
 export const WRAPPED_DEK_BYTES_MAX = 1024
 
+/** Percent-encoded, a key domain is a step of an object key; servers take 255 bytes for one. */
+export const KEY_DOMAIN_BYTES_MAX = 80
+
 /** Distinct (topic, partition) pairs that one segment may hold. */
 export const SOURCES_PER_SEGMENT_MAX = 4096
 

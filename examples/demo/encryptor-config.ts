@@ -16,11 +16,12 @@ export function writeConfig(
   httpPort: number,
 ): void {
   const { kafka, cassandra, s3, kms } = endpoints
+  const { keyId, ...aws } = kms
   const config = {
     kafka: { brokers: kafka.brokers, topics },
     s3,
     cassandra: { ...cassandra, replicationFactor: 1 },
-    kms,
+    kms: { keyId, aws },
     window: { messagesMax: WINDOW_MESSAGES_MAX },
     http: { port: httpPort },
   }

@@ -5,7 +5,6 @@ import { migrate } from '../adapters/cassandra/schema.ts'
 import { KafkaAdmin } from '../adapters/kafka/kafka-admin.ts'
 import { KafkaMessageSource } from '../adapters/kafka/kafka-message-source.ts'
 import { KafkaReferenceSink } from '../adapters/kafka/kafka-reference-sink.ts'
-import { AwsKms } from '../adapters/kms/aws-kms.ts'
 import { PartPool } from '../adapters/piscina/part-pool.ts'
 import { S3ObjectStore } from '../adapters/s3/s3-object-store.ts'
 import { systemClock } from '../clock.ts'
@@ -15,11 +14,11 @@ import { SealError } from '../errors.ts'
 import { encodeDirectoryEntry } from '../keys/key-directory.ts'
 import type { KeyStore } from '../keys/key-store.ts'
 import type { Kms } from '../keys/kms.ts'
-import { observedKms } from '../keys/observed-kms.ts'
 import type { PipelineObserver } from '../pipeline/observer.ts'
 import { Pipeline, type PipelineSettings } from '../pipeline/pipeline.ts'
 import { dekObjectKey } from '../segment/object-key.ts'
-import { cassandraOptionsOf, kafkaOptionsOf, kmsOptionsOf, s3OptionsOf } from './service-options.ts'
+import { openKms } from './kms.ts'
+import { cassandraOptionsOf, kafkaOptionsOf, kmsChoiceOf, s3OptionsOf } from './service-options.ts'
 
 /** A road that is ready to run, and the one call that ends everything it is connected to. */
 export interface Encryptor {
@@ -85,7 +84,10 @@ async function wire(
   closers.push(() => session.close())
   const mapping = new CassandraMappingWriter(session, systemClock)
 
-  const kms = observedKms(new AwsKms(kmsOptionsOf(config)), (...call) => observer.kmsCall(...call))
+  const kms = openKms(kmsChoiceOf(config), {
+    triesMax: 1,
+    onCall: (...call) => observer.kmsCall(...call),
+  })
   closers.push(() => kms.close())
   await checkKek(kms, config.kms.keyId)
 

@@ -1,4 +1,3 @@
-import { AwsKms } from '../adapters/kms/aws-kms.ts'
 import { S3ObjectReader } from '../adapters/s3/s3-object-reader.ts'
 import { systemClock } from '../clock.ts'
 import type { Config } from '../config/schema.ts'
@@ -6,7 +5,8 @@ import { selectEngine } from '../crypto/cipher-engine.ts'
 import { DekCache } from '../keys/dek-cache.ts'
 import { inspectSegment, type SegmentInspection } from '../reader/segment-inspection.ts'
 import { verifySegment } from '../reader/segment-verification.ts'
-import { allowedKekIdsOf, kmsOptionsOf, s3OptionsOf } from './service-options.ts'
+import { openKms, READER_TRIES_MAX } from './kms.ts'
+import { allowedKekIdsOf, kmsChoiceOf, s3OptionsOf } from './service-options.ts'
 
 /** One key is enough: one segment is looked at. */
 const KEY_CACHE = { entriesMax: 1, ttlMs: 60_000 }
@@ -25,7 +25,7 @@ export async function withInspector<T>(
   work: (inspector: SegmentInspector) => Promise<T>,
 ): Promise<T> {
   const objects = new S3ObjectReader(s3OptionsOf(config))
-  const kms = new AwsKms(kmsOptionsOf(config))
+  const kms = openKms(kmsChoiceOf(config), { triesMax: READER_TRIES_MAX })
   const allowedKekIds = allowedKekIdsOf(config)
   const keys = new DekCache(kms, systemClock, { ...KEY_CACHE, allowedKekIds })
   try {

@@ -1,19 +1,24 @@
-import { AwsKms, type AwsKmsOptions } from '../adapters/kms/aws-kms.ts'
+import type { AwsKmsOptions } from '../adapters/kms/aws-kms.ts'
 import type { S3Options } from '../adapters/s3/s3-client.ts'
 import { S3ObjectReader } from '../adapters/s3/s3-object-reader.ts'
 import { systemClock } from '../clock.ts'
 import { SealedReader } from '../reader/sealed-reader.ts'
+import { type KmsChoice, openKms, READER_TRIES_MAX } from './kms.ts'
 
 /** What a reader is told. Everything but buckets and keys has a default. */
 export interface ReaderOptions {
   readonly s3: Pick<S3Options, 'bucket'> & Partial<S3Options>
-  readonly kms: Partial<AwsKmsOptions> & {
+  /** The provider and how it is reached; AWS KMS where none is named. */
+  readonly kms: ReaderKms & {
     /** Ids or ARNs of the KEKs whose data keys may be unwrapped. Nothing else is ever asked for. */
     readonly allowedKeyIds: readonly string[]
   }
   /** Unwrapped data keys that are kept, and for how long. */
   readonly keyCache?: { readonly entriesMax?: number; readonly ttlMs?: number }
 }
+
+/** How a KMS is reached; AWS where no provider is named. All that can have a default has one. */
+export type ReaderKms = { readonly provider?: 'aws' } & Partial<AwsKmsOptions>
 
 const REGION = 'us-east-1'
 const S3_TIMEOUT_MS = 30_000
@@ -22,7 +27,7 @@ const CACHED_KEYS_MAX = 1_000
 const CACHED_KEY_TTL_MS = 5 * 60_000
 
 /**
- * Makes a reader over S3 and AWS KMS. Nothing is connected before the first reference is opened.
+ * Makes a reader over S3 and a KMS. Nothing is connected before the first reference is opened.
  * Close it when done: that drops its keys and connections.
  *
  * @example
@@ -37,8 +42,8 @@ export function createReader(options: ReaderOptions): SealedReader {
     forcePathStyle: s3.endpoint !== undefined,
     ...s3,
   })
-  const { allowedKeyIds, ...kmsOptions } = kms
-  const keys = new AwsKms({ region: REGION, requestTimeoutMs: KMS_TIMEOUT_MS, ...kmsOptions })
+  const { allowedKeyIds, ...choice } = kms
+  const keys = openKms(completed(choice), { triesMax: READER_TRIES_MAX })
   return new SealedReader(
     { objects, kms: keys, clock: systemClock },
     {
@@ -47,4 +52,9 @@ export function createReader(options: ReaderOptions): SealedReader {
       ttlMs: keyCache?.ttlMs ?? CACHED_KEY_TTL_MS,
     },
   )
+}
+
+function completed(choice: ReaderKms): KmsChoice {
+  const requestTimeoutMs = KMS_TIMEOUT_MS
+  return { requestTimeoutMs, region: REGION, ...choice, provider: 'aws' }
 }

@@ -2,7 +2,7 @@ import { feedReferences } from '../adapters/kafka/kafka-reference-feed.ts'
 import type { Config } from '../config/schema.ts'
 import type { SealedReader } from '../reader/sealed-reader.ts'
 import { createReader } from './reader.ts'
-import { allowedKekIdsOf, kafkaOptionsOf, kmsOptionsOf, s3OptionsOf } from './service-options.ts'
+import { allowedKekIdsOf, kafkaOptionsOf, kmsChoiceOf, s3OptionsOf } from './service-options.ts'
 
 /** Which references of a topic are read. */
 export interface ReferenceSelection {
@@ -18,7 +18,11 @@ export interface ReferenceSelection {
 export function composeReader(config: Config): SealedReader {
   return createReader({
     s3: s3OptionsOf(config),
-    kms: { ...kmsOptionsOf(config), allowedKeyIds: allowedKekIdsOf(config) },
+    kms: { ...kmsChoiceOf(config), allowedKeyIds: allowedKekIdsOf(config) },
+    keyCache: {
+      entriesMax: config.reader.keyCacheEntriesMax,
+      ttlMs: config.reader.keyCacheTtlMs,
+    },
   })
 }
 

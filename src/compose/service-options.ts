@@ -1,8 +1,8 @@
 import type { CassandraOptions } from '../adapters/cassandra/connection.ts'
 import type { KafkaOptions } from '../adapters/kafka/kafka-client.ts'
-import type { AwsKmsOptions } from '../adapters/kms/aws-kms.ts'
 import type { S3Options } from '../adapters/s3/s3-client.ts'
 import type { Config } from '../config/schema.ts'
+import type { KmsChoice } from './kms.ts'
 
 /** The S3 part of the configuration, as its adapter takes it. Plain data: it goes to workers too. */
 export function s3OptionsOf({ s3 }: Config): S3Options {
@@ -19,15 +19,25 @@ export function s3OptionsOf({ s3 }: Config): S3Options {
   }
 }
 
-/** The KMS part of the configuration, as its adapter takes it. */
-export function kmsOptionsOf({ kms }: Config): AwsKmsOptions {
-  const { endpoint, region, accessKeyId, secretAccessKey, requestTimeoutMs } = kms
-  return { endpoint, region, accessKeyId, secretAccessKey, requestTimeoutMs }
+/** The KMS of the configuration: its provider, and how that one is reached. */
+export function kmsChoiceOf({ kms }: Config): KmsChoice {
+  const { requestTimeoutMs } = kms
+  return { provider: 'aws', ...kms.aws, requestTimeoutMs }
 }
 
-/** The KEKs whose data keys may be unwrapped: the one that is sealed with, and those allowed beside it. */
-export function allowedKekIdsOf({ kms }: Config): readonly string[] {
-  return [kms.keyId, ...kms.allowedKeyIds]
+/** Full or bare ids of the KEKs whose data keys may be unwrapped: those sealed with, and those allowed beside. */
+export function allowedKekIdsOf({ kms, keyDomain }: Config): readonly string[] {
+  return [kms.keyId, ...domainKeksOf(keyDomain).values(), ...kms.allowedKeyIds]
+}
+
+/** The KEKs of domains that have their own, by domain. */
+export function domainKeksOf({ keks }: Config['keyDomain']): ReadonlyMap<string, string> {
+  return new Map(
+    keks.map((entry) => {
+      const at = entry.indexOf('=')
+      return [entry.slice(0, at), entry.slice(at + 1)]
+    }),
+  )
 }
 
 /** The Cassandra part of the configuration, as its adapter takes it. Plain data as well. */

@@ -1,7 +1,9 @@
+import { FRAME_OVERHEAD_BYTES } from '../format/frame.ts'
 import { TOPIC_NAME_LENGTH_MAX } from '../limits.ts'
+import { kmsProblems, kmsWarnings } from './kms-relations.ts'
 import type { Problem } from './problems.ts'
 import { formatBytes, formatDurationMs } from './quantity.ts'
-import { hostOf, isLoopback } from './rules.ts'
+import { endpointProblems, hostOf, isLoopback } from './rules.ts'
 import type { Config } from './schema.ts'
 
 const MIB = 1024 * 1024
@@ -14,7 +16,10 @@ export function relationProblems(config: Config): Problem[] {
     ...timeProblems(config),
     ...sizeProblems(config),
     ...pairProblems(config),
-    ...endpointProblems(config),
+    ...s3Problems(config),
+    ...kmsProblems(config),
+    ...keyDomainProblems(config),
+    ...exposureProblems(config),
   ]
 }
 
@@ -35,7 +40,7 @@ export function warningsOf(config: Config): string[] {
   if (http.enabled && isRemote(http.host)) {
     warnings.push('http.host: is not loopback, metrics are open to the network without credentials')
   }
-  return warnings
+  return [...warnings, ...kmsWarnings(config)]
 }
 
 function topicProblems({ kafka }: Config): Problem[] {
@@ -111,7 +116,7 @@ function sizeProblems({ kafka, segment, part, message, memory }: Config): Proble
 }
 
 /** Keys that make sense only together. */
-function pairProblems({ kafka, s3, cassandra, kms }: Config): Problem[] {
+function pairProblems({ kafka, s3, cassandra }: Config): Problem[] {
   const problems: Problem[] = []
   const pair = (section: string, keys: object, first: string, second: string) => {
     if (first in keys === second in keys) return
@@ -119,7 +124,6 @@ function pairProblems({ kafka, s3, cassandra, kms }: Config): Problem[] {
     problems.push({ path: `${section}.${missing}`, reason: `is required beside ${given}` })
   }
   pair('s3', s3, 'accessKeyId', 'secretAccessKey')
-  pair('kms', kms, 'accessKeyId', 'secretAccessKey')
   pair('cassandra', cassandra, 'username', 'password')
   pair('kafka.tls', kafka.tls, 'certFile', 'keyFile')
   for (const [section, tls] of Object.entries({ kafka: kafka.tls, cassandra: cassandra.tls })) {
@@ -131,16 +135,27 @@ function pairProblems({ kafka, s3, cassandra, kms }: Config): Problem[] {
   return problems
 }
 
-function endpointProblems({ s3, kms }: Config): Problem[] {
+function s3Problems({ s3 }: Config): Problem[] {
+  return endpointProblems('s3', s3)
+}
+
+function keyDomainProblems({ keyDomain }: Config): Problem[] {
   const problems: Problem[] = []
-  for (const [section, { endpoint, allowPlainHttp }] of Object.entries({ s3, kms })) {
-    if (endpoint === undefined || allowPlainHttp) continue
-    const { protocol, hostname } = new URL(endpoint)
-    if (protocol === 'https:' || isLoopback(hostname)) continue
-    problems.push({
-      path: `${section}.endpoint`,
-      reason: `is plain http to another machine, use https or set ${section}.allowPlainHttp: true`,
-    })
+  if (keyDomain.by === 'header' && keyDomain.header === undefined) {
+    problems.push({ path: 'keyDomain.header', reason: 'is required beside by: header' })
+  }
+  const domains = keyDomain.keks.map((entry) => entry.slice(0, entry.indexOf('=')))
+  for (const [index, domain] of domains.entries()) {
+    if (domains.indexOf(domain) === index) continue
+    problems.push({ path: `keyDomain.keks.${index}`, reason: 'gives a domain a second KEK' })
   }
   return problems
+}
+
+/** The first message of a window always goes in, so the budget must hold the largest one. */
+function exposureProblems({ exposure, message }: Config): Problem[] {
+  const leastBytes = message.bytesMax + FRAME_OVERHEAD_BYTES
+  if (exposure?.bytesMax === undefined || exposure.bytesMax >= leastBytes) return []
+  const reason = `must be at least message.bytesMax and its frame (${formatBytes(leastBytes)})`
+  return [{ path: 'exposure.bytesMax', reason }]
 }

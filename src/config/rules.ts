@@ -1,4 +1,6 @@
+import { domainRefusal } from '../keys/key-domain.ts'
 import { TOPIC_NAME_LENGTH_MAX } from '../limits.ts'
+import type { Problem } from './problems.ts'
 
 /**
  * What single values must look like: `[pattern, reason]` or a function that gives the reason.
@@ -81,7 +83,35 @@ export function refuseKeyId(value: string): string | undefined {
   if (/(?:^|:)alias\//.test(value)) {
     return 'must not be an alias, which can point to another key tomorrow, give the key id or ARN'
   }
-  return /^[A-Za-z0-9:/_-]{1,2048}$/.test(value) ? undefined : 'must be a key id or a key ARN'
+  return /^[A-Za-z0-9][A-Za-z0-9:/._-]{0,1023}$/.test(value)
+    ? undefined
+    : 'must be a key id as the provider names it'
+}
+
+/** The reason against the name of a key domain, which becomes a step of object keys. */
+export function refuseDomain(value: string): string | undefined {
+  return domainRefusal(Buffer.from(value))
+}
+
+/** The reason against `domain=key id`. */
+export function refuseDomainKek(value: string): string | undefined {
+  const at = value.indexOf('=')
+  if (at < 1) return 'must be domain=key id'
+  return refuseDomain(value.slice(0, at)) ?? refuseKeyId(value.slice(at + 1))
+}
+
+/** The problem of an endpoint that would carry credentials readable over the network. */
+export function endpointProblems(
+  section: string,
+  place: { readonly endpoint?: string | undefined; readonly allowPlainHttp: boolean },
+  key = 'endpoint',
+): Problem[] {
+  const { endpoint, allowPlainHttp } = place
+  if (endpoint === undefined || allowPlainHttp) return []
+  const { protocol, hostname } = new URL(endpoint)
+  if (protocol === 'https:' || isLoopback(hostname)) return []
+  const reason = `is plain http to another machine, use https or set ${section}.allowPlainHttp: true`
+  return [{ path: `${section}.${key}`, reason }]
 }
 
 /** The host of `host`, `host:port` or `[v6]:port`, without brackets. */

@@ -1,8 +1,10 @@
 import * as z from 'zod'
 import { kafka } from './kafka-section.ts'
+import { exposure, keyDomain, reader, window } from './keys-section.ts'
+import { kms } from './kms-section.ts'
 import { sectionReason } from './leaves.ts'
-import { cipher, http, log, memory, message, part, segment, window, workers } from './sealing.ts'
-import { cassandra, kms, s3 } from './services.ts'
+import { cipher, http, log, memory, message, part, process, segment, workers } from './sealing.ts'
+import { cassandra, s3 } from './services.ts'
 
 /**
  * The whole configuration: one key, one declaration. Defaults, units, bounds, texts and secrets
@@ -13,13 +15,17 @@ export const configShape = {
   s3,
   cassandra,
   kms,
+  keyDomain,
   window,
+  exposure,
   segment,
   part,
   message,
   cipher,
   memory,
   workers,
+  reader,
+  process,
   http,
   log,
 }

@@ -1,6 +1,4 @@
 import {
-  DEK_AGE_MS_MAX,
-  DEK_MESSAGES_MAX,
   MESSAGE_BYTES_MAX,
   PART_BYTES_MAX,
   PART_BYTES_MIN,
@@ -17,26 +15,6 @@ const MIB = 1024 * KIB
 const GIB = 1024 * MIB
 const SECOND_MS = 1000
 const HOUR_MS = 3600 * SECOND_MS
-
-export const window = section('How long one DEK is used; the limit reached first ends it.', {
-  ageMs: withDefault(
-    durationMs({ about: 'Longest use of one DEK.', min: 100, max: DEK_AGE_MS_MAX }),
-    HOUR_MS,
-  ),
-  messagesMax: withDefault(
-    count({
-      about: 'Most messages under one DEK. 1 gives every message a DEK of its own.',
-      unit: 'messages',
-      min: 1,
-      max: DEK_MESSAGES_MAX,
-    }),
-    100_000_000,
-  ),
-  bytesMax: withDefault(
-    bytes({ about: 'Most plaintext bytes under one DEK.', min: 1, max: 1024 * GIB }),
-    64 * GIB,
-  ),
-})
 
 export const segment = section('When an S3 object is closed; the limit reached first closes it.', {
   bytesMax: withDefault(
@@ -115,6 +93,16 @@ export const workers = section('The threads that seal, upload and map.', {
   tasksPerThread: withDefault(
     count({ about: 'Parts that one thread works on at a time.', unit: 'parts', min: 1, max: 64 }),
     2,
+  ),
+})
+
+export const process = section('The process itself.', {
+  memoryDumps: withDefault(
+    choice(['refuse', 'allow'], {
+      about:
+        'Whether core dumps, heap snapshots, reports and debuggers may see the memory, and with it keys.',
+    }),
+    'refuse',
   ),
 })
 

@@ -1,46 +1,17 @@
 import { count, flag, list, optional, required, section, text, withDefault } from './leaves.ts'
+import { BUCKET_NAME, KEYSPACE_NAME, OBJECT_PREFIX, refuseContactPoint } from './rules.ts'
+
 import {
-  BUCKET_NAME,
-  KEYSPACE_NAME,
-  OBJECT_PREFIX,
-  refuseContactPoint,
-  refuseEndpoint,
-  refuseKeyId,
-} from './rules.ts'
-
-import { caFile, requestTimeoutMs, SECOND_MS, tlsEnabled } from './shared-keys.ts'
-
-const endpoint = (service: string, example: string) =>
-  optional(
-    text({
-      about: `Address of the ${service} service.`,
-      bounds: 'http or https URL',
-      refuse: refuseEndpoint,
-    }),
-    'AWS',
-    example,
-  )
-
-const allowPlainHttp = withDefault(
-  flag({
-    about: 'Lets the endpoint be http on another machine. Credentials then travel readable.',
-  }),
-  false,
-)
-
-const region = withDefault(text({ about: 'AWS region.' }), 'us-east-1')
-
-const accessKeyId = optional(
-  text({ about: 'Access key id. Goes with secretAccessKey.' }),
-  'the AWS default chain',
-  'AKIAIOSFODNN7EXAMPLE',
-)
-
-const secretAccessKey = optional(
-  text({ about: 'Secret access key. Goes with accessKeyId.', secret: true }),
-  'the AWS default chain',
-  'change-me',
-)
+  accessKeyId,
+  allowPlainHttp,
+  caFile,
+  endpoint,
+  region,
+  requestTimeoutMs,
+  SECOND_MS,
+  secretAccessKey,
+  tlsEnabled,
+} from './shared-keys.ts'
 
 export const s3 = section('Where segments are stored.', {
   endpoint: endpoint('S3', 'http://127.0.0.1:7070'),
@@ -112,30 +83,4 @@ export const cassandra = section('Where the mapping from DEK to message is store
     3,
   ),
   requestTimeoutMs: requestTimeoutMs(12 * SECOND_MS),
-})
-
-export const kms = section('The key management service that holds the KEK.', {
-  keyId: required(
-    text({
-      about: 'KEK that wraps new DEKs.',
-      bounds: 'key id or ARN, no alias',
-      refuse: refuseKeyId,
-    }),
-    '1234abcd-12ab-34cd-56ef-1234567890ab',
-  ),
-  allowedKeyIds: withDefault(
-    list({
-      about: 'More KEKs whose DEKs a reader opens; keyId is always allowed.',
-      bounds: 'key ids or ARNs, no alias',
-      lengthMin: 0,
-      refuse: refuseKeyId,
-    }),
-    [],
-  ),
-  endpoint: endpoint('KMS', 'http://127.0.0.1:4566'),
-  allowPlainHttp,
-  region,
-  accessKeyId,
-  secretAccessKey,
-  requestTimeoutMs: requestTimeoutMs(10 * SECOND_MS),
 })

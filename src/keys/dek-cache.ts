@@ -3,7 +3,8 @@ import type { Clock } from '../clock.ts'
 import { SealError } from '../errors.ts'
 import type { DecodedMetadata } from '../format/segment-metadata.ts'
 import { Dek } from './dek.ts'
-import type { Kms } from './kms.ts'
+import { isSameKek } from './kek-name.ts'
+import type { Unwrapper } from './kms.ts'
 import { kmsContextOf } from './kms-context.ts'
 
 /** What a reader's key cache may hold, and which KEKs it may ask the KMS for. */
@@ -23,12 +24,12 @@ interface Entry {
  * cached DEK is never handed out for a wrap that was not itself unwrapped. Failures are not kept.
  */
 export class DekCache {
-  readonly #kms: Kms
+  readonly #kms: Unwrapper
   readonly #clock: Clock
   readonly #options: DekCacheOptions
   readonly #entries = new Map<string, Entry>()
 
-  constructor(kms: Kms, clock: Clock, options: DekCacheOptions) {
+  constructor(kms: Unwrapper, clock: Clock, options: DekCacheOptions) {
     this.#kms = kms
     this.#clock = clock
     this.#options = options
@@ -98,11 +99,6 @@ export class DekCache {
  */
 function shared(entry: Entry): Promise<Dek> {
   return entry.dek.then((dek) => dek.retain())
-}
-
-/** A configured bare key id stands for the full name that ends in it. */
-function isSameKek(allowed: string, kekId: string): boolean {
-  return allowed === kekId || kekId.endsWith(`:key/${allowed}`)
 }
 
 function entryKey(metadata: DecodedMetadata): string {

@@ -6,8 +6,13 @@ export function kmsContextOf(dekId: string, keyDomain: string): KmsContext {
   return { app: 'sealstream', dek: dekId, domain: keyDomain, v: '1' }
 }
 
-/** SHA-256 of the context as JSON with its names in order; the segment header commits to it. */
-export function hashKmsContext(context: KmsContext): Uint8Array {
+/** The context as JSON with its names in order: the same bytes for the same context. */
+export function canonicalContext(context: KmsContext): Buffer {
   const pairs = Object.entries(context).sort(([a], [b]) => (a < b ? -1 : 1))
-  return createHash('sha256').update(JSON.stringify(pairs)).digest()
+  return Buffer.from(JSON.stringify(pairs))
+}
+
+/** SHA-256 of the canonical context; the segment header commits to it. */
+export function hashKmsContext(context: KmsContext): Uint8Array {
+  return createHash('sha256').update(canonicalContext(context)).digest()
 }

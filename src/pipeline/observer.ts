@@ -1,4 +1,5 @@
 import type { SealError } from '../errors.ts'
+import type { KmsOperation } from '../keys/observed-kms.ts'
 
 /** The outside systems that the road depends on. */
 export type ServiceName = 'kafka' | 's3' | 'cassandra' | 'kms'
@@ -22,7 +23,7 @@ export interface PipelineObserver {
   /** One transaction was committed; `visibleMs` is from the oldest packed message to the commit. */
   published(references: number, segments: number, transactionMs: number, visibleMs: number): void
   dekCreated(keyDomain: string, dekId: string, kekId: string): void
-  kmsCall(operation: 'generate' | 'unwrap', ok: boolean, elapsedMs: number): void
+  kmsCall(operation: KmsOperation, ok: boolean, elapsedMs: number): void
   inFlight(bytes: number): void
   /** A service failed in a way that passes; the road waits. Called again at each new try. */
   waiting(service: ServiceName, error: SealError, attempt: number, waitedMs: number): void

@@ -3,7 +3,7 @@ import { type EngineChoice, selectEngine } from '../crypto/cipher-engine.ts'
 import type { Message } from '../format/message.ts'
 import { parseReference, type Reference } from '../format/reference-value.ts'
 import { DekCache, type DekCacheOptions } from '../keys/dek-cache.ts'
-import type { Kms } from '../keys/kms.ts'
+import type { Unwrapper } from '../keys/kms.ts'
 import type { ObjectReader } from './object-reader.ts'
 import { SegmentOpener } from './open-frame.ts'
 import { planReads, type ReadRange } from './read-plan.ts'
@@ -11,7 +11,7 @@ import { planReads, type ReadRange } from './read-plan.ts'
 /** What a reader works with. It owns both services and closes them. */
 export interface ReaderServices {
   readonly objects: ObjectReader
-  readonly kms: Kms
+  readonly kms: Unwrapper
   readonly clock: Clock
 }
 

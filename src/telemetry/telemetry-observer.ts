@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { SealError } from '../errors.ts'
+import type { KmsOperation } from '../keys/observed-kms.ts'
 import type { PartTimings, PipelineObserver, ServiceName } from '../pipeline/observer.ts'
 import type { Health } from './health.ts'
 import type { Logger } from './logger.ts'
@@ -63,7 +64,7 @@ export class TelemetryObserver implements PipelineObserver {
     this.#logger.info({ keyDomain, dekId, kekId }, 'data key created')
   }
 
-  kmsCall(operation: 'generate' | 'unwrap', ok: boolean, elapsedMs: number): void {
+  kmsCall(operation: KmsOperation, ok: boolean, elapsedMs: number): void {
     this.#metrics.kmsCalls.inc({ operation, outcome: ok ? 'ok' : 'failed' })
     this.#metrics.kmsSeconds.observe({ operation }, elapsedMs / 1000)
   }

@@ -82,7 +82,7 @@ async function tampered(
 describe('sealstream inspect', () => {
   test('tells without any service but S3 what a segment holds', async () => {
     const nowhere = 'http://127.0.0.1:9'
-    const bare = place.config({ 'kafka.brokers': ['127.0.0.1:9'], 'kms.endpoint': nowhere })
+    const bare = place.config({ 'kafka.brokers': ['127.0.0.1:9'], 'kms.aws.endpoint': nowhere })
     const object = objectOf(small)
     const { code, stdout, stderr } = await runCommand(['inspect', '--config', bare, object])
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })

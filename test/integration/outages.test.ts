@@ -50,7 +50,7 @@ const services: Service[] = [
     target: ({ stack }) => hostOf(stack.kms.endpoint),
     // A window every hundred milliseconds, so that the road asks for keys all the time.
     through: (address) => ({
-      'kms.endpoint': `http://${address}`,
+      'kms.aws.endpoint': `http://${address}`,
       'window.ageMs': '100ms',
       'segment.ageMs': '100ms',
     }),

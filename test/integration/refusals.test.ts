@@ -44,7 +44,7 @@ const refusals: Refusal[] = [
   ],
   [
     'a KMS that is away',
-    () => ({ 'kms.endpoint': `http://${DEAD}` }),
+    () => ({ 'kms.aws.endpoint': `http://${DEAD}` }),
     [/127\.0\.0\.1:1 does not/],
     1,
   ],

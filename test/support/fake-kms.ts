@@ -1,11 +1,19 @@
-import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import { SealError } from '../../src/errors.ts'
-import type { GeneratedDataKey, Kms, KmsContext } from '../../src/keys/kms.ts'
+import { bareKekId } from '../../src/keys/kek-name.ts'
+import type { GeneratedDataKey, Kms, KmsContext, WrappedKey } from '../../src/keys/kms.ts'
+import { canonicalContext } from '../../src/keys/kms-context.ts'
 
 const ARN = 'arn:aws:kms:us-east-1:000000000000:key/'
 const ALGORITHM = 'aes-256-gcm'
 
-/** A KMS in memory; the same contract suite runs against it and against a real one. */
+interface Kek {
+  /** By version, from 1. */
+  readonly versions: Buffer[]
+  isEnabled: boolean
+}
+
+/** A KMS in memory; the same contract suite runs against it and against real ones. */
 export class FakeKms implements Kms {
   /** Calls that reached the service. */
   readonly calls = { generate: 0, unwrap: 0 }
@@ -13,10 +21,12 @@ export class FakeKms implements Kms {
   readonly failures: Error[] = []
   /** Plaintexts as handed out, to see whether they are wiped. */
   readonly handedOut: Uint8Array[] = []
-  readonly #keys = new Map<string, Buffer>()
+  readonly #keks = new Map<string, Kek>()
 
   constructor(...kekIds: string[]) {
-    for (const kekId of kekIds) this.#keys.set(kekId, randomBytes(32))
+    for (const kekId of kekIds) {
+      this.#keks.set(kekId, { versions: [randomBytes(32)], isEnabled: true })
+    }
   }
 
   async generateDataKey(kekId: string, context: KmsContext): Promise<GeneratedDataKey> {
@@ -24,58 +34,68 @@ export class FakeKms implements Kms {
     this.#failIfAsked()
     const plaintext = randomBytes(32)
     this.handedOut.push(plaintext)
-    const wrapped = this.#wrap(kekId, plaintext, context)
-    return { plaintext, wrapped, kekId: fullName(kekId), kekVersion: '1' }
+    return { plaintext, ...this.#wrap(kekId, plaintext, context) }
   }
 
   async unwrap(kekId: string, wrapped: Uint8Array, context: KmsContext): Promise<Uint8Array> {
     this.calls.unwrap++
     this.#failIfAsked()
-    const key = this.#keyOf(kekId)
+    const key = this.#kekOf(kekId).versions[(wrapped[0] ?? 0) - 1]
     try {
-      const decipher = createDecipheriv(ALGORITHM, key, wrapped.subarray(0, 12))
-      decipher.setAAD(digest(context))
-      decipher.setAuthTag(wrapped.subarray(12, 28))
-      const plaintext = Buffer.concat([decipher.update(wrapped.subarray(28)), decipher.final()])
+      if (key === undefined) throw new Error('no such version')
+      const decipher = createDecipheriv(ALGORITHM, key, wrapped.subarray(1, 13), {
+        authTagLength: 16,
+      })
+      decipher.setAAD(canonicalContext(context))
+      decipher.setAuthTag(wrapped.subarray(13, 29))
+      const plaintext = Buffer.concat([decipher.update(wrapped.subarray(29)), decipher.final()])
       this.handedOut.push(plaintext)
       return plaintext
     } catch {
-      throw new SealError('SEAL_KMS_REFUSED', 'the wrapped key does not unwrap')
+      throw new SealError('SEAL_KEY_TAMPERED', 'the wrapped key does not unwrap')
     }
   }
 
-  /** Wraps the key of `wrapped` once more, as a rewrap does: other bytes, same key. */
-  async rewrap(kekId: string, wrapped: Uint8Array, context: KmsContext): Promise<Uint8Array> {
-    return this.#wrap(kekId, await this.unwrap(kekId, wrapped, context), context)
+  async rewrap(
+    kekId: string,
+    wrapped: Uint8Array,
+    toKekId: string,
+    context: KmsContext,
+  ): Promise<WrappedKey> {
+    return this.#wrap(toKekId, await this.unwrap(kekId, wrapped, context), context)
   }
 
   async close(): Promise<void> {}
 
-  #wrap(kekId: string, plaintext: Uint8Array, context: KmsContext): Uint8Array {
-    const iv = randomBytes(12)
-    const cipher = createCipheriv(ALGORITHM, this.#keyOf(kekId), iv)
-    cipher.setAAD(digest(context))
-    const body = Buffer.concat([cipher.update(plaintext), cipher.final()])
-    return Buffer.concat([iv, cipher.getAuthTag(), body])
+  /** Adds a version, which wraps from now on. */
+  rotate(kekId: string): void {
+    this.#kekOf(kekId).versions.push(randomBytes(32))
   }
 
-  #keyOf(kekId: string): Buffer {
-    const key = this.#keys.get(kekId.slice(kekId.startsWith(ARN) ? ARN.length : 0))
-    if (key === undefined) throw new SealError('SEAL_KMS_REFUSED', `no key ${kekId}`)
-    return key
+  /** Switches a KEK off. */
+  disable(kekId: string): void {
+    this.#kekOf(kekId).isEnabled = false
+  }
+
+  #wrap(kekId: string, plaintext: Uint8Array, context: KmsContext): WrappedKey {
+    const { versions } = this.#kekOf(kekId)
+    const iv = randomBytes(12)
+    const cipher = createCipheriv(ALGORITHM, versions.at(-1) as Buffer, iv)
+    cipher.setAAD(canonicalContext(context))
+    const body = Buffer.concat([cipher.update(plaintext), cipher.final()])
+    const wrapped = Buffer.concat([Buffer.from([versions.length]), iv, cipher.getAuthTag(), body])
+    return { wrapped, kekId: ARN + bareKekId(kekId), kekVersion: String(versions.length) }
+  }
+
+  #kekOf(kekId: string): Kek {
+    const kek = this.#keks.get(bareKekId(kekId))
+    if (kek === undefined) throw new SealError('SEAL_KEK_DESTROYED', `no key ${kekId}`)
+    if (!kek.isEnabled) throw new SealError('SEAL_KEK_DISABLED', `key ${kekId} is disabled`)
+    return kek
   }
 
   #failIfAsked(): void {
     const failure = this.failures.shift()
     if (failure !== undefined) throw failure
   }
-}
-
-function fullName(kekId: string): string {
-  return kekId.startsWith(ARN) ? kekId : ARN + kekId
-}
-
-function digest(context: KmsContext): Buffer {
-  const pairs = Object.entries(context).sort()
-  return createHash('sha256').update(JSON.stringify(pairs)).digest()
 }

@@ -47,11 +47,12 @@ export class SealingPlace {
   /** Writes a configuration with these changes and returns its path. */
   config(changes: ConfigChanges = {}): string {
     const { kafka, s3, cassandra, kms } = this.stack
+    const { keyId, ...aws } = kms
     const tree = {
       kafka: { ...kafka, topics: this.topics, groupId: this.groupId, sessionTimeoutMs: '6s' },
       s3: { ...s3, prefix: this.prefix },
       cassandra: { ...cassandra, keyspace: this.keyspace, replicationFactor: 1 },
-      kms,
+      kms: { keyId, aws },
       segment: { ageMs: '200ms' },
       workers: { threads: 2 },
       http: { port: 0 },

@@ -32,6 +32,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   adapters: ['kafkajs', 'cassandra-driver', '@aws-sdk/client-s3', '@aws-sdk/client-kms', 'piscina'],
   workers: ['piscina'],
   crypto: ['koffi'],
+  keys: ['cockatiel'],
   telemetry: ['pino', 'prom-client'],
   config: ['zod', 'yaml'],
   cli: ['commander', 'yaml'],

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { dirname, join } from 'node:path'
 import { type ErrorCode, SealError } from '../../src/errors.ts'
 import type { Message } from '../../src/format/message.ts'
-import type { GeneratedDataKey, Kms, KmsContext } from '../../src/keys/kms.ts'
+import type { KmsContext, Unwrapper } from '../../src/keys/kms.ts'
 import { kmsContextOf } from '../../src/keys/kms-context.ts'
 
 /** A message with all its bytes in hex; i64 as decimal text, since JSON numbers end at 2^53. */
@@ -159,15 +159,11 @@ export function vectorMessageOf(message: Message, seq: number): VectorMessage {
 }
 
 /** Knows the wrapped keys of one vector, and refuses everything else as a KMS does. */
-export class VectorKms implements Kms {
+export class VectorKms implements Unwrapper {
   readonly #wraps: readonly VectorWrap[]
 
   constructor(wraps: readonly VectorWrap[]) {
     this.#wraps = wraps
-  }
-
-  async generateDataKey(): Promise<GeneratedDataKey> {
-    throw new SealError('SEAL_KMS_REFUSED', 'a vector makes no keys')
   }
 
   async unwrap(kekId: string, wrapped: Uint8Array, context: KmsContext): Promise<Uint8Array> {

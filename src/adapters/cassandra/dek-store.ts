@@ -1,3 +1,4 @@
+import { bareKekId } from '../../keys/kek-name.ts'
 import type { DekRecord, KeyStore } from '../../keys/key-store.ts'
 import type { CassandraConnection } from './connection.ts'
 import { uuidBytes } from './ids.ts'
@@ -43,9 +44,4 @@ export class CassandraDekStore implements KeyStore {
     await Promise.all(writes)
     this.#dayNoted.set(kekId, day)
   }
-}
-
-/** What people paste: the id alone, without the account and region of an ARN before it. */
-function bareKekId(kekId: string): string {
-  return kekId.slice(kekId.lastIndexOf('/') + 1)
 }

@@ -3,9 +3,10 @@ import {
   GenerateDataKeyCommand,
   KMSClient,
   type KMSClientConfig,
+  ReEncryptCommand,
 } from '@aws-sdk/client-kms'
-import { messageOf, SealError } from '../../errors.ts'
-import type { GeneratedDataKey, Kms, KmsContext } from '../../keys/kms.ts'
+import { type ErrorCode, messageOf, SealError } from '../../errors.ts'
+import type { GeneratedDataKey, Kms, KmsContext, WrappedKey } from '../../keys/kms.ts'
 
 /** How AWS KMS is reached. Without credentials the AWS default chain is asked. */
 export interface AwsKmsOptions {
@@ -18,20 +19,32 @@ export interface AwsKmsOptions {
 
 const CONNECTION_TIMEOUT_MS = 5_000
 
-/** Final answers of the KMS and what they ask of the user. */
-const REFUSALS: Readonly<Record<string, string>> = {
-  NotFoundException: 'no such key; mend kms.keyId or kms.region',
-  DisabledException: 'the key is disabled; enable it or configure another',
-  KMSInvalidStateException: 'the key is not usable (pending deletion or import)',
-  AccessDeniedException: 'grant kms:GenerateDataKey and kms:Decrypt on the key',
-  UnrecognizedClientException: 'mend kms.accessKeyId and kms.secretAccessKey',
-  InvalidSignatureException: 'mend kms.secretAccessKey',
-  IncompleteSignatureException: 'mend kms.accessKeyId and kms.secretAccessKey',
-  CredentialsProviderError: 'set kms.accessKeyId and kms.secretAccessKey, or AWS credentials',
-  InvalidCiphertextException: 'the wrapped key was altered, or belongs to another context',
-  IncorrectKeyException: 'the wrapped key is under another KEK',
-  InvalidKeyUsageException: 'the key is not for encryption',
-  ValidationException: 'the request is not valid for this key',
+/** Final answers of the KMS: their code here, and what they ask of the user. */
+const REFUSALS: Readonly<Record<string, readonly [ErrorCode, remedy: string]>> = {
+  NotFoundException: ['SEAL_KEK_DESTROYED', 'no such key; mend kms.keyId or kms.aws.region'],
+  DisabledException: ['SEAL_KEK_DISABLED', 'the key is disabled; enable it or configure another'],
+  KMSInvalidStateException: [
+    'SEAL_KEK_DISABLED',
+    'the key is pending deletion or import; cancel the deletion or configure another',
+  ],
+  AccessDeniedException: [
+    'SEAL_KMS_DENIED',
+    'grant kms:GenerateDataKey and kms:Decrypt on the key (kms:ReEncrypt* to rewrap)',
+  ],
+  UnrecognizedClientException: ['SEAL_KMS_DENIED', 'mend kms.aws.accessKeyId and secretAccessKey'],
+  InvalidSignatureException: ['SEAL_KMS_DENIED', 'mend kms.aws.secretAccessKey'],
+  IncompleteSignatureException: ['SEAL_KMS_DENIED', 'mend kms.aws.accessKeyId and secretAccessKey'],
+  CredentialsProviderError: [
+    'SEAL_KMS_DENIED',
+    'set kms.aws.accessKeyId and kms.aws.secretAccessKey, or AWS credentials',
+  ],
+  InvalidCiphertextException: [
+    'SEAL_KEY_TAMPERED',
+    'the wrapped key was altered, or belongs to another context',
+  ],
+  IncorrectKeyException: ['SEAL_KEY_TAMPERED', 'the wrapped key is under another KEK'],
+  InvalidKeyUsageException: ['SEAL_KMS_REFUSED', 'the key is not for encryption'],
+  ValidationException: ['SEAL_KMS_REFUSED', 'the request is not valid for this key'],
 }
 
 /** Answers with a 4xx status that pass by themselves. */
@@ -53,7 +66,8 @@ export class AwsKms implements Kms {
     const { accessKeyId, secretAccessKey, endpoint } = options
     const config: KMSClientConfig = {
       region: options.region,
-      maxAttempts: 3,
+      // Tries are made, counted and limited by what is wrapped around this adapter.
+      maxAttempts: 1,
       requestHandler: {
         connectionTimeout: CONNECTION_TIMEOUT_MS,
         requestTimeout: options.requestTimeoutMs,
@@ -99,6 +113,30 @@ export class AwsKms implements Kms {
     return this.#required(answer.Plaintext)
   }
 
+  async rewrap(
+    kekId: string,
+    wrapped: Uint8Array,
+    toKekId: string,
+    context: KmsContext,
+  ): Promise<WrappedKey> {
+    const answer = await this.#try(`rewrapping from ${kekId} to ${toKekId}`, () =>
+      this.#client.send(
+        new ReEncryptCommand({
+          SourceKeyId: kekId,
+          CiphertextBlob: wrapped,
+          SourceEncryptionContext: { ...context },
+          DestinationKeyId: toKekId,
+          DestinationEncryptionContext: { ...context },
+        }),
+      ),
+    )
+    return {
+      wrapped: this.#required(answer.CiphertextBlob),
+      kekId: answer.KeyId ?? toKekId,
+      kekVersion: answer.DestinationKeyMaterialId ?? null,
+    }
+  }
+
   async close(): Promise<void> {
     this.#client.destroy()
   }
@@ -124,11 +162,12 @@ export class AwsKms implements Kms {
     const status = (error as { $metadata?: { httpStatusCode?: number } } | null)?.$metadata
       ?.httpStatusCode
     const isRefusal = status !== undefined && status >= 400 && status < 500
-    const remedy = REFUSALS[name]
-    if (remedy !== undefined || (isRefusal && !PASSING.has(name))) {
+    const refusal = REFUSALS[name]
+    if (refusal !== undefined || (isRefusal && !PASSING.has(name))) {
+      const [code, remedy] = refusal ?? ['SEAL_KMS_REFUSED', 'see what the KMS says of this error']
       return new SealError(
-        'SEAL_KMS_REFUSED',
-        `${this.#where} refuses ${doing} (${name || `status ${status}`}): ${remedy ?? 'see what the KMS says of this error'}`,
+        code,
+        `${this.#where} refuses ${doing} (${name || `status ${status}`}): ${remedy}`,
         // An instance that gives out credentials may be away for a moment.
         { retryable: name === 'CredentialsProviderError' },
       )

@@ -19,6 +19,8 @@ describe('an accepted configuration', () => {
       ageMs: 3_600_000,
       messagesMax: 100_000_000,
       bytesMax: 64 * 1024 ** 3,
+      outageFactor: 4,
+      reserve: 0,
     })
     expect(config.http).toEqual({ enabled: true, host: '127.0.0.1', port: 9464 })
     expect(config.kafka).not.toHaveProperty('sasl')

@@ -20,7 +20,7 @@ describe('values that do not go together', () => {
     [{ 'memory.inFlightBytesMax': '16MiB' }, 'at least message.bytesMax and 1MiB (17MiB)'],
     [{ 'kafka.fetchBytesMax': '1MiB' }, 'kafka.fetchBytesMax: must be at least'],
     [{ 's3.accessKeyId': 'a' }, 's3.secretAccessKey: is required beside accessKeyId'],
-    [{ 'kms.secretAccessKey': 'a' }, 'kms.accessKeyId: is required beside secretAccessKey'],
+    [{ 'kms.aws.secretAccessKey': 'a' }, 'kms.aws.accessKeyId: is required beside secretAccessKey'],
     [{ 'cassandra.username': 'a' }, 'cassandra.password: is required beside username'],
     [
       { 'kafka.tls.enabled': true, 'kafka.tls.keyFile': 'k' },
@@ -32,8 +32,8 @@ describe('values that do not go together', () => {
     [{ 'kafka.topics': ['x'.repeat(240)] }, 'kafka.topics.0: is too long'],
     [{ 'kafka.referenceTopicSuffix': '.x', 'kafka.quarantineTopicSuffix': '.x' }, 'must differ'],
     [
-      { 'kms.endpoint': 'http://kms.internal:4566' },
-      'kms.endpoint: is plain http to another machine',
+      { 'kms.aws.endpoint': 'http://kms.internal:4566' },
+      'kms.aws.endpoint: is plain http to another machine',
     ],
     [{ 's3.endpoint': 'http://10.0.0.7' }, 's3.endpoint: is plain http to another machine'],
   ])('are refused: %j', (changes, problem) => {
@@ -47,8 +47,8 @@ describe('values that do not go together', () => {
     { 'memory.inFlightBytesMax': '17MiB' },
     { 'kafka.fetchBytesMax': '4MiB' },
     { 'kafka.topics': ['x'.repeat(238)] },
-    { 'kms.endpoint': 'https://kms.internal' },
-    { 'kms.endpoint': 'http://kms.internal', 'kms.allowPlainHttp': true },
+    { 'kms.aws.endpoint': 'https://kms.internal' },
+    { 'kms.aws.endpoint': 'http://kms.internal', 'kms.aws.allowPlainHttp': true },
     { 's3.endpoint': 'http://localhost:7070' },
     { 's3.endpoint': 'http://[::1]:7070' },
   ])('are accepted at the edge: %j', (changes) => {

@@ -133,7 +133,7 @@ describe('the key cache of a reader', () => {
     const metadata = await newMetadata()
     await use(cache, metadata)
     const context = kmsContextOf(metadata.header.dekId, metadata.keyDomain)
-    const wrapped = await kms.rewrap(KEK_ID, metadata.wrapped, context)
+    const { wrapped } = await kms.rewrap(KEK_ID, metadata.wrapped, KEK_ID, context)
     const before = kms.calls.unwrap
     await use(cache, { ...metadata, wrapped })
     expect(kms.calls.unwrap).toBe(before + 1)

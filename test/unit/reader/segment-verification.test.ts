@@ -299,14 +299,14 @@ describe('a forged header or key is found', () => {
     expect([...outcomes.keys()].sort()).toEqual([
       'SEAL_COMMITMENT_MISMATCH',
       'SEAL_CONTEXT_MISMATCH',
-      'SEAL_KMS_REFUSED',
+      'SEAL_KEY_TAMPERED',
       'SEAL_MALFORMED',
       'SEAL_SUITE_UNKNOWN',
     ])
     // Salt, context hash, commitment; of the others some bits are refused before.
     expect(outcomes.get('SEAL_COMMITMENT_MISMATCH')).toBeGreaterThanOrEqual((32 + 32 + 32) * 8)
     expect(outcomes.get('SEAL_CONTEXT_MISMATCH')).toBe(16 * 8)
-    expect(outcomes.get('SEAL_KMS_REFUSED')).toBe(16 * 8)
+    expect(outcomes.get('SEAL_KEY_TAMPERED')).toBe(16 * 8)
   })
 
   it('when the data key is another one, wrapped for this very context', async () => {

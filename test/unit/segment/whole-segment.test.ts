@@ -201,7 +201,7 @@ describe('metadata of a segment', () => {
       // Version and suite.
       SEAL_SUITE_UNKNOWN: 2 * 8,
       // The DEK id, which the wrap is bound to.
-      SEAL_KMS_REFUSED: 16 * 8,
+      SEAL_KEY_TAMPERED: 16 * 8,
       // Segment id, generation, salt, time, context hash, commitment.
       SEAL_COMMITMENT_MISMATCH: (16 + 4 + 32 + 8 + 32 + 32) * 8 - 1,
     })
@@ -210,7 +210,7 @@ describe('metadata of a segment', () => {
   it('is refused with the wrapped DEK of another segment', async () => {
     const other = await sealSegment(await makeDek(kms), store, MESSAGES)
     const wrapped = other.metadata['ss-k'] as string
-    expect(await outcomeOfMetadata({ 'ss-k': wrapped })).toBe('SEAL_KMS_REFUSED')
+    expect(await outcomeOfMetadata({ 'ss-k': wrapped })).toBe('SEAL_KEY_TAMPERED')
   })
 
   it('is refused with another DEK that a writer wrapped for this very context', async () => {
@@ -230,13 +230,13 @@ describe('metadata of a segment', () => {
   })
 
   it('is refused with another domain', async () => {
-    expect(await outcomeOfMetadata({ 'ss-domain': 'payments' })).toBe('SEAL_KMS_REFUSED')
+    expect(await outcomeOfMetadata({ 'ss-domain': 'payments' })).toBe('SEAL_KEY_TAMPERED')
   })
 
   it('is refused when a new header was made for the DEK of somebody else', async () => {
     const other = await sealSegment(await makeDek(kms), store, MESSAGES)
     const header = other.metadata['ss-h'] as string
-    expect(await outcomeOfMetadata({ 'ss-h': header })).toBe('SEAL_KMS_REFUSED')
+    expect(await outcomeOfMetadata({ 'ss-h': header })).toBe('SEAL_KEY_TAMPERED')
   })
 })
 

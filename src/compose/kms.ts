@@ -1,0 +1,38 @@
+import type { AwsKmsOptions } from '../adapters/kms/aws-kms.ts'
+import type { Kms } from '../keys/kms.ts'
+import { lazyKms } from '../keys/lazy-kms.ts'
+import { type KmsCallListener, observedKms } from '../keys/observed-kms.ts'
+import { resilientKms } from '../keys/resilient-kms.ts'
+
+/** A provider and how it is reached. */
+export type KmsChoice = { readonly provider: 'aws' } & AwsKmsOptions
+
+/** Tries of a reader, within some seconds: a person or a consumer waits for the answer. */
+export const READER_TRIES_MAX = 4
+
+/** How a KMS is used. */
+export interface KmsUse {
+  /** Tries of one call, the first included. The road asks for one: it has patience of its own. */
+  readonly triesMax: number
+  /** Hears of every try. */
+  readonly onCall?: KmsCallListener
+}
+
+/**
+ * The KMS of a choice with everything around it: tries, circuit breaker, counting, time limit. The
+ * adapter and its SDK are loaded with the first call, so that nobody pays for the other providers.
+ */
+export function openKms(choice: KmsChoice, { triesMax, onCall }: KmsUse): Kms {
+  const provider = lazyKms(() => loadProvider(choice))
+  const observed = onCall === undefined ? provider : observedKms(provider, onCall)
+  return resilientKms(observed, { triesMax, timeoutMs: choice.requestTimeoutMs })
+}
+
+async function loadProvider(choice: KmsChoice): Promise<Kms> {
+  switch (choice.provider) {
+    case 'aws': {
+      const { AwsKms } = await import('../adapters/kms/aws-kms.ts')
+      return new AwsKms(choice)
+    }
+  }
+}
