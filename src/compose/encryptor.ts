@@ -12,13 +12,22 @@ import type { Config } from '../config/schema.ts'
 import { type EngineChoice, type EngineName, selectEngine } from '../crypto/cipher-engine.ts'
 import { SealError } from '../errors.ts'
 import { encodeDirectoryEntry } from '../keys/key-directory.ts'
+import { domainOfBy } from '../keys/key-domain.ts'
 import type { KeyStore } from '../keys/key-store.ts'
 import type { Kms } from '../keys/kms.ts'
+import { windowPolicyOf } from '../keys/window-policy.ts'
 import type { PipelineObserver } from '../pipeline/observer.ts'
 import { Pipeline, type PipelineSettings } from '../pipeline/pipeline.ts'
 import { dekObjectKey } from '../segment/object-key.ts'
 import { openKms } from './kms.ts'
-import { cassandraOptionsOf, kafkaOptionsOf, kmsChoiceOf, s3OptionsOf } from './service-options.ts'
+import {
+  cassandraOptionsOf,
+  domainKeksOf,
+  domainRuleOf,
+  kafkaOptionsOf,
+  kmsChoiceOf,
+  s3OptionsOf,
+} from './service-options.ts'
 
 /** A road that is ready to run, and the one call that ends everything it is connected to. */
 export interface Encryptor {
@@ -89,7 +98,9 @@ async function wire(
     onCall: (...call) => observer.kmsCall(...call),
   })
   closers.push(() => kms.close())
-  await checkKek(kms, config.kms.keyId)
+  const domainKeks = domainKeksOf(config.keyDomain)
+  for (const kekId of new Set([config.kms.keyId, ...domainKeks.values()]))
+    await checkKek(kms, kekId)
 
   const runner = new PartPool(config.workers, { s3: s3OptionsOf(config), cassandra, cipherEngine })
   closers.push(() => runner.close())
@@ -97,8 +108,19 @@ async function wire(
   const source = new KafkaMessageSource({ ...config.kafka, ...kafka }, admin, clusterId)
   const sink = new KafkaReferenceSink({ ...kafka, groupId, transactionTimeoutMs })
   const keyStore = everyKeyStore(config, store, new CassandraDekStore(session))
-  const keys = { kms, keyStore, kekId: config.kms.keyId }
-  const parts = { source, sink, store, mapping, runner, keys, observer, clock: systemClock }
+  const kekOf = (keyDomain: string) => domainKeks.get(keyDomain) ?? config.kms.keyId
+  const keys = { kms, keyStore, kekOf }
+  const parts = {
+    source,
+    sink,
+    store,
+    mapping,
+    runner,
+    keys,
+    lives: { firstUsed: () => {}, retired: () => {} },
+    observer,
+    clock: systemClock,
+  }
   return new Pipeline(parts, settingsOf(config))
 }
 
@@ -158,6 +180,7 @@ function everyKeyStore({ s3 }: Config, store: S3ObjectStore, table: KeyStore): K
 function settingsOf(config: Config): PipelineSettings {
   const { referenceTopicSuffix, quarantineTopicSuffix, lanes } = config.kafka
   const { bytesMax, messagesMax, ageMs } = config.segment
+  const keyDomain = domainRuleOf(config)
   return {
     lanes,
     referenceTopicSuffix,
@@ -166,7 +189,10 @@ function settingsOf(config: Config): PipelineSettings {
     messageBytesMax: config.message.bytesMax,
     onUnsealable: config.message.onUnsealable,
     segment: { bytesMax, messagesMax, ageMs, partBytesMax: config.part.bytesMax },
-    window: config.window,
+    window: windowPolicyOf(config.window, config.exposure),
+    keyDomain,
+    domainOf: domainOfBy(keyDomain),
+    openSegmentsMax: config.keyDomain.openSegmentsMax,
     inFlightBytesMax: config.memory.inFlightBytesMax,
   }
 }

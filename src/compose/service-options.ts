@@ -2,6 +2,7 @@ import type { CassandraOptions } from '../adapters/cassandra/connection.ts'
 import type { KafkaOptions } from '../adapters/kafka/kafka-client.ts'
 import type { S3Options } from '../adapters/s3/s3-client.ts'
 import type { Config } from '../config/schema.ts'
+import type { DomainRule } from '../keys/key-domain.ts'
 import type { KmsChoice } from './kms.ts'
 
 /** The S3 part of the configuration, as its adapter takes it. Plain data: it goes to workers too. */
@@ -28,6 +29,13 @@ export function kmsChoiceOf({ kms }: Config): KmsChoice {
 /** Full or bare ids of the KEKs whose data keys may be unwrapped: those sealed with, and those allowed beside. */
 export function allowedKekIdsOf({ kms, keyDomain }: Config): readonly string[] {
   return [kms.keyId, ...domainKeksOf(keyDomain).values(), ...kms.allowedKeyIds]
+}
+
+/** What makes messages share DEKs. */
+export function domainRuleOf({ keyDomain }: Config): DomainRule {
+  const { by, header, fallback } = keyDomain
+  if (by === 'topic' || header === undefined) return { by: 'topic' }
+  return { by, header, fallback: fallback ?? null }
 }
 
 /** The KEKs of domains that have their own, by domain. */

@@ -11,18 +11,22 @@ import { kmsContextOf } from './kms-context.ts'
 export interface DekMaker {
   readonly kms: Pick<Kms, 'generateDataKey'>
   readonly keyStore: KeyStore
-  readonly kekId: string
+  /** The KEK of a key domain. */
+  readonly kekOf: (keyDomain: string) => string
   readonly clock: Clock
 }
 
 /**
  * Makes a DEK for `keyDomain`. When it resolves, the wrapped key is durable in the key store, so
  * that nothing can ever be sealed under a key that is lost with this process. The caller holds the
- * first share of the DEK. Throws SEAL_KMS_*, SEAL_MAPPING_* and SEAL_STORE_*.
+ * first share of the DEK. Throws SEAL_KMS_*, SEAL_KEK_*, SEAL_MAPPING_* and SEAL_STORE_*.
  */
 export async function createDek(maker: DekMaker, keyDomain: string): Promise<Dek> {
   const dekId = randomUUID()
-  const made = await maker.kms.generateDataKey(maker.kekId, kmsContextOf(dekId, keyDomain))
+  const made = await maker.kms.generateDataKey(
+    maker.kekOf(keyDomain),
+    kmsContextOf(dekId, keyDomain),
+  )
   const { kekId, kekVersion, wrapped } = made
   const record = { dekId, keyDomain, kekId, kekVersion, wrapped, createdAtMs: maker.clock.nowMs() }
   const dek = new Dek(record, made.plaintext)

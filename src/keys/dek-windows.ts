@@ -1,134 +1,142 @@
 import type { Clock } from '../clock.ts'
 import type { Dek } from './dek.ts'
+import type { DekWindow } from './dek-window.ts'
+import { DomainKeys, type DomainServices } from './domain-keys.ts'
+import type { KeyInUse, KeyLifeListener, KeyScope, RetiredKey } from './running-keys.ts'
+import type { WindowPolicy } from './window-policy.ts'
 
-/** How long one DEK is used for new messages: whichever limit is reached first ends its window. */
-export interface WindowLimits {
+const NEVER_USED = { firstUsedAtMs: null, lastUsedAtMs: null, messages: 0, bytes: 0 }
+
+/** What windows are made of. */
+export interface WindowServices {
+  readonly createDek: (keyDomain: string) => Promise<Dek>
+  readonly policy: WindowPolicy
+  readonly clock: Clock
+  readonly lives: KeyLifeListener
+  /** See {@link DomainServices.onRefused}. */
+  onRefused(keyDomain: string, error: unknown): void
+  readonly random?: () => number
+}
+
+/** How much one leaked DEK of this process would reveal now, by the DEK for which it is most. */
+export interface Exposure {
+  readonly messages: number
+  readonly bytes: number
   readonly ageMs: number
-  readonly messagesMax: number
-  readonly bytesMax: number
-}
-
-/** The share of a window after which the next DEK is made ready, so that a turn never waits. */
-const PREPARE_AT = 0.7
-
-/** One window: a DEK and what it has been used for so far. */
-export class DekWindow {
-  readonly dek: Dek
-  readonly endsAtMs: number
-  readonly #limits: WindowLimits
-  readonly #startedAtMs: number
-  #messages = 0
-  #bytes = 0
-
-  /** `startedAtMs` is monotonic time. The window takes over the caller's share of the DEK. */
-  constructor(dek: Dek, limits: WindowLimits, startedAtMs: number) {
-    this.dek = dek
-    this.#limits = limits
-    this.#startedAtMs = startedAtMs
-    this.endsAtMs = startedAtMs + limits.ageMs
-  }
-
-  /** Whether one more message of `bytes` fits. The first one always does: it must go somewhere. */
-  hasRoom(bytes: number, nowMs: number): boolean {
-    if (nowMs >= this.endsAtMs || this.#messages >= this.#limits.messagesMax) return false
-    return this.#messages === 0 || this.#bytes + bytes <= this.#limits.bytesMax
-  }
-
-  /** Counts one message. */
-  spend(bytes: number): void {
-    this.#messages++
-    this.#bytes += bytes
-  }
-
-  /** How much of the window is used, from 0 to 1, by the limit that is nearest. */
-  usedShare(nowMs: number): number {
-    return Math.max(
-      (nowMs - this.#startedAtMs) / this.#limits.ageMs,
-      this.#messages / this.#limits.messagesMax,
-      this.#bytes / this.#limits.bytesMax,
-    )
-  }
-}
-
-interface DomainKeys {
-  current: DekWindow | null
-  /** The DEK of the next window, asked for ahead; at most one is under way. */
-  next: Promise<Dek> | null
+  /** The largest share of a hard limit that any DEK has used, from 0 to 1. */
+  readonly share: number
+  /** DEKs whose bytes are in memory because messages were sealed under them. */
+  readonly deks: number
 }
 
 /**
- * The windows of all key domains of this process. A window begins when its first segment asks for
- * it and turns when a limit is reached: the next `take` gives the window after it, whose DEK has
- * usually been made already. Segments that are still open under the old DEK keep it alive.
+ * The windows of all key domains of this process. A window begins when its first segment asks for it
+ * and turns when a limit is reached (domain-keys.ts). Segments that are still open under an ended
+ * window keep its DEK alive; the last of them to be sealed wipes it, and the key is retired.
  */
 export class DekWindows {
-  readonly #createDek: (keyDomain: string) => Promise<Dek>
-  readonly #limits: WindowLimits
-  readonly #clock: Clock
+  readonly #services: WindowServices
+  readonly #domainServices: DomainServices
   readonly #domains = new Map<string, DomainKeys>()
+  /** Windows whose DEK is not wiped yet, with what resolves when it is. */
+  readonly #live = new Map<DekWindow, Promise<RetiredKey>>()
 
-  constructor(createDek: (keyDomain: string) => Promise<Dek>, limits: WindowLimits, clock: Clock) {
-    this.#createDek = createDek
-    this.#limits = limits
-    this.#clock = clock
+  constructor(services: WindowServices) {
+    this.#services = services
+    const { createDek, policy, clock, lives } = services
+    this.#domainServices = {
+      ...{ createDek, policy, clock, random: services.random ?? Math.random },
+      onFirstUse: ({ dek }) =>
+        lives.firstUsed(dek.record.dekId, dek.record.keyDomain, clock.nowMs()),
+      onTurn: (window) => this.#keep(window),
+      onUnused: ({ record: { dekId, keyDomain } }) =>
+        lives.retired({ dekId, keyDomain, ...NEVER_USED }, 'never used'),
+      onRefused: (keyDomain, error) => services.onRefused(keyDomain, error),
+    }
   }
 
   /**
-   * The window of `keyDomain` with room for a message of `bytes`. Rejects as the making of the DEK
+   * The window of `keyDomain` with room for a frame of `bytes`. Rejects as the making of the DEK
    * does; the next call tries again then. Whoever keeps the DEK retains it.
    */
-  async take(keyDomain: string, bytes: number): Promise<DekWindow> {
-    const keys = this.#keysOf(keyDomain)
-    while (!keys.current?.hasRoom(bytes, this.#clock.elapsedMs())) {
-      const making = this.#next(keyDomain, keys)
-      const dek = await making
-      // Another caller may have turned the window while this one waited.
-      if (keys.next !== making) continue
-      keys.next = null
-      const turned = keys.current
-      // Somebody may have been given it in this very turn of the event loop and retain it yet.
-      if (turned !== null) setImmediate(() => turned.dek.release())
-      keys.current = new DekWindow(dek, this.#limits, this.#clock.elapsedMs())
-    }
-    return keys.current
+  take(keyDomain: string, bytes: number): Promise<DekWindow> {
+    return this.#domain(keyDomain).take(bytes)
   }
 
-  /** Makes the next DEK ready when the window is used far enough. Cheap; call it once a batch. */
+  /** Makes the next DEK ready when the window is used far enough. Cheap; call it often. */
   prepare(keyDomain: string): void {
-    const keys = this.#keysOf(keyDomain)
-    if (keys.next !== null || keys.current === null) return
-    if (keys.current.usedShare(this.#clock.elapsedMs()) < PREPARE_AT) return
-    // A failure here is nobody's yet: `take` asks again and reports.
-    this.#next(keyDomain, keys).catch(() => {})
+    this.#domains.get(keyDomain)?.prepare()
   }
 
-  /** Lets go of every DEK. Segments that still hold one keep theirs. */
-  async close(): Promise<void> {
-    for (const keys of this.#domains.values()) {
-      keys.current?.dek.release()
-      const next = await keys.next?.catch(() => null)
-      next?.release()
+  /** Ends what is over though nobody asks for more. Call it now and then. */
+  sweep(): void {
+    for (const [keyDomain, keys] of this.#domains) {
+      if (keys.sweep()) this.#domains.delete(keyDomain)
     }
-    this.#domains.clear()
   }
 
-  #keysOf(keyDomain: string): DomainKeys {
+  /** The windows that are open now. */
+  inUse(): readonly KeyInUse[] {
+    const windows = [...this.#domains.values()].map(({ current }) => current)
+    return windows.filter((window) => window !== null).map((window) => window.inUse())
+  }
+
+  /** What a leak of one DEK would reveal now. */
+  exposure(): Exposure {
+    const nowMs = this.#services.clock.elapsedMs()
+    const exposure = { messages: 0, bytes: 0, ageMs: 0, share: 0, deks: this.#live.size }
+    for (const window of this.#live.keys()) {
+      const { messages, bytes } = window.inUse()
+      if (messages === 0) continue
+      exposure.messages = Math.max(exposure.messages, messages)
+      exposure.bytes = Math.max(exposure.bytes, bytes)
+      exposure.ageMs = Math.max(exposure.ageMs, nowMs - window.startedAtMs)
+      if (!window.isEnded) exposure.share = Math.max(exposure.share, window.exposedShare(nowMs))
+    }
+    return exposure
+  }
+
+  /**
+   * Ends the windows in scope and drops what was made ahead for their domains. Resolves when their
+   * DEKs are wiped, which waits for the segments under them: whoever holds these closes them.
+   */
+  rotate(scope: KeyScope, reason: string): Promise<readonly RetiredKey[]> {
+    const isMeant = ({ dek: { record } }: DekWindow) =>
+      (scope.dekId === null || scope.dekId === record.dekId) &&
+      (scope.keyDomain === null || scope.keyDomain === record.keyDomain)
+    const wiped = [...this.#live].filter(([window]) => isMeant(window)).map(([, gone]) => gone)
+    for (const [keyDomain, keys] of this.#domains) {
+      const isDomain = scope.keyDomain === null || scope.keyDomain === keyDomain
+      const isDek = scope.dekId === null || keys.current?.dek.record.dekId === scope.dekId
+      if (isDomain && isDek) keys.rotate(reason)
+    }
+    return Promise.all(wiped)
+  }
+
+  /** Lets go of every DEK; resolves when that is done. Segments that still hold one keep theirs. */
+  async close(): Promise<void> {
+    for (const keys of this.#domains.values()) keys.close()
+    this.#domains.clear()
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+
+  #domain(keyDomain: string): DomainKeys {
     let keys = this.#domains.get(keyDomain)
     if (keys === undefined) {
-      keys = { current: null, next: null }
+      keys = new DomainKeys(keyDomain, this.#domainServices)
       this.#domains.set(keyDomain, keys)
     }
     return keys
   }
 
-  #next(keyDomain: string, keys: DomainKeys): Promise<Dek> {
-    if (keys.next === null) {
-      const making = this.#createDek(keyDomain)
-      keys.next = making
-      making.catch(() => {
-        if (keys.next === making) keys.next = null
-      })
-    }
-    return keys.next
+  #keep(window: DekWindow): void {
+    const wiped = Promise.withResolvers<RetiredKey>()
+    this.#live.set(window, wiped.promise)
+    window.dek.onWiped(() => {
+      this.#live.delete(window)
+      const retired = window.retired()
+      this.#services.lives.retired(retired, window.endReason)
+      wiped.resolve(retired)
+    })
   }
 }

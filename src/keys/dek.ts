@@ -21,6 +21,7 @@ export class Dek {
   readonly #contextHash: Uint8Array
   #key: KeyObject | null
   #holders = 1
+  #onWiped: (() => void) | null = null
 
   /** Takes over `plaintext`: it is copied into a key object and zeroed. */
   constructor(record: DekRecord, plaintext: Uint8Array) {
@@ -69,7 +70,14 @@ export class Dek {
 
   /** One holder less; the key is dropped with the last. */
   release(): void {
-    if (this.#holders > 0 && --this.#holders === 0) this.#key = null
+    if (this.#holders === 0 || --this.#holders > 0) return
+    this.#key = null
+    this.#onWiped?.()
+  }
+
+  /** Calls `listener` when the last holder has let go. One listener; it must not throw. */
+  onWiped(listener: () => void): void {
+    this.#onWiped = listener
   }
 
   /** What a log or a debugger may see. */

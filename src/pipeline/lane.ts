@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { isSealError, messageOf, type SealError } from '../errors.ts'
 import type { DekWindows } from '../keys/dek-windows.ts'
+import type { DomainOf, DomainRule } from '../keys/key-domain.ts'
 import { beating } from './beating.ts'
 import type { InFlightBudget } from './in-flight-budget.ts'
 import { LaneSession } from './lane-session.ts'
@@ -18,6 +19,10 @@ export interface LaneSettings extends OutputTopics {
   readonly messageBytesMax: number
   readonly onUnsealable: 'stop' | 'quarantine'
   readonly segment: SegmentLimits & { readonly ageMs: number }
+  readonly keyDomain: DomainRule
+  readonly domainOf: DomainOf
+  /** Most segments that a lane has open under domains by header. */
+  readonly openSegmentsMax: number
 }
 
 /** What all lanes of a process share. */
@@ -94,6 +99,11 @@ export class Lane {
       isLeft = true
       throw error
     }
+  }
+
+  /** Closes segments under windows that were ended from outside; they are published as usual. */
+  async rollEnded(): Promise<void> {
+    ;(await this.#session)?.rollEnded()
   }
 
   /** Publishes everything that was accepted. */

@@ -1,6 +1,7 @@
 import { isSealError, SealError } from '../errors.ts'
 import type { Message } from '../format/message.ts'
 import { parcelBytes as parcelBytesOf } from '../format/parcel.ts'
+import type { DomainOf } from '../keys/key-domain.ts'
 import { frameBytesOf } from '../segment/part-buffer.ts'
 
 /**
@@ -16,6 +17,8 @@ const SLICE_BYTES = 512 * 1024
 export interface MessageSlice {
   /** Of each message, the bytes of its frame. */
   readonly frameBytes: readonly number[]
+  /** Of each message, its key domain. */
+  readonly domains: readonly string[]
   /** What all of them take of the in-flight budget. */
   readonly chargedBytes: number
   readonly parcelBytes: number
@@ -27,19 +30,26 @@ export interface MessageSlice {
 export function nextSlice(
   messages: readonly Message[],
   from: number,
-  messageBytesMax: number,
+  { messageBytesMax, domainOf }: { messageBytesMax: number; domainOf: DomainOf },
 ): MessageSlice {
   const frameBytes: number[] = []
+  const domains: string[] = []
   let chargedBytes = 0
   let parcelBytes = 0
   for (let i = from; i < messages.length && chargedBytes < SLICE_BYTES; i++) {
-    const bytes = measure(messages[i] as Message, messageBytesMax)
-    if (bytes instanceof SealError) return { frameBytes, chargedBytes, parcelBytes, refused: bytes }
+    const message = messages[i] as Message
+    const bytes = measure(message, messageBytesMax)
+    const domain = bytes instanceof SealError ? bytes : domainOf(message)
+    if (bytes instanceof SealError || domain instanceof SealError) {
+      const refused = domain as SealError
+      return { frameBytes, domains, chargedBytes, parcelBytes, refused }
+    }
+    domains.push(domain)
     frameBytes.push(frameBytesOf(bytes))
     parcelBytes += bytes
     chargedBytes += frameBytesOf(bytes) + REFERENCE_BYTES
   }
-  return { frameBytes, chargedBytes, parcelBytes, refused: null }
+  return { frameBytes, domains, chargedBytes, parcelBytes, refused: null }
 }
 
 function measure(message: Message, messageBytesMax: number): number | SealError {

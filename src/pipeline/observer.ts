@@ -1,4 +1,5 @@
 import type { SealError } from '../errors.ts'
+import type { Exposure } from '../keys/dek-windows.ts'
 import type { KmsOperation } from '../keys/observed-kms.ts'
 
 /** The outside systems that the road depends on. */
@@ -23,6 +24,12 @@ export interface PipelineObserver {
   /** One transaction was committed; `visibleMs` is from the oldest packed message to the commit. */
   published(references: number, segments: number, transactionMs: number, visibleMs: number): void
   dekCreated(keyDomain: string, dekId: string, kekId: string): void
+  /** A segment asked for its key and had it after this time; 0 where it was at hand. */
+  keyAwaited(waitedMs: number): void
+  /** The next DEK cannot be made, and no waiting mends it; the window at hand goes on for a while. */
+  dekRefused(keyDomain: string, error: SealError): void
+  /** What the leak of one DEK of this process would reveal now. Told several times a second. */
+  exposed(exposure: Exposure): void
   kmsCall(operation: KmsOperation, ok: boolean, elapsedMs: number): void
   inFlight(bytes: number): void
   /** A service failed in a way that passes; the road waits. Called again at each new try. */

@@ -1,10 +1,12 @@
 import type { Clock } from '../clock.ts'
-import type { SealError } from '../errors.ts'
+import { isSealError, type SealError } from '../errors.ts'
 import { createDek, type DekMaker } from '../keys/create-dek.ts'
 import type { Dek } from '../keys/dek.ts'
-import { DekWindows, type WindowLimits } from '../keys/dek-windows.ts'
+import { DekWindows } from '../keys/dek-windows.ts'
 import type { DekRecord } from '../keys/key-store.ts'
 import type { Kms } from '../keys/kms.ts'
+import type { KeyLifeListener, RunningKeys } from '../keys/running-keys.ts'
+import type { WindowPolicy } from '../keys/window-policy.ts'
 import type { MappingWriter } from '../mapping/mapping-store.ts'
 import type { ObjectStore } from '../segment/object-store.ts'
 import { InFlightBudget } from './in-flight-budget.ts'
@@ -24,6 +26,9 @@ import type { ReferenceSink } from './reference-sink.ts'
 /** How long closing may take once nothing more is to be published. */
 const CLOSE_MS_MAX = 3_000
 
+/** How often windows are looked after that nobody asks for. */
+const SWEEP_MS = 250
+
 /** What the road is built from. The pipeline owns none of them; whoever made them closes them. */
 export interface PipelineParts {
   readonly source: MessageSource
@@ -32,6 +37,8 @@ export interface PipelineParts {
   readonly mapping: MappingWriter
   readonly runner: PartRunner
   readonly keys: Omit<DekMaker, 'clock'>
+  /** Hears what becomes of the data keys. */
+  readonly lives: KeyLifeListener
   readonly observer: PipelineObserver
   readonly clock: Clock
 }
@@ -39,7 +46,7 @@ export interface PipelineParts {
 /** How the road is set. */
 export interface PipelineSettings extends LaneSettings {
   readonly lanes: number
-  readonly window: WindowLimits
+  readonly window: WindowPolicy
   readonly inFlightBytesMax: number
 }
 
@@ -70,17 +77,18 @@ export class Pipeline {
 
   constructor(parts: PipelineParts, settings: PipelineSettings) {
     this.#parts = parts
-    const { clock, observer, source, sink, store, mapping, runner } = parts
+    const { clock, observer, source, sink, store, mapping, runner, lives } = parts
     const patience = new Patience(clock, observer, this.#stop.signal)
     this.#patience = patience
     const budget = new InFlightBudget(settings.inFlightBytesMax, (bytes) =>
       observer.inFlight(bytes),
     )
-    this.#windows = new DekWindows(
-      (keyDomain) => this.#createDek(keyDomain),
-      settings.window,
-      clock,
-    )
+    this.#windows = new DekWindows({
+      createDek: (keyDomain) => this.#createDek(keyDomain),
+      policy: settings.window,
+      ...{ clock, lives },
+      onRefused: (keyDomain, error) => this.#dekRefused(keyDomain, error),
+    })
     const segments = { store, mapping, runner, patience, observer, clock }
     const windows = this.#windows
     const stopping = this.#stop.signal
@@ -99,6 +107,19 @@ export class Pipeline {
       onInterrupted: (error, attempt) => this.#interrupted(error, attempt),
       onFailure: (error) => this.#fail(error),
     })
+    this.#sweep()
+  }
+
+  /** The data keys that seal here, for whoever manages them. */
+  get keys(): RunningKeys {
+    return {
+      inUse: () => this.#windows.inUse(),
+      rotate: async (scope, reason) => {
+        const retired = this.#windows.rotate(scope, reason)
+        await Promise.all(this.#lanes.map((lane) => lane.rollEnded()))
+        return retired
+      },
+    }
   }
 
   /** Resolves after `stop`; rejects with the failure that no waiting mends. */
@@ -130,6 +151,21 @@ export class Pipeline {
     return isDrained
   }
 
+  async #sweep(): Promise<void> {
+    const { clock, observer } = this.#parts
+    while (!this.#stop.signal.aborted) {
+      this.#windows.sweep()
+      observer.exposed(this.#windows.exposure())
+      await clock.sleep(SWEEP_MS, this.#stop.signal)
+    }
+  }
+
+  #dekRefused(keyDomain: string, error: unknown): void {
+    if (isSealError(error, 'SEAL_STOPPED')) return
+    if (isSealError(error)) this.#parts.observer.dekRefused(keyDomain, error)
+    else this.#fail(error)
+  }
+
   #interrupted(error: SealError, attempt: number): void {
     this.#interruption ??= this.#patience.begin()
     this.#interruption.failed(error, attempt)
@@ -156,7 +192,7 @@ export class Pipeline {
   /** Waits for KMS and key store one by one, so that an outage of the latter costs no more keys. */
   async #createDek(keyDomain: string): Promise<Dek> {
     const { keys, clock, observer } = this.#parts
-    const { kms, keyStore, kekId } = keys
+    const { kms, keyStore, kekOf } = keys
     const patient = {
       kms: {
         generateDataKey: (...asked: Parameters<Kms['generateDataKey']>) =>
@@ -166,7 +202,7 @@ export class Pipeline {
         recordDek: (dek: DekRecord) => this.#patience.with(() => keyStore.recordDek(dek)),
       },
     }
-    const dek = await createDek({ ...patient, kekId, clock }, keyDomain)
+    const dek = await createDek({ ...patient, kekOf, clock }, keyDomain)
     observer.dekCreated(keyDomain, dek.record.dekId, dek.record.kekId)
     return dek
   }

@@ -1,5 +1,5 @@
 import type { OutputRecords, Publication } from './reference-sink.ts'
-import type { SealedSegment } from './segment-plan.ts'
+import type { SealedGroup, SealedSegment } from './segment-plan.ts'
 
 /** How output topics are named after their source topic. */
 export interface OutputTopics {
@@ -8,17 +8,14 @@ export interface OutputTopics {
 }
 
 /**
- * Joins sealed segments, in the order in which they were closed, to what one transaction carries:
- * a reference a message on the partition of the same number, a record for every message set aside,
- * and the offsets up to which the source is done.
+ * Joins sealed groups, in the order in which they were closed, to what one transaction carries: a
+ * reference a message on the partition of the same number, a record for every message set aside, and
+ * the offsets up to which the source is done.
  */
-export function publicationOf(
-  segments: readonly SealedSegment[],
-  topics: OutputTopics,
-): Publication {
+export function publicationOf(groups: readonly SealedGroup[], topics: OutputTopics): Publication {
   const records = new Map<string, OutputRecords & { values: Uint8Array[] }>()
   const offsets = new Map<string, Publication['offsets'][number]>()
-  const valuesOf = (topic: string, partition: number): Uint8Array[] => {
+  const valuesOf: ValuesOf = (topic, partition) => {
     const place = `${topic}/${partition}`
     let entry = records.get(place)
     if (entry === undefined) {
@@ -27,24 +24,37 @@ export function publicationOf(
     }
     return entry.values
   }
-  for (const segment of segments) {
-    collectReferences(segment, topics, valuesOf)
-    for (const { topic, partition, offset, error } of segment.quarantined) {
+  for (const group of groups) {
+    collectReferences(group, topics, valuesOf)
+    for (const { topic, partition, offset, error } of group.quarantined) {
       const note = JSON.stringify({ v: 1, topic, partition, offset, reason: error.message })
       valuesOf(topic + topics.quarantineTopicSuffix, partition).push(Buffer.from(note))
     }
-    for (const { topic, partition, nextOffset } of segment.sources) {
-      offsets.set(`${topic}/${partition}`, { topic, partition, nextOffset })
+    for (const progress of group.progress) {
+      offsets.set(`${progress.topic}/${progress.partition}`, progress)
     }
   }
   return { records: [...records.values()], offsets: [...offsets.values()] }
 }
 
-function collectReferences(
+type ValuesOf = (topic: string, partition: number) => Uint8Array[]
+
+/** References of one segment come in the order of packing; several are merged by the group's order. */
+function collectReferences(group: SealedGroup, topics: OutputTopics, valuesOf: ValuesOf): void {
+  const feeds = group.segments.map((segment) => references(segment, topics, valuesOf))
+  if (group.order === null) {
+    for (const feed of feeds) for (const _reference of feed);
+    return
+  }
+  for (const index of group.order) feeds[index]?.next()
+}
+
+/** Hands the references of a segment to their partitions, one each time it is asked. */
+function* references(
   segment: SealedSegment,
   topics: OutputTopics,
-  valuesOf: (topic: string, partition: number) => Uint8Array[],
-): void {
+  valuesOf: ValuesOf,
+): Generator<void> {
   for (const { values, ends, source } of segment.parts) {
     const targets = segment.sources.map(({ topic, partition }) =>
       valuesOf(topic + topics.referenceTopicSuffix, partition),
@@ -55,6 +65,7 @@ function collectReferences(
       const end = ends[i] as number
       targets[source[i] as number]?.push(bytes.subarray(start, end))
       start = end
+      yield
     }
   }
 }

@@ -1,20 +1,20 @@
 import type { LaneServices } from './lane.ts'
 import { publicationOf } from './publication.ts'
 import type { LanePublisher } from './reference-sink.ts'
-import type { SealedSegment } from './segment-plan.ts'
-import type { SegmentWriter } from './segment-writer.ts'
+import type { SegmentGroup } from './segment-group.ts'
+import type { SealedGroup } from './segment-plan.ts'
 
-/** Sealed segments that may share one transaction when publishing lags behind. */
-const SEGMENTS_PER_TRANSACTION_MAX = 16
+/** Sealed groups that may share one transaction when publishing lags behind. */
+const GROUPS_PER_TRANSACTION_MAX = 16
 
 interface Entry {
-  readonly writer: SegmentWriter
-  readonly sealed: Promise<SealedSegment>
+  readonly group: SegmentGroup
+  readonly sealed: Promise<SealedGroup>
   isSealed: boolean
 }
 
 /**
- * Closed segments of one session, in the order in which they were closed. They are sealed side by
+ * Closed groups of one session, in the order in which they were closed. They are sealed side by
  * side and published strictly in line, so that references come in the order of their offsets. The
  * first failure ends the queue: what became of its transaction is unknown.
  */
@@ -46,9 +46,9 @@ export class PublishQueue {
     return this.#running ?? Promise.resolve()
   }
 
-  /** Finishes `writer` and publishes it when its turn comes. */
-  add(writer: SegmentWriter): void {
-    const entry: Entry = { writer, sealed: writer.finish(), isSealed: false }
+  /** Finishes `group` and publishes it when its turn comes. */
+  add(group: SegmentGroup): void {
+    const entry: Entry = { group, sealed: group.finish(), isSealed: false }
     entry.sealed.then(() => {
       entry.isSealed = true
     }, this.#fail)
@@ -56,10 +56,10 @@ export class PublishQueue {
     this.#running ??= this.#run()
   }
 
-  /** Ends the queue and hands back the writers of all that is not published. */
-  close(): SegmentWriter[] {
+  /** Ends the queue and hands back all that is not published. */
+  close(): SegmentGroup[] {
     this.#isClosed = true
-    return this.#entries.splice(0).map(({ writer }) => writer)
+    return this.#entries.splice(0).map(({ group }) => group)
   }
 
   async #run(): Promise<void> {
@@ -68,7 +68,7 @@ export class PublishQueue {
         await head.sealed
         if (this.#isOver) return
         let count = 1
-        while (count < SEGMENTS_PER_TRANSACTION_MAX && this.#entries[count]?.isSealed) count++
+        while (count < GROUPS_PER_TRANSACTION_MAX && this.#entries[count]?.isSealed) count++
         const ready = this.#entries.slice(0, count).map(({ sealed }) => sealed)
         await this.#publish(await Promise.all(ready))
       }
@@ -79,27 +79,30 @@ export class PublishQueue {
     }
   }
 
-  async #publish(segments: readonly SealedSegment[]): Promise<void> {
+  async #publish(groups: readonly SealedGroup[]): Promise<void> {
     const { clock, settings, observer } = this.#services
-    const publication = publicationOf(segments, settings)
+    const publication = publicationOf(groups, settings)
     const startedAtMs = clock.elapsedMs()
     if (publication.offsets.length > 0) await this.#publisher.publish(publication)
     if (this.#isClosed) return
     // In one go with giving their bytes back: what close hands out is freed by whoever takes it.
-    this.#entries.splice(0, segments.length)
+    this.#entries.splice(0, groups.length)
     const nowMs = clock.elapsedMs()
-    const messages = segments.reduce((sum, segment) => sum + segment.messageCount, 0)
-    const oldestMs = Math.min(...segments.map((segment) => segment.openedAtMs))
-    observer.published(messages, segments.length, nowMs - startedAtMs, nowMs - oldestMs)
-    for (const segment of segments) this.#markPublished(segment)
+    const messages = groups.reduce((sum, group) => sum + group.messageCount, 0)
+    const segments = groups.reduce((sum, group) => sum + group.segments.length, 0)
+    const oldestMs = Math.min(...groups.map((group) => group.openedAtMs))
+    observer.published(messages, segments, nowMs - startedAtMs, nowMs - oldestMs)
+    for (const group of groups) this.#markPublished(group)
   }
 
-  #markPublished({ key, chargedBytes, messageCount }: SealedSegment): void {
-    const { budget, segments, clock } = this.#services
+  #markPublished({ segments, chargedBytes }: SealedGroup): void {
+    const { budget, segments: services, clock } = this.#services
     budget.release(chargedBytes)
-    if (messageCount === 0) return
-    // Best effort: the reference topic is the truth, this mark only saves a look at it.
-    segments.mapping.recordPublished(key, clock.nowMs()).catch(() => {})
+    for (const { key, messageCount } of segments) {
+      if (messageCount === 0) continue
+      // Best effort: the reference topic is the truth, this mark only saves a look at it.
+      services.mapping.recordPublished(key, clock.nowMs()).catch(() => {})
+    }
   }
 
   /** Ends the queue with its first failure; whoever hears of it closes it. */

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { SealError } from '../errors.ts'
-import type { DekWindow } from '../keys/dek-windows.ts'
+import type { DekWindow } from '../keys/dek-window.ts'
 import type { MappingWriter, SegmentKey } from '../mapping/mapping-store.ts'
 import type { ObjectStore } from '../segment/object-store.ts'
 import type { TopicPartition } from './message-source.ts'
@@ -46,18 +46,34 @@ export interface Quarantined extends TopicPartition {
 /** A source as its segment keeps it. */
 export interface SegmentSource extends Source {
   readonly index: number
-  /** The source is done up to here once the segment is published. */
-  nextOffset: number
 }
 
-/** A segment whose object, rows and intent are durable: all that is left is to publish it. */
+/** A segment whose object, rows and intent are durable. */
 export interface SealedSegment {
   readonly key: SegmentKey
   readonly sources: readonly SegmentSource[]
   readonly parts: readonly PartReferences[]
+  readonly messageCount: number
+}
+
+/** How far a source partition is done once something is published. */
+export interface Progress extends TopicPartition {
+  readonly nextOffset: number
+}
+
+/** A group whose segments are all sealed: all that is left is to publish it. */
+export interface SealedGroup {
+  /** Those with messages, in the order in which they were opened. */
+  readonly segments: readonly SealedSegment[]
+  /**
+   * Message by message in the order of packing: the number of the segment that it went to. Null when
+   * there is one segment at most.
+   */
+  readonly order: readonly number[] | null
   readonly quarantined: readonly Quarantined[]
+  readonly progress: readonly Progress[]
   readonly messageCount: number
   readonly chargedBytes: number
-  /** Monotonic time at which its first message was packed. */
+  /** Monotonic time at which the group was opened. */
   readonly openedAtMs: number
 }

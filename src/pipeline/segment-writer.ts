@@ -1,6 +1,6 @@
 import { footerTag } from '../crypto/footer-tag.ts'
 import type { NewSegmentKeys } from '../crypto/segment-keys.ts'
-import { fromPlainError, type SealError } from '../errors.ts'
+import { fromPlainError } from '../errors.ts'
 import type { Message } from '../format/message.ts'
 import { FooterBuilder, joinFooter } from '../format/segment-footer.ts'
 import { encodeMetadata } from '../format/segment-metadata.ts'
@@ -10,13 +10,7 @@ import type { ObjectMetadata, PartReceipt } from '../segment/object-store.ts'
 import { type FilledPart, PartBuffer } from '../segment/part-buffer.ts'
 import { placeOf, type TopicPartition } from './message-source.ts'
 import type { PartReferences, PartTask, SegmentTask } from './part-task.ts'
-import type {
-  Quarantined,
-  SealedSegment,
-  SegmentPlan,
-  SegmentServices,
-  SegmentSource,
-} from './segment-plan.ts'
+import type { SealedSegment, SegmentPlan, SegmentServices, SegmentSource } from './segment-plan.ts'
 
 /**
  * One segment while it is written. Messages are packed into a part; a full part goes to a worker
@@ -32,7 +26,6 @@ export class SegmentWriter {
   readonly #metadata: ObjectMetadata
   readonly #sources = new Map<string, SegmentSource>()
   readonly #parts: Promise<{ receipt: PartReceipt | null; references: PartReferences }>[] = []
-  readonly #quarantined: Quarantined[] = []
   readonly #footer = new FooterBuilder()
   #part: PartBuffer | null = null
   #bytesBefore = 0
@@ -79,16 +72,14 @@ export class SegmentWriter {
     return this.#sources.size < SOURCES_PER_SEGMENT_MAX || this.#sources.has(placeOf(at))
   }
 
-  /** The entry of a partition in this segment; made when it is new. It is done up to `nextOffset`. */
-  source(at: TopicPartition, nextOffset: number): SegmentSource {
+  /** The entry of a partition in this segment; made when it is new. */
+  source(at: TopicPartition): SegmentSource {
     const place = placeOf(at)
     let source = this.#sources.get(place)
     if (source === undefined) {
-      const { topic, partition } = at
-      source = { topic, partition, index: this.#sources.size, nextOffset }
+      source = { topic: at.topic, partition: at.partition, index: this.#sources.size }
       this.#sources.set(place, source)
     }
-    source.nextOffset = nextOffset
     return source
   }
 
@@ -101,15 +92,6 @@ export class SegmentWriter {
     this.#footer.add(frameBytes, seq, source.index, message.offset)
     this.#chargedBytes += chargedBytes
     this.plan.window.spend(frameBytes)
-    source.nextOffset = message.offset + 1
-  }
-
-  /** Sets one message aside; its record goes out in the transaction of this segment. */
-  quarantine(message: Message, source: SegmentSource, error: SealError): void {
-    this.#assertOpen()
-    const { topic, partition, offset } = message
-    this.#quarantined.push({ topic, partition, offset, error })
-    source.nextOffset = offset + 1
   }
 
   /** Sends the last part and completes the object. Call it once; nothing may be added afterwards. */
@@ -124,10 +106,7 @@ export class SegmentWriter {
         key: this.#key(),
         sources: [...this.#sources.values()],
         parts: parts.map((part) => part.references),
-        quarantined: this.#quarantined,
         messageCount: this.#messageCount,
-        chargedBytes: this.#chargedBytes,
-        openedAtMs: this.openedAtMs,
       }
     } finally {
       this.#releaseDek()
@@ -257,7 +236,9 @@ export class SegmentWriter {
   }
 
   #releaseDek(): void {
-    if (this.#holdsDek) this.plan.window.dek.release()
+    if (!this.#holdsDek) return
     this.#holdsDek = false
+    if (this.#messageCount > 0) this.plan.window.noteUse()
+    this.plan.window.dek.release()
   }
 }

@@ -11,7 +11,9 @@ export type Metrics = ReturnType<typeof createMetrics>
 /** Metrics in a registry of their own, so that two of them can live in one process. */
 export function createMetrics() {
   const registry = new Registry()
-  return { registry, ...roadMetrics(registry), ...keyMetrics(registry), ...stateMetrics(registry) }
+  const road = roadMetrics(registry)
+  const keys = keyMetrics(registry, road.packedMessages)
+  return { registry, ...road, ...keys, ...stateMetrics(registry) }
 }
 
 /** Adds CPU, memory, event loop and garbage collection of this process, as prom-client names them. */
@@ -62,20 +64,66 @@ function roadMetrics(registry: Registry) {
   }
 }
 
+/** The sum of a counter over its labels. */
+async function total(counter: Counter<string>): Promise<number> {
+  const { values } = await counter.get()
+  return values.reduce((sum, { value }) => sum + value, 0)
+}
+
 /** Data keys and the KMS. */
-function keyMetrics(registry: Registry) {
+function keyMetrics(registry: Registry, packedMessages: Counter<'topic'>) {
   const registers = [registry]
+  const gauge = (name: string, help: string) =>
+    new Gauge({ name: `sealstream_${name}`, help, registers })
+  const kmsCalls = new Counter({
+    name: 'sealstream_kms_calls_total',
+    help: 'Calls to the KMS, by operation (generate, unwrap, rewrap) and outcome (ok, failed).',
+    labelNames: ['operation', 'outcome'],
+    registers,
+  })
   return {
     deksCreated: new Counter({
       name: 'sealstream_deks_created_total',
       help: 'Data keys made.',
       registers,
     }),
-    kmsCalls: new Counter({
-      name: 'sealstream_kms_calls_total',
-      help: 'Calls to the KMS, by operation (generate, unwrap) and outcome (ok, failed).',
-      labelNames: ['operation', 'outcome'],
+    dekRefusals: new Counter({
+      name: 'sealstream_dek_refusals_total',
+      help: 'Data keys that the KMS refused to make ahead. Alert: sealing ends at the hard limits.',
       registers,
+    }),
+    keyWaitSeconds: new Histogram({
+      name: 'sealstream_key_wait_seconds',
+      help: 'Time that a new segment waited for its data key; turns of windows among them.',
+      buckets: DURATION_SECONDS,
+      registers,
+    }),
+    liveDeks: gauge('live_deks', 'Data keys in memory under which messages were sealed.'),
+    exposedMessages: gauge(
+      'exposed_messages',
+      'Messages that the leak of one data key in use would reveal, at most.',
+    ),
+    exposedBytes: gauge(
+      'exposed_bytes',
+      'Sealed bytes that the leak of one data key in use would reveal, at most.',
+    ),
+    exposedSeconds: gauge(
+      'exposed_seconds',
+      'Time span that the leak of one data key in use would reveal, at most.',
+    ),
+    exposedShare: gauge(
+      'exposed_share',
+      'Largest share of a hard limit that a data key has used: 1 is the exposure budget.',
+    ),
+    kmsCalls,
+    kmsCallsPerMillion: new Gauge({
+      name: 'sealstream_kms_calls_per_million_messages',
+      help: 'Calls to the KMS for a million packed messages, since the process began.',
+      registers,
+      async collect() {
+        const messages = await total(packedMessages)
+        this.set(messages === 0 ? 0 : ((await total(kmsCalls)) / messages) * 1_000_000)
+      },
     }),
     kmsSeconds: new Histogram({
       name: 'sealstream_kms_call_duration_seconds',

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { SealError } from '../errors.ts'
+import type { Exposure } from '../keys/dek-windows.ts'
 import type { KmsOperation } from '../keys/observed-kms.ts'
 import type { PartTimings, PipelineObserver, ServiceName } from '../pipeline/observer.ts'
 import type { Health } from './health.ts'
@@ -62,6 +63,27 @@ export class TelemetryObserver implements PipelineObserver {
   dekCreated(keyDomain: string, dekId: string, kekId: string): void {
     this.#metrics.deksCreated.inc()
     this.#logger.info({ keyDomain, dekId, kekId }, 'data key created')
+  }
+
+  keyAwaited(waitedMs: number): void {
+    this.#metrics.keyWaitSeconds.observe(waitedMs / 1000)
+  }
+
+  dekRefused(keyDomain: string, error: SealError): void {
+    this.#metrics.dekRefusals.inc()
+    const { code, message: reason } = error
+    this.#logger.error(
+      { keyDomain, code, reason },
+      'no next data key; sealing ends when the present one reaches its hard limits',
+    )
+  }
+
+  exposed({ messages, bytes, ageMs, share, deks }: Exposure): void {
+    this.#metrics.liveDeks.set(deks)
+    this.#metrics.exposedMessages.set(messages)
+    this.#metrics.exposedBytes.set(bytes)
+    this.#metrics.exposedSeconds.set(ageMs / 1000)
+    this.#metrics.exposedShare.set(share)
   }
 
   kmsCall(operation: KmsOperation, ok: boolean, elapsedMs: number): void {

@@ -3,7 +3,15 @@ import type { Message } from '../../src/format/message.ts'
 import { parcelBytes } from '../../src/format/parcel.ts'
 import { createDek } from '../../src/keys/create-dek.ts'
 import type { Dek } from '../../src/keys/dek.ts'
-import { DekWindows, type WindowLimits } from '../../src/keys/dek-windows.ts'
+import { DekWindow, type WindowSurroundings } from '../../src/keys/dek-window.ts'
+import { DekWindows } from '../../src/keys/dek-windows.ts'
+import { domainOfBy } from '../../src/keys/key-domain.ts'
+import type { RetiredKey } from '../../src/keys/running-keys.ts'
+import {
+  type WindowPolicy,
+  type WindowSettings,
+  windowPolicyOf,
+} from '../../src/keys/window-policy.ts'
 import type { SegmentIntent, SegmentKey, SegmentSummary } from '../../src/mapping/mapping-store.ts'
 import { InFlightBudget } from '../../src/pipeline/in-flight-budget.ts'
 import type { LaneServices, LaneSettings } from '../../src/pipeline/lane.ts'
@@ -28,12 +36,15 @@ const MIB = 1024 * 1024
 export const MESSAGE_BYTES_MAX = 2 * MIB
 export const BUDGET_BYTES = 64 * MIB
 export const SEGMENT_AGE_MS = 10_000
+const WIDE_WINDOW: WindowSettings = {
+  ...{ ageMs: 3_600_000, messagesMax: 1_000_000, bytesMax: 2 ** 40, outageFactor: 4, reserve: 0 },
+}
 
 /** What a test may set; the rest is wide enough never to matter. */
 export interface LanePlaceOptions {
   readonly settings?: Partial<Omit<LaneSettings, 'segment'>>
   readonly segment?: Partial<LaneSettings['segment']>
-  readonly window?: Partial<WindowLimits>
+  readonly window?: Partial<WindowSettings>
   readonly inFlightBytesMax?: number
 }
 
@@ -79,13 +90,16 @@ export class LanePlace {
   readonly budget: InFlightBudget
   readonly services: LaneServices
   readonly settings: LaneSettings
-  readonly window: WindowLimits
+  readonly window: WindowPolicy
+  /** What became of data keys. */
+  readonly retired: (RetiredKey & { readonly reason: string })[] = []
+  readonly windows: DekWindows
   /** What sessions and lanes reported as failures. */
   readonly failures: unknown[] = []
 
   constructor(options: LanePlaceOptions = {}) {
     const { clock, kms, store, observer, mapping, source, sink, runner } = this
-    this.window = { ageMs: 3_600_000, messagesMax: 1_000_000, bytesMax: 2 ** 40, ...options.window }
+    this.window = windowPolicyOf({ ...WIDE_WINDOW, ...options.window })
     this.settings = settingsWith(options)
     const { settings } = this
     const patience = new Patience(clock, observer, this.stop.signal)
@@ -94,9 +108,17 @@ export class LanePlace {
     )
     const makeDek = async (keyDomain: string): Promise<Dek> => {
       await this.keyGate.pass()
-      return createDek({ kms, keyStore: mapping, kekId: KEK_ID, clock }, keyDomain)
+      return createDek({ kms, keyStore: mapping, kekOf: () => KEK_ID, clock }, keyDomain)
     }
-    const windows = new DekWindows(makeDek, this.window, clock)
+    const windows = new DekWindows({
+      ...{ createDek: makeDek, policy: this.window, clock, random: () => 0.5 },
+      lives: {
+        firstUsed: () => {},
+        retired: (key, reason) => void this.retired.push({ ...key, reason }),
+      },
+      onRefused: (keyDomain, error) => observer.dekRefused(keyDomain, error as SealError),
+    })
+    this.windows = windows
     const segments = { store, mapping, runner, patience, observer, clock }
     const { budget } = this
     const stopping = this.stop.signal
@@ -109,6 +131,12 @@ export class LanePlace {
     const startsAt = offsets.map((offset, partition) => ({ topic: 'orders', partition, offset }))
     const publisher = await this.sink.openLane(0)
     return new LaneSession(this.services, publisher, startsAt, (error) => this.failures.push(error))
+  }
+
+  /** A window that a test keeps by itself, with no next DEK at hand. */
+  windowOf(dek: Dek, around: Partial<WindowSurroundings> = {}): DekWindow {
+    const quietly = { clock: this.clock, hasSuccessor: () => false, onFirstUse: () => {} }
+    return new DekWindow(dek, this.window, { ...quietly, ...around })
   }
 
   /** How many messages were sealed under each DEK. */
@@ -125,6 +153,7 @@ function settingsWith({ settings, segment }: LanePlaceOptions): LaneSettings {
   return {
     ...{ prefix: 'sealed', referenceTopicSuffix: '.sealed', quarantineTopicSuffix: '.quarantine' },
     ...{ messageBytesMax: MESSAGE_BYTES_MAX, onUnsealable: 'stop' },
+    ...{ keyDomain: { by: 'topic' }, domainOf: domainOfBy({ by: 'topic' }), openSegmentsMax: 64 },
     ...settings,
     segment: {
       ...{ bytesMax: 2 ** 30, messagesMax: 1_000, partBytesMax: 8 * MIB, ageMs: SEGMENT_AGE_MS },

@@ -39,7 +39,7 @@ export class RecordingMapping implements Pick<MappingWriter, 'writeRows'> {
 /** A DEK whose record is kept in `records`. */
 export function makeDek(kms: Kms, keyDomain = 'orders', records: DekRecord[] = []): Promise<Dek> {
   const keyStore = { recordDek: async (record: DekRecord) => void records.push(record) }
-  return createDek({ kms, keyStore, kekId: KEK_ID, clock: new ManualClock() }, keyDomain)
+  return createDek({ kms, keyStore, kekOf: () => KEK_ID, clock: new ManualClock() }, keyDomain)
 }
 
 export interface PreparedSegment {

@@ -114,7 +114,7 @@ describe('the in-flight budget of a session', () => {
   })
 
   it('is given back for what could not be packed when no key can be made', async () => {
-    const place = new LanePlace({ window: { messagesMax: 2 } })
+    const place = new LanePlace({ window: { messagesMax: 2, outageFactor: 1 } })
     const session = await place.session(0)
     await session.accept(batch(0, 1), quiet)
     place.kms.failures.push(...range(0, 2).map(() => new SealError('SEAL_KMS_REFUSED', 'no')))

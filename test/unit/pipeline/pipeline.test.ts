@@ -21,9 +21,10 @@ const PARTITIONS: TopicPartition[] = [0, 1].map((partition) => ({ topic: 'orders
 async function started(options: LanePlaceOptions = {}) {
   const place = new LanePlace(options)
   const { source, sink, store, mapping, runner, observer, clock, kms } = place
-  const keys = { kms, keyStore: mapping, kekId: KEK_ID }
+  const keys = { kms, keyStore: mapping, kekOf: () => KEK_ID }
+  const lives = { firstUsed: () => {}, retired: () => {} }
   const pipeline = new Pipeline(
-    { source, sink, store, mapping, runner, observer, clock, keys },
+    { source, sink, store, mapping, runner, observer, clock, keys, lives },
     { ...place.settings, lanes: 2, window: place.window, inFlightBytesMax: BUDGET_BYTES },
   )
   await pipeline.start()

@@ -1,23 +1,17 @@
 import { describe, expect, it } from 'vitest'
 import { SealError } from '../../../src/errors.ts'
 import { publicationOf } from '../../../src/pipeline/publication.ts'
-import type { SealedSegment } from '../../../src/pipeline/segment-plan.ts'
+import type { SealedGroup, SealedSegment } from '../../../src/pipeline/segment-plan.ts'
 
 const TOPICS = { referenceTopicSuffix: '.sealed', quarantineTopicSuffix: '.quarantine' }
 
 type Source = readonly [topic: string, partition: number, nextOffset: number]
 type Frame = readonly [source: number, value: string]
 
-function segment(
-  sources: Source[],
-  parts: Frame[][],
-  quarantined: SealedSegment['quarantined'] = [],
-): SealedSegment {
+function segment(sources: Source[], parts: Frame[][]): SealedSegment {
   return {
     key: { dekId: 'd', segmentId: 's' },
-    sources: sources.map(([topic, partition, nextOffset], index) => ({
-      ...{ topic, partition, nextOffset, index },
-    })),
+    sources: sources.map(([topic, partition], index) => ({ topic, partition, index })),
     parts: parts.map((frames) => {
       let end = 0
       const ends = frames.map(([, value]) => {
@@ -30,16 +24,35 @@ function segment(
         source: Uint16Array.from(frames, ([source]) => source),
       }
     }),
-    quarantined,
     messageCount: parts.flat().length,
-    chargedBytes: 0,
-    openedAtMs: 0,
+  }
+}
+
+/** A group of one segment. */
+function group(
+  sources: Source[],
+  parts: Frame[][],
+  quarantined: SealedGroup['quarantined'] = [],
+): SealedGroup {
+  return groupOf([segment(sources, parts)], null, sources, quarantined)
+}
+
+function groupOf(
+  segments: SealedSegment[],
+  order: number[] | null,
+  sources: Source[],
+  quarantined: SealedGroup['quarantined'] = [],
+): SealedGroup {
+  return {
+    ...{ segments, order, quarantined, chargedBytes: 0, openedAtMs: 0 },
+    progress: sources.map(([topic, partition, nextOffset]) => ({ topic, partition, nextOffset })),
+    messageCount: segments.reduce((sum, { messageCount }) => sum + messageCount, 0),
   }
 }
 
 /** Records by place, their values as text. */
-function recordsOf(segments: SealedSegment[]): Record<string, string[]> {
-  const { records } = publicationOf(segments, TOPICS)
+function recordsOf(groups: SealedGroup[]): Record<string, string[]> {
+  const { records } = publicationOf(groups, TOPICS)
   return Object.fromEntries(
     records.map(({ topic, partition, values }) => [
       `${topic}/${partition}`,
@@ -50,7 +63,7 @@ function recordsOf(segments: SealedSegment[]): Record<string, string[]> {
 
 describe('publicationOf', () => {
   it('gives every reference to the partition of the same number, in order over all parts', () => {
-    const sealed = segment(
+    const sealed = group(
       [
         ['orders', 0, 12],
         ['orders', 3, 7],
@@ -74,9 +87,9 @@ describe('publicationOf', () => {
     ])
   })
 
-  it('joins segments in their order and keeps the last offset of each partition', () => {
-    const first = segment([['orders', 0, 5]], [[[0, 'a']]])
-    const second = segment([['orders', 0, 9]], [[[0, 'b']]])
+  it('joins groups in their order and keeps the last offset of each partition', () => {
+    const first = group([['orders', 0, 5]], [[[0, 'a']]])
+    const second = group([['orders', 0, 9]], [[[0, 'b']]])
     expect(recordsOf([first, second])).toEqual({ 'orders.sealed/0': ['a', 'b'] })
     expect(publicationOf([first, second], TOPICS).offsets).toEqual([
       { topic: 'orders', partition: 0, nextOffset: 9 },
@@ -84,16 +97,17 @@ describe('publicationOf', () => {
   })
 
   it('reads reference values that lie inside a larger buffer', () => {
-    const sealed = segment([['orders', 0, 1]], [[[0, 'abc']]])
+    const sealed = group([['orders', 0, 1]], [[[0, 'abc']]])
     const larger = Buffer.from('xxabcxx')
-    const [part] = sealed.parts
-    const inside = { ...sealed, parts: [{ ...part, values: larger.subarray(2, 5) }] }
-    expect(recordsOf([inside as SealedSegment])).toEqual({ 'orders.sealed/0': ['abc'] })
+    const [only] = sealed.segments as [SealedSegment]
+    const parts = [{ ...only.parts[0], values: larger.subarray(2, 5) }] as SealedSegment['parts']
+    const inside = { ...sealed, segments: [{ ...only, parts }] }
+    expect(recordsOf([inside])).toEqual({ 'orders.sealed/0': ['abc'] })
   })
 
   it('gives a record for a message set aside that says where and why, and nothing else', () => {
     const error = new SealError('SEAL_MESSAGE_UNSEALABLE', 'too large')
-    const sealed = segment(
+    const sealed = group(
       [['orders', 2, 8]],
       [],
       [{ topic: 'orders', partition: 2, offset: 7, error }],
@@ -105,8 +119,28 @@ describe('publicationOf', () => {
     })
   })
 
+  it('merges the references of segments that share partitions in the order of packing', () => {
+    const acme = segment(
+      [
+        ['orders', 0, 0],
+        ['orders', 1, 0],
+      ],
+      [[[0, 'a0']], [[1, 'a1']], [[0, 'a2']]],
+    )
+    const beta = segment([['orders', 0, 0]], [[[0, 'b0']], [[0, 'b1']]])
+    const sources: Source[] = [
+      ['orders', 0, 5],
+      ['orders', 1, 2],
+    ]
+    const sealed = groupOf([acme, beta], [0, 1, 0, 1, 0], sources)
+    expect(recordsOf([sealed])).toEqual({
+      'orders.sealed/0': ['a0', 'b0', 'b1', 'a2'],
+      'orders.sealed/1': ['a1'],
+    })
+  })
+
   it('carries offsets alone when no message was sealed', () => {
-    expect(publicationOf([segment([['orders', 0, 4]], [])], TOPICS)).toEqual({
+    expect(publicationOf([group([['orders', 0, 4]], [])], TOPICS)).toEqual({
       records: [],
       offsets: [{ topic: 'orders', partition: 0, nextOffset: 4 }],
     })

@@ -2,9 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { SealError } from '../../../src/errors.ts'
 import { parcelBytes } from '../../../src/format/parcel.ts'
-import { DekWindow } from '../../../src/keys/dek-windows.ts'
+import type { DekWindow } from '../../../src/keys/dek-window.ts'
 import type { PartTask } from '../../../src/pipeline/part-task.ts'
 import { PublishQueue } from '../../../src/pipeline/publish-queue.ts'
+import { SegmentGroup } from '../../../src/pipeline/segment-group.ts'
 import { SegmentWriter } from '../../../src/pipeline/segment-writer.ts'
 import { frameBytesOf } from '../../../src/segment/part-buffer.ts'
 import { away, batch, LanePlace, range } from '../../support/lane-place.ts'
@@ -20,11 +21,14 @@ beforeEach(async () => {
   queue = new PublishQueue(place.services, await place.sink.openLane(0), (error) =>
     place.failures.push(error),
   )
-  window = new DekWindow(await makeDek(place.kms), place.window, place.clock.elapsedMs())
+  window = place.windowOf(await makeDek(place.kms))
 })
 
-/** Segment of messages with these offsets, charged to the budget. */
-function segmentOf(from: number, to: number): SegmentWriter {
+/** A group of one segment, of messages with these offsets, charged to the budget. */
+function groupOf(from: number, to: number): SegmentGroup {
+  const group = new SegmentGroup(place.clock.elapsedMs())
+  if (from === to) return group
+
   const segmentId = randomUUID()
   const plan = {
     ...{ segmentId, objectKey: `sealed/segments/${segmentId}.seal`, clusterId: CLUSTER_ID },
@@ -32,23 +36,31 @@ function segmentOf(from: number, to: number): SegmentWriter {
     limits: place.settings.segment,
   }
   const writer = new SegmentWriter(plan, place.services.segments)
+  const member = group.open('orders', writer)
   for (const one of batch(from, to).messages) {
     const bytes = frameBytesOf(parcelBytes(one))
     place.budget.take(bytes)
-    writer.add(one, writer.source(one, one.offset), bytes, bytes)
+    writer.add(one, writer.source(one), bytes, bytes)
+    group.packed(member)
+    group.progress(one).nextOffset = one.offset + 1
   }
-  return writer
+  return group
+}
+
+/** The id of the only segment of a group. */
+function idOf(group: SegmentGroup): string {
+  return group.member('orders')?.writer.plan.segmentId ?? ''
 }
 
 /** Holds each part by itself; `release` lets the one of a segment go on. */
-function holdParts(): { release(writer: SegmentWriter): void } {
+function holdParts(): { release(group: SegmentGroup): void } {
   const waiting = new Map<string, () => void>()
   const run = place.runner.run.bind(place.runner)
   place.runner.run = async (task: PartTask) => {
     await new Promise<void>((resolve) => waiting.set(task.segment.segmentId, resolve))
     return run(task)
   }
-  return { release: (writer) => waiting.get(writer.plan.segmentId)?.() }
+  return { release: (group) => waiting.get(idOf(group))?.() }
 }
 
 const offsetsByTransaction = () =>
@@ -60,8 +72,8 @@ const offsetsByTransaction = () =>
 
 describe('the publish queue', () => {
   it('publishes after the segment is recorded as sealed, and marks it afterwards', async () => {
-    const writer = segmentOf(0, 2)
-    const { segmentId } = writer.plan
+    const writer = groupOf(0, 2)
+    const segmentId = idOf(writer)
     queue.add(writer)
     expect(queue.isEmpty).toBe(false)
     await queue.settled
@@ -77,13 +89,13 @@ describe('the publish queue', () => {
 
   it('keeps the order of closing when a later segment is sealed first', async () => {
     const held = holdParts()
-    const [first, second] = [segmentOf(0, 2), segmentOf(2, 4)]
+    const [first, second] = [groupOf(0, 2), groupOf(2, 4)]
     queue.add(first)
     queue.add(second)
     await settled()
     held.release(second)
     await settled()
-    expect(place.journal).toContain(`sealed ${second.plan.segmentId}`)
+    expect(place.journal).toContain(`sealed ${idOf(second)}`)
     expect(place.sink.publishCalls).toBe(0)
     held.release(first)
     await queue.settled
@@ -92,9 +104,9 @@ describe('the publish queue', () => {
 
   it('lets segments that are sealed share a transaction, sixteen at most', async () => {
     place.sink.publishGate.close()
-    queue.add(segmentOf(0, 1))
+    queue.add(groupOf(0, 1))
     await settled()
-    for (const at of range(1, 19)) queue.add(segmentOf(at, at + 1))
+    for (const at of range(1, 19)) queue.add(groupOf(at, at + 1))
     await settled()
     place.sink.publishGate.open()
     await queue.settled
@@ -105,34 +117,34 @@ describe('the publish queue', () => {
 
   it('does not wait for a segment in the middle that is not sealed yet', async () => {
     const held = holdParts()
-    const writers = [segmentOf(0, 1), segmentOf(1, 2), segmentOf(2, 3)]
+    const writers = [groupOf(0, 1), groupOf(1, 2), groupOf(2, 3)]
     for (const writer of writers) queue.add(writer)
     await settled()
-    held.release(writers[2] as SegmentWriter)
+    held.release(writers[2] as SegmentGroup)
     await settled()
-    held.release(writers[0] as SegmentWriter)
+    held.release(writers[0] as SegmentGroup)
     await settled()
     expect(offsetsByTransaction()).toEqual([[0]])
-    held.release(writers[1] as SegmentWriter)
+    held.release(writers[1] as SegmentGroup)
     await queue.settled
     expect(offsetsByTransaction()).toEqual([[0], [1, 2]])
   })
 
   it('publishes nothing for a segment without messages, notes or sources', async () => {
-    queue.add(segmentOf(0, 0))
+    queue.add(groupOf(0, 0))
     await queue.settled
     expect(place.sink.publishCalls).toBe(0)
     expect(queue.isEmpty).toBe(true)
   })
 
   it('hands nothing back that is published, though it is closed in the very moment', async () => {
-    let handedBack: SegmentWriter[] | null = null
+    let handedBack: SegmentGroup[] | null = null
     place.mapping.recordPublished = async () => {
       queueMicrotask(() => {
         handedBack = queue.close()
       })
     }
-    queue.add(segmentOf(0, 1))
+    queue.add(groupOf(0, 1))
     await settled()
     expect(place.budget.bytes).toBe(0)
     expect(handedBack).toEqual([])
@@ -142,7 +154,7 @@ describe('the publish queue', () => {
     place.mapping.recordPublished = async () => {
       throw away('SEAL_MAPPING_UNAVAILABLE')
     }
-    queue.add(segmentOf(0, 1))
+    queue.add(groupOf(0, 1))
     await queue.settled
     expect(place.sink.offsets()).toEqual([0])
     expect(place.failures).toEqual([])
@@ -153,10 +165,10 @@ describe('a failure in the publish queue', () => {
   it('of a transaction is reported once, and nothing is published after it', async () => {
     const failure = away('SEAL_KAFKA_UNAVAILABLE')
     place.sink.failures.push(failure)
-    queue.add(segmentOf(0, 1))
+    queue.add(groupOf(0, 1))
     await queue.settled
     await settled()
-    queue.add(segmentOf(1, 2))
+    queue.add(groupOf(1, 2))
     await queue.settled
     await settled()
     expect(place.failures).toEqual([failure])
@@ -167,7 +179,7 @@ describe('a failure in the publish queue', () => {
 
   it('of sealing is reported once', async () => {
     place.store.failures.push(new SealError('SEAL_STORE_REFUSED', 'no rights'))
-    queue.add(segmentOf(0, 1))
+    queue.add(groupOf(0, 1))
     await queue.settled
     await settled()
     expect(place.failures).toMatchObject([{ code: 'SEAL_STORE_REFUSED' }])
@@ -176,10 +188,10 @@ describe('a failure in the publish queue', () => {
 
   it('of sealing a later segment is reported before its turn comes', async () => {
     place.sink.publishGate.close()
-    queue.add(segmentOf(0, 1))
+    queue.add(groupOf(0, 1))
     await settled()
     place.store.failures.push(new SealError('SEAL_STORE_REFUSED', 'no rights'))
-    queue.add(segmentOf(1, 2))
+    queue.add(groupOf(1, 2))
     await settled()
     expect(place.failures).toMatchObject([{ code: 'SEAL_STORE_REFUSED' }])
     place.sink.publishGate.open()
@@ -189,7 +201,7 @@ describe('a failure in the publish queue', () => {
 
   it('is nobody’s any more once the queue is closed', async () => {
     const held = holdParts()
-    const writer = segmentOf(0, 1)
+    const writer = groupOf(0, 1)
     queue.add(writer)
     await settled()
     expect(queue.close()).toEqual([writer])

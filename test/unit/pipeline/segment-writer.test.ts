@@ -10,7 +10,7 @@ import {
   TRAILER_BYTES,
 } from '../../../src/format/segment-footer.ts'
 import { SEGMENT_HEADER_BYTES } from '../../../src/format/segment-header.ts'
-import { DekWindow } from '../../../src/keys/dek-windows.ts'
+import type { DekWindow } from '../../../src/keys/dek-window.ts'
 import { PART_BYTES_MIN } from '../../../src/limits.ts'
 import type { SealedSegment } from '../../../src/pipeline/segment-plan.ts'
 import { SegmentWriter } from '../../../src/pipeline/segment-writer.ts'
@@ -29,7 +29,7 @@ let writer: SegmentWriter
 
 beforeEach(async () => {
   place = new LanePlace()
-  window = new DekWindow(await makeDek(place.kms), place.window, place.clock.elapsedMs())
+  window = place.windowOf(await makeDek(place.kms))
   writer = new SegmentWriter(
     {
       ...{ segmentId: randomUUID(), objectKey: OBJECT_KEY, clusterId: CLUSTER_ID },
@@ -43,7 +43,7 @@ beforeEach(async () => {
 function add(...messages: Message[]): void {
   for (const one of messages) {
     const bytes = frameBytesOf(parcelBytes(one))
-    writer.add(one, writer.source(one, one.offset), bytes, bytes)
+    writer.add(one, writer.source(one), bytes, bytes)
   }
 }
 
@@ -86,9 +86,9 @@ describe('a segment', () => {
     ])
     expect(references[0]?.position).toBe(SEGMENT_HEADER_BYTES)
     expect(segment.messageCount).toBe(4)
-    expect(segment.sources.map(({ partition, nextOffset }) => [partition, nextOffset])).toEqual([
-      [0, 3],
-      [4, 9],
+    expect(segment.sources.map(({ partition, index }) => [partition, index])).toEqual([
+      [0, 0],
+      [4, 1],
     ])
   })
 
@@ -149,7 +149,7 @@ describe('a segment', () => {
 
   it('records nothing and stores nothing when it is empty', async () => {
     const segment = await writer.finish()
-    expect(segment).toMatchObject({ messageCount: 0, parts: [], sources: [], chargedBytes: 0 })
+    expect(segment).toMatchObject({ messageCount: 0, parts: [], sources: [] })
     expect(place.journal).toEqual([])
     expect(place.store.objects.size).toBe(0)
   })

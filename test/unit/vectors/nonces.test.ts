@@ -7,7 +7,7 @@ import { SealError } from '../../../src/errors.ts'
 import type { Message } from '../../../src/format/message.ts'
 import { parcelBytes } from '../../../src/format/parcel.ts'
 import type { Dek } from '../../../src/keys/dek.ts'
-import { DekWindow } from '../../../src/keys/dek-windows.ts'
+import { DekWindow } from '../../../src/keys/dek-window.ts'
 import type { MappingWriter } from '../../../src/mapping/mapping-store.ts'
 import type { PipelineObserver } from '../../../src/pipeline/observer.ts'
 import type { PartRunner } from '../../../src/pipeline/part-task.ts'
@@ -76,7 +76,8 @@ function writerOf(dek: Dek, segmentId: string, engine: RecordingEngine, failures
     close: async () => {},
   }
   const patience = new Patience(clock, quiet, new AbortController().signal)
-  const window = new DekWindow(dek.retain(), WINDOW, clock.elapsedMs())
+  const around = { clock, hasSuccessor: () => false, onFirstUse: () => {} }
+  const window = new DekWindow(dek.retain(), { soft: WINDOW, hard: WINDOW }, around)
   const plan = {
     ...{ segmentId, objectKey: `sealed/${segmentId}.seal`, clusterId: CLUSTER_ID },
     ...{ createdAtMs: CREATED_AT_MS, token: randomUUID(), window, limits: LIMITS },
@@ -85,7 +86,7 @@ function writerOf(dek: Dek, segmentId: string, engine: RecordingEngine, failures
 }
 
 function pack(writer: SegmentWriter, message: Message): void {
-  const source = writer.source(message, message.offset)
+  const source = writer.source(message)
   writer.add(message, source, frameBytesOf(parcelBytes(message)), 0)
 }
 

@@ -1,0 +1,225 @@
+import type { Clock } from '../clock.ts'
+import { SealError } from '../errors.ts'
+import type { Dek } from './dek.ts'
+import { DekWindow, type WindowEnd } from './dek-window.ts'
+import type { WindowPolicy } from './window-policy.ts'
+
+/** What all domains of a process share. */
+export interface DomainServices {
+  /** Resolves to a DEK whose wrap is durable. Rejects only with what no waiting mends. */
+  readonly createDek: (keyDomain: string) => Promise<Dek>
+  readonly policy: WindowPolicy
+  readonly clock: Clock
+  /** From 0 to 1, for jitter. */
+  readonly random: () => number
+  onFirstUse(window: DekWindow): void
+  onTurn(window: DekWindow): void
+  /** A DEK was dropped before any message was sealed under it; its holder has let go already. */
+  onUnused(dek: Dek): void
+  /** A DEK could not be made, and no waiting mends it; the window at hand goes on to its hard limits. */
+  onRefused(keyDomain: string, error: unknown): void
+}
+
+/**
+ * The share of a window after which the next DEK is made, so that a turn never waits. Spread, so
+ * that a fleet whose windows began together does not ask the KMS at the same moment.
+ */
+const PREPARE_FROM = 0.6
+const PREPARE_SPREAD = 0.2
+
+/** DEKs of one domain that are made at a time when several are wanted. */
+const MAKING_MAX = 8
+
+/** How long a turn waits for the next DEK before it stretches the window. */
+const STRETCH_AFTER_MS = 25
+
+/** A refusal is not asked for again by every batch. */
+const REFUSED_PAUSE_MS = 5_000
+
+/**
+ * The DEKs of one key domain.
+ *
+ * One window is current. DEKs that were made ahead wait in line behind it: one from some 70 % of the
+ * window on, beside the reserve that the policy asks for. `take` turns to the next in line when the
+ * current window has no room. When the line is empty it waits for a moment, then stretches the
+ * window; only at the hard limits it waits for as long as it takes. As many DEKs are under way as are
+ * wanted and not in line yet, so callers that need one at the same time share the one being made.
+ *
+ * `rotate` ends the current window and starts a new era: DEKs made or asked for before it are dropped
+ * when they arrive.
+ */
+export class DomainKeys {
+  readonly #keyDomain: string
+  readonly #services: DomainServices
+  readonly #ready: Dek[] = []
+  /** Tokens of DEKs under way that belong to this era. */
+  #making = new Set<symbol>()
+  #waiting = 0
+  #changed = Promise.withResolvers<void>()
+  #current: DekWindow | null = null
+  #prepareAt = 0
+  #pausedUntilMs = 0
+  #lastTakenAtMs = 0
+  #isRefused = false
+  #isClosed = false
+
+  constructor(keyDomain: string, services: DomainServices) {
+    this.#keyDomain = keyDomain
+    this.#services = services
+  }
+
+  get current(): DekWindow | null {
+    return this.#current
+  }
+
+  /** The window with room for a frame of `bytes`. Rejects as the making of a DEK does. */
+  async take(bytes: number): Promise<DekWindow> {
+    const { clock } = this.#services
+    for (;;) {
+      if (this.#isClosed) throw new SealError('SEAL_STOPPED', 'no more data keys: stopping')
+      const nowMs = clock.elapsedMs()
+      this.#lastTakenAtMs = nowMs
+      if (this.#current?.hasRoom(bytes, nowMs)) return this.#current
+      const next = this.#ready.shift()
+      if (next !== undefined) this.#turn(next, nowMs)
+      else if (this.#current?.couldStretch(bytes, nowMs)) await this.#nextOrStretch(this.#current)
+      else await this.#oneMore()
+    }
+  }
+
+  /** Makes DEKs ahead when the window is used far enough. Cheap; call it often. */
+  prepare(): void {
+    if (this.#services.clock.elapsedMs() >= this.#pausedUntilMs) this.#fill()
+  }
+
+  /**
+   * Ends what is over without anybody asking for more: a window past its age, and DEKs made ahead
+   * for a domain that has gone quiet. True when the domain holds nothing any more.
+   */
+  sweep(): boolean {
+    const { clock, policy } = this.#services
+    const nowMs = clock.elapsedMs()
+    const ageMs = this.#current === null ? 0 : nowMs - this.#current.startedAtMs
+    const isLate = this.#making.size > 0 || this.#isRefused
+    const isAwaited = isLate && ageMs < policy.hard.ageMs
+    if (this.#current !== null && ageMs >= policy.soft.ageMs && !isAwaited) this.#end('age')
+    const isQuiet = nowMs - this.#lastTakenAtMs >= policy.soft.ageMs
+    if (this.#current === null && isQuiet && this.#waiting === 0) this.#dropReady()
+    return this.#current === null && this.#ready.length === 0 && this.#making.size === 0
+  }
+
+  /** Ends the current window; the next DEK is one that is asked for after this call. */
+  rotate(reason: string): void {
+    this.#dropReady()
+    this.#making = new Set()
+    this.#pausedUntilMs = 0
+    this.#end(reason)
+    // Who waited for the era before asks anew.
+    this.#wake()
+  }
+
+  /** Lets go of every DEK; those under way are dropped as they arrive. */
+  close(): void {
+    this.#isClosed = true
+    this.rotate('closed')
+  }
+
+  #turn(next: Dek, nowMs: number): void {
+    const { policy, clock, random, onFirstUse, onTurn } = this.#services
+    this.#end(this.#current?.reached(nowMs) ?? 'bytes')
+    this.#current = new DekWindow(next, policy, {
+      clock,
+      hasSuccessor: () => this.#ready.length > 0,
+      onFirstUse,
+    })
+    this.#prepareAt = PREPARE_FROM + PREPARE_SPREAD * random()
+    onTurn(this.#current)
+  }
+
+  #end(reason: WindowEnd): void {
+    const ended = this.#current
+    if (ended === null) return
+    this.#current = null
+    ended.end(reason)
+    // Somebody may have been given it in this very turn of the event loop and retain it yet.
+    setImmediate(() => ended.dek.release())
+  }
+
+  /** Gives the next DEK a moment; when it does not come, the window at hand goes on without it. */
+  async #nextOrStretch(window: DekWindow): Promise<void> {
+    const over = new AbortController()
+    const moment = this.#services.clock.sleep(STRETCH_AFTER_MS, over.signal)
+    // A refusal was told already, and is nobody's failure before the hard limits.
+    await this.#oneMore(moment).catch(() => {})
+    over.abort()
+    if (this.#ready.length === 0) window.stretch()
+  }
+
+  /** Resolves when the line may have grown, or with `orElse`. */
+  async #oneMore(orElse?: Promise<void>): Promise<void> {
+    this.#waiting++
+    try {
+      this.#fill()
+      const changed = this.#changed.promise
+      await (orElse === undefined ? changed : Promise.race([changed, orElse]))
+    } finally {
+      this.#waiting--
+    }
+  }
+
+  #fill(): void {
+    if (this.#isClosed) return
+    const used = this.#current?.usedShare(this.#services.clock.elapsedMs()) ?? 0
+    const isNextWanted = this.#current !== null && used >= this.#prepareAt
+    const reserve =
+      this.#current === null && this.#waiting === 0 ? 0 : this.#services.policy.reserve
+    const asked = Math.ceil(this.#waiting / this.#services.policy.soft.messagesMax)
+    const wanted = Math.max(isNextWanted ? 1 : 0, asked) + reserve
+    const missing = wanted - this.#ready.length - this.#making.size
+    const free = MAKING_MAX - this.#making.size
+    for (let i = Math.min(missing, free); i > 0; i--) this.#make()
+  }
+
+  #make(): void {
+    const token = Symbol(this.#keyDomain)
+    const era = this.#making
+    era.add(token)
+    const isOurs = () => era === this.#making && !this.#isClosed
+    this.#services.createDek(this.#keyDomain).then(
+      (dek) => {
+        era.delete(token)
+        if (!isOurs()) return this.#drop(dek)
+        this.#isRefused = false
+        this.#ready.push(dek)
+        this.#wake()
+      },
+      (error: unknown) => {
+        era.delete(token)
+        if (!isOurs()) return
+        const { clock, onRefused } = this.#services
+        this.#isRefused = true
+        this.#pausedUntilMs = clock.elapsedMs() + REFUSED_PAUSE_MS
+        onRefused(this.#keyDomain, error)
+        this.#wake(error)
+      },
+    )
+  }
+
+  #wake(error?: unknown): void {
+    const changed = this.#changed
+    this.#changed = Promise.withResolvers()
+    // Whether anybody waits or not, it counts as handled.
+    changed.promise.catch(() => {})
+    if (error === undefined) changed.resolve()
+    else changed.reject(error)
+  }
+
+  #dropReady(): void {
+    for (const dek of this.#ready.splice(0)) this.#drop(dek)
+  }
+
+  #drop(dek: Dek): void {
+    dek.release()
+    this.#services.onUnused(dek)
+  }
+}

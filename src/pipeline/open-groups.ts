@@ -1,0 +1,201 @@
+import { randomUUID } from 'node:crypto'
+import type { SealError } from '../errors.ts'
+import type { Message } from '../format/message.ts'
+import type { DekWindow } from '../keys/dek-window.ts'
+import { segmentObjectKey } from '../segment/object-key.ts'
+import type { LaneServices } from './lane.ts'
+import { type MessageSlice, REFERENCE_BYTES } from './message-slice.ts'
+import type { FetchedBatch, TopicPartition } from './message-source.ts'
+import { type GroupMember, SegmentGroup } from './segment-group.ts'
+import type { SegmentSource } from './segment-plan.ts'
+import { SegmentWriter } from './segment-writer.ts'
+
+/** How far one partition was taken over; the packing moves it on message by message. */
+export interface PackingPosition {
+  /** The offset that comes next; everything before it is packed, or passed over. */
+  next: number
+}
+
+/** One slice of a batch that was admitted to the budget. */
+export interface PackingWork {
+  readonly batch: FetchedBatch
+  readonly messages: readonly Message[]
+  /** The slice begins at this message. */
+  readonly from: number
+  readonly slice: MessageSlice
+}
+
+/** Where a message is packed. */
+interface PackingPlace {
+  readonly keyDomain: string
+  readonly group: SegmentGroup
+  readonly member: GroupMember
+  readonly source: SegmentSource
+  readonly progress: { nextOffset: number }
+}
+
+/** Under domains by header, messages of all topics share one group. */
+const ONE_FOR_ALL = ''
+
+/**
+ * The open groups of one lane session: packs messages into the open segment of their key domain, and
+ * closes groups by size, count, age, window and the number of domains. A closed group goes to
+ * `onClosed`, in the order of closing.
+ */
+export class OpenGroups {
+  readonly #services: LaneServices
+  readonly #onClosed: (group: SegmentGroup) => void
+  readonly #groups = new Map<string, SegmentGroup>()
+  #isClosed = false
+
+  constructor(services: LaneServices, onClosed: (group: SegmentGroup) => void) {
+    this.#services = services
+    this.#onClosed = onClosed
+  }
+
+  /**
+   * Packs a slice. Runs without a pause as long as the open segments have room. False when the
+   * session was closed meanwhile; what was not packed is given back to the budget.
+   */
+  async pack(work: PackingWork, position: PackingPosition): Promise<boolean> {
+    const { batch, messages, from, slice } = work
+    const { clock, budget } = this.#services
+    let nowMs = clock.elapsedMs()
+    let place: PackingPlace | null = null
+    let unpackedBytes = slice.chargedBytes
+    try {
+      for (let i = 0; i < slice.frameBytes.length; i++) {
+        const bytes = slice.frameBytes[i] as number
+        const message = messages[from + i] as Message
+        const keyDomain = slice.domains[i] as string
+        if (place?.keyDomain !== keyDomain) place = this.#find(batch, keyDomain, bytes, nowMs)
+        // Asked again after every wait: meanwhile others may have closed the group, or used up the
+        // window that it shares with other lanes.
+        while (place === null || !place.member.writer.hasRoom(bytes, nowMs)) {
+          if (!(await this.#makeRoom(batch, keyDomain, bytes))) return false
+          nowMs = clock.elapsedMs()
+          place = this.#find(batch, keyDomain, bytes, nowMs)
+        }
+        const { group, member, source, progress } = place
+        member.writer.add(message, source, bytes, bytes + REFERENCE_BYTES)
+        group.packed(member)
+        position.next = message.offset + 1
+        progress.nextOffset = position.next
+        unpackedBytes -= bytes + REFERENCE_BYTES
+      }
+      return true
+    } finally {
+      if (unpackedBytes > 0) budget.release(unpackedBytes)
+    }
+  }
+
+  /** Sets a message aside; it takes part in the order of its partition like any other. */
+  quarantine(message: Message, error: SealError): void {
+    const group = this.#group(message)
+    group.quarantine(message, error)
+    group.progress(message).nextOffset = message.offset + 1
+  }
+
+  /** The partition is done up to `nextOffset`, once what is open now is published. */
+  done(at: TopicPartition, nextOffset: number): void {
+    const group = this.#groups.get(this.#keyOf(at))
+    if (group !== undefined) group.progress(at).nextOffset = nextOffset
+  }
+
+  /** Closes every group. */
+  rollAll(): void {
+    for (const key of [...this.#groups.keys()]) this.#roll(key)
+  }
+
+  /** Closes the groups under windows that were ended from outside. */
+  rollEnded(): void {
+    for (const [key, group] of [...this.#groups]) if (group.hasEndedWindow) this.#roll(key)
+  }
+
+  /** Ends the packing and hands back what is open. */
+  close(): SegmentGroup[] {
+    this.#isClosed = true
+    const groups = [...this.#groups.values()]
+    this.#groups.clear()
+    return groups
+  }
+
+  #keyOf(at: TopicPartition): string {
+    return this.#services.settings.keyDomain.by === 'topic' ? at.topic : ONE_FOR_ALL
+  }
+
+  /** Where a frame of the domain goes now; null where there is no room for it. */
+  #find(at: TopicPartition, keyDomain: string, bytes: number, nowMs: number): PackingPlace | null {
+    const group = this.#groups.get(this.#keyOf(at))
+    const member = group?.member(keyDomain)
+    if (group === undefined || member === undefined) return null
+    const { writer } = member
+    if (!writer.canHold(at) || !writer.hasRoom(bytes, nowMs)) return null
+    return { keyDomain, group, member, source: writer.source(at), progress: group.progress(at) }
+  }
+
+  /** Opens a segment for the domain, closing what is full. False once the session is closed. */
+  async #makeRoom(at: TopicPartition, keyDomain: string, bytes: number): Promise<boolean> {
+    const { windows, clock, settings, observer } = this.#services
+    const key = this.#keyOf(at)
+    const isFull = (group: SegmentGroup | undefined) =>
+      (group?.size ?? 0) >= settings.openSegmentsMax
+    if (isFull(this.#groups.get(key)) || this.#groups.get(key)?.member(keyDomain)) this.#roll(key)
+    const startedAtMs = clock.elapsedMs()
+    const window = await windows.take(keyDomain, bytes)
+    observer.keyAwaited(clock.elapsedMs() - startedAtMs)
+    if (this.#isClosed) return false
+    // Other partitions of the lane may have opened segments while this one waited for its key.
+    const group = this.#group(at)
+    if (group.member(keyDomain) !== undefined || isFull(group)) return true
+    this.#openSegment(group, key, keyDomain, window)
+    return true
+  }
+
+  /** The open group of a partition; made when there is none. */
+  #group(at: TopicPartition): SegmentGroup {
+    const { clock, settings } = this.#services
+    const key = this.#keyOf(at)
+    let group = this.#groups.get(key)
+    if (group === undefined) {
+      group = new SegmentGroup(clock.elapsedMs())
+      this.#groups.set(key, group)
+      this.#rollAfter(settings.segment.ageMs, key, group)
+    }
+    return group
+  }
+
+  #openSegment(group: SegmentGroup, key: string, keyDomain: string, window: DekWindow): void {
+    const { clock, settings, segments, source } = this.#services
+    const segmentId = randomUUID()
+    const createdAtMs = clock.nowMs()
+    const plan = {
+      segmentId,
+      objectKey: segmentObjectKey(settings, keyDomain, segmentId, createdAtMs),
+      clusterId: source.clusterId,
+      createdAtMs,
+      token: randomUUID(),
+      window,
+      limits: settings.segment,
+    }
+    group.open(keyDomain, new SegmentWriter(plan, segments))
+    const nowMs = clock.elapsedMs()
+    const leftMs = window.endsAtMs(nowMs) - nowMs
+    const groupLeftMs = group.openedAtMs + settings.segment.ageMs - nowMs
+    if (leftMs < groupLeftMs) this.#rollAfter(Math.max(leftMs, 0), key, group)
+  }
+
+  #rollAfter(delayMs: number, key: string, group: SegmentGroup): void {
+    this.#services.clock.sleep(delayMs, group.closed).then(() => {
+      if (this.#groups.get(key) === group) this.#roll(key)
+    })
+  }
+
+  /** Closes a group and hands it on. */
+  #roll(key: string): void {
+    const group = this.#groups.get(key)
+    if (group === undefined || this.#isClosed) return
+    this.#groups.delete(key)
+    this.#onClosed(group)
+  }
+}
