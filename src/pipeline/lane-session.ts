@@ -35,6 +35,8 @@ export class LaneSession {
   readonly #queue: PublishQueue
   readonly #positions = new Map<string, Position>()
   readonly #open: OpenGroups
+  /** Batches that wait for the budget. */
+  #waiting = 0
   #isClosed = false
 
   constructor(
@@ -105,6 +107,7 @@ export class LaneSession {
       const slice = nextSlice(messages, from, settings)
       if (!(await this.#admit(slice.chargedBytes, control))) return false
       if (!(await this.#open.pack({ batch, messages, from, slice }, position))) return false
+      if (this.#waiting > 0) void this.#makeWay()
       for (const keyDomain of new Set(slice.domains)) windows.prepare(keyDomain)
       observer.packed(batch.topic, slice.frameBytes.length, slice.parcelBytes)
       from += slice.frameBytes.length
@@ -140,13 +143,23 @@ export class LaneSession {
     const { budget } = this.#services
     const admitted = budget.take(bytes)
     if (admitted !== null) {
-      // With nothing under way that would free bytes, only the open segments can.
-      if (this.#queue.isEmpty) this.#open.rollAll()
+      this.#waiting++
+      void this.#makeWay()
       await admitted
+      this.#waiting--
     }
     if (!this.#isClosed && !control.isStale()) return true
     budget.release(bytes)
     return false
+  }
+
+  /**
+   * While batches wait for the budget: with nothing under way that would free bytes, only the open
+   * segments can.
+   */
+  async #makeWay(): Promise<void> {
+    await this.#queue.settled
+    if (this.#waiting > 0 && this.#queue.isEmpty) this.#open.rollAll()
   }
 
   /** Applies the policy for a message that cannot be sealed. False when the partition stops. */
