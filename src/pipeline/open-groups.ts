@@ -69,12 +69,13 @@ export class OpenGroups {
         const message = messages[from + i] as Message
         const keyDomain = slice.domains[i] as string
         if (place?.keyDomain !== keyDomain) place = this.#find(batch, keyDomain, bytes, nowMs)
-        // Asked again after every wait: meanwhile others may have closed the group, or used up the
-        // window that it shares with other lanes.
         while (place === null || !place.member.writer.hasRoom(bytes, nowMs)) {
-          if (!(await this.#makeRoom(batch, keyDomain, bytes))) return false
+          const window = await this.#windowFor(batch, keyDomain, bytes)
+          if (this.#isClosed) return false
           nowMs = clock.elapsedMs()
-          place = this.#find(batch, keyDomain, bytes, nowMs)
+          // From here to the packing nothing is waited for: so whatever is opened is used, and
+          // partitions whose domains displace each other all come on.
+          place = this.#openFor(batch, keyDomain, bytes, window)
         }
         const { group, member, source, progress } = place
         member.writer.add(message, source, bytes, bytes + REFERENCE_BYTES)
@@ -134,22 +135,41 @@ export class OpenGroups {
     return { keyDomain, group, member, source: writer.source(at), progress: group.progress(at) }
   }
 
-  /** Opens a segment for the domain, closing what is full. False once the session is closed. */
-  async #makeRoom(at: TopicPartition, keyDomain: string, bytes: number): Promise<boolean> {
-    const { windows, clock, settings, observer } = this.#services
-    const key = this.#keyOf(at)
-    const isFull = (group: SegmentGroup | undefined) =>
-      (group?.size ?? 0) >= settings.openSegmentsMax
-    if (isFull(this.#groups.get(key)) || this.#groups.get(key)?.member(keyDomain)) this.#roll(key)
+  /** Closes what has no room for a frame of the domain, and waits for a window that has. */
+  async #windowFor(at: TopicPartition, keyDomain: string, bytes: number): Promise<DekWindow> {
+    const { windows, clock, observer } = this.#services
+    this.#rollIfFull(at, keyDomain)
     const startedAtMs = clock.elapsedMs()
     const window = await windows.take(keyDomain, bytes)
     observer.keyAwaited(clock.elapsedMs() - startedAtMs)
-    if (this.#isClosed) return false
-    // Other partitions of the lane may have opened segments while this one waited for its key.
-    const group = this.#group(at)
-    if (group.member(keyDomain) !== undefined || isFull(group)) return true
-    this.#openSegment(group, key, keyDomain, window)
-    return true
+    return window
+  }
+
+  /**
+   * Opens a segment for the domain under `window`, or finds the one that another partition of the
+   * lane has opened meanwhile. Null where others have used the window up: it takes another then.
+   */
+  #openFor(
+    at: TopicPartition,
+    keyDomain: string,
+    bytes: number,
+    window: DekWindow,
+  ): PackingPlace | null {
+    const nowMs = this.#services.clock.elapsedMs()
+    const found = this.#find(at, keyDomain, bytes, nowMs)
+    if (found !== null || !window.hasRoom(bytes, nowMs)) return found
+    this.#rollIfFull(at, keyDomain)
+    this.#openSegment(this.#group(at), this.#keyOf(at), keyDomain, window)
+    return this.#find(at, keyDomain, bytes, nowMs)
+  }
+
+  /** Closes the group of a partition that can neither hold more of the domain nor open it. */
+  #rollIfFull(at: TopicPartition, keyDomain: string): void {
+    const key = this.#keyOf(at)
+    const group = this.#groups.get(key)
+    if (group === undefined) return
+    const isFull = group.size >= this.#services.settings.openSegmentsMax
+    if (isFull || group.member(keyDomain) !== undefined) this.#roll(key)
   }
 
   /** The open group of a partition; made when there is none. */

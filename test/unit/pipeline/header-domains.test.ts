@@ -162,6 +162,6 @@ describe('key domains by header', () => {
       expect(place.budget.bytes).toBe(0)
     }
     const partitions = fc.array(tenants, { minLength: 1, maxLength: 3 })
-    await fc.assert(fc.asyncProperty(partitions, limits, check), { numRuns: 60 })
+    await fc.assert(fc.asyncProperty(partitions, limits, check), { numRuns: 200 })
   })
 })
