@@ -1,30 +1,44 @@
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
+import { hideHarmlessWarnings } from '../src/cli/warnings.ts'
 import { cipher, renderCipher } from './cipher.ts'
 import { ladder } from './ladder.ts'
 import { renderLadder } from './measure.ts'
+import { renderTurns, turns } from './turns.ts'
 
-const HELP = `Usage: npm run bench [-- [cipher] [ladder] [--repeats N] [--json]]
+const HELP = `Usage: npm run bench [-- [cipher] [ladder] [turns] [options] [--json]]
 
-CPU microseconds a message, over all threads of the process; median of the repeats, with their
-spread. Without a name, both run. No service is needed.
+cipher and ladder give CPU microseconds a message, over all threads of the process; median of the
+repeats, with their spread. They need no service, and both run without a name. turns starts services
+of its own and runs the whole road.
 
   cipher   sealing and opening one frame: our engines beside node:crypto with raw key bytes,
            WebCrypto and the AWS Encryption SDK, at 100 B, 1 KiB, 16 KiB and 1 MiB
   ladder   decoding, packing, and a worker's share of a part; each line adds one stage
+  turns    how long windows that turn every second hold up the road, beside none that turn
+
+Options:
+  --repeats N   of cipher and ladder (9)
+  --rate N      messages a second for turns (20000)
+  --seconds N   of each run of turns (30)
+  --json        the same as data, on stdout
 
 Examples:
   $ npm run bench
   $ npm run bench -- cipher --repeats 15
   $ npm run bench -- ladder --json
+  $ npm run bench -- turns --rate 20000 --seconds 60
 `
-const BENCHES = ['cipher', 'ladder']
+const SERVICELESS = ['cipher', 'ladder']
+const BENCHES = [...SERVICELESS, 'turns']
 const USAGE_EXIT_CODE = 2
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     options: {
       repeats: { type: 'string', default: '9' },
+      rate: { type: 'string', default: '20000' },
+      seconds: { type: 'string', default: '30' },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -34,19 +48,25 @@ async function main(): Promise<void> {
     process.stdout.write(HELP)
     return
   }
-  const repeats = Number(values.repeats)
+  const [repeats, perSecond, seconds] = [values.repeats, values.rate, values.seconds].map(
+    Number,
+  ) as [number, number, number]
   const unknown = positionals.filter((name) => !BENCHES.includes(name))
-  if (unknown.length > 0 || !Number.isInteger(repeats) || repeats < 1) {
-    const wrong = unknown.length > 0 ? `no benchmark ${unknown.join(', ')}` : 'bad --repeats'
+  const isBad = [repeats, perSecond, seconds].some((n) => !Number.isInteger(n) || n < 1)
+  if (unknown.length > 0 || isBad) {
+    const bad = 'bad --repeats, --rate or --seconds'
+    const wrong = unknown.length > 0 ? `no benchmark ${unknown.join(', ')}` : bad
     process.stderr.write(`${wrong}\n\n${HELP}`)
     process.exitCode = USAGE_EXIT_CODE
     return
   }
-  const isWanted = (name: string) => positionals.length === 0 || positionals.includes(name)
+  const wanted = positionals.length === 0 ? SERVICELESS : positionals
+  const isWanted = (name: string) => wanted.includes(name)
   const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version }
   const results = {
     ...(isWanted('cipher') && { cipher: await cipher(repeats) }),
     ...(isWanted('ladder') && { ladder: await ladder(repeats) }),
+    ...(isWanted('turns') && { turns: await turns({ perSecond, seconds }) }),
   }
   if (values.json) {
     process.stdout.write(`${JSON.stringify({ machine, ...results })}\n`)
@@ -55,6 +75,8 @@ async function main(): Promise<void> {
   process.stdout.write(`cpu ${machine.cpu}, cores ${machine.cores}, node ${machine.node}\n`)
   if (results.cipher !== undefined) process.stdout.write(renderCipher(results.cipher))
   if (results.ladder !== undefined) process.stdout.write(renderLadder(results.ladder))
+  if (results.turns !== undefined) process.stdout.write(renderTurns(results.turns))
 }
 
+hideHarmlessWarnings()
 await main()
