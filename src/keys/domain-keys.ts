@@ -27,6 +27,12 @@ export interface DomainServices {
 const PREPARE_FROM = 0.6
 const PREPARE_SPREAD = 0.2
 
+/**
+ * A domain that is asked for beyond this share of a window will want the next DEK too. One message
+ * now and then costs one DEK, not two.
+ */
+const BUSY_FROM = 0.25
+
 /** DEKs of one domain that are made at a time when several are wanted. */
 const MAKING_MAX = 8
 
@@ -59,7 +65,7 @@ export class DomainKeys {
   #current: DekWindow | null = null
   #prepareAt = 0
   #pausedUntilMs = 0
-  #lastTakenAtMs = 0
+  #lastAskedAtMs = 0
   #isRefused = false
   #isClosed = false
 
@@ -78,7 +84,7 @@ export class DomainKeys {
     for (;;) {
       if (this.#isClosed) throw new SealError('SEAL_STOPPED', 'no more data keys: stopping')
       const nowMs = clock.elapsedMs()
-      this.#lastTakenAtMs = nowMs
+      this.#lastAskedAtMs = nowMs
       if (this.#current?.hasRoom(bytes, nowMs)) return this.#current
       const next = this.#ready.shift()
       if (next !== undefined) this.#turn(next, nowMs)
@@ -89,21 +95,27 @@ export class DomainKeys {
 
   /** Makes DEKs ahead when the window is used far enough. Cheap; call it often. */
   prepare(): void {
-    if (this.#services.clock.elapsedMs() >= this.#pausedUntilMs) this.#fill()
+    this.#lastAskedAtMs = this.#services.clock.elapsedMs()
+    this.#fillUnlessPaused(this.#lastAskedAtMs)
   }
 
   /**
-   * Ends what is over without anybody asking for more: a window past its age, and DEKs made ahead
-   * for a domain that has gone quiet. True when the domain holds nothing any more.
+   * Does what nobody asks for: makes the next DEK for a domain whose messages come in bursts, ends a
+   * window past its age, drops DEKs made ahead for a domain that has gone quiet. True when the domain
+   * holds nothing any more.
    */
   sweep(): boolean {
     const { clock, policy } = this.#services
     const nowMs = clock.elapsedMs()
-    const ageMs = this.#current === null ? 0 : nowMs - this.#current.startedAtMs
+    const startedAtMs = this.#current?.startedAtMs ?? nowMs
+    const ageMs = nowMs - startedAtMs
+    if (this.#lastAskedAtMs - startedAtMs >= policy.soft.ageMs * BUSY_FROM) {
+      this.#fillUnlessPaused(nowMs)
+    }
     const isLate = this.#making.size > 0 || this.#isRefused
     const isAwaited = isLate && ageMs < policy.hard.ageMs
     if (this.#current !== null && ageMs >= policy.soft.ageMs && !isAwaited) this.#end('age')
-    const isQuiet = nowMs - this.#lastTakenAtMs >= policy.soft.ageMs
+    const isQuiet = nowMs - this.#lastAskedAtMs >= policy.soft.ageMs
     if (this.#current === null && isQuiet && this.#waiting === 0) this.#dropReady()
     return this.#current === null && this.#ready.length === 0 && this.#making.size === 0
   }
@@ -165,6 +177,10 @@ export class DomainKeys {
     } finally {
       this.#waiting--
     }
+  }
+
+  #fillUnlessPaused(nowMs: number): void {
+    if (nowMs >= this.#pausedUntilMs) this.#fill()
   }
 
   #fill(): void {

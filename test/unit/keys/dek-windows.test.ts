@@ -71,8 +71,12 @@ const settle = async () => {
 }
 
 const isPending = async (promise: Promise<unknown>) => {
+  let isSettled = false
+  promise.then(() => {
+    isSettled = true
+  })
   await settle()
-  return (await Promise.race([promise.then(() => 'settled'), 'pending'])) === 'pending'
+  return !isSettled
 }
 
 describe('a window', () => {
@@ -150,6 +154,41 @@ describe('the next DEK', () => {
     clock.advance(300)
     await windows.take('orders', 1)
     expect(asked).toHaveLength(2)
+  })
+
+  it.each([
+    ['and is there when a burst comes after the end of the window', 300, 2],
+    ['but not where there was nothing but one burst at the beginning', 200, 1],
+  ])('is made by the sweep for a domain in use, %s', async (_, lastMs, calls) => {
+    const windows = windowsWith()
+    const first = await windows.take('a', 1)
+    clock.advance(lastMs)
+    windows.prepare('a')
+    for (; clock.elapsedMs() < first.startedAtMs + 1_100; clock.advance(100)) {
+      windows.sweep()
+      await settle()
+    }
+    expect(first.isEnded).toBe(true)
+    expect(asked).toHaveLength(calls)
+    kms.close()
+    expect(await isPending(windows.take('a', 1))).toBe(calls === 1)
+    kms.open()
+  })
+
+  it('that cannot be made in time stretches the window of a domain that comes in bursts', async () => {
+    const windows = windowsWith()
+    const window = await windows.take('a', 1)
+    clock.advance(500)
+    windows.prepare('a')
+    kms.close()
+    for (let i = 0; i < 20; i++) {
+      clock.advance(100)
+      windows.sweep()
+    }
+    const taken = windows.take('a', 1)
+    await clock.step(25)
+    expect(await taken).toBe(window)
+    kms.open()
   })
 
   it('is reported as refused to everyone who waits, and tried again with the next', async () => {
