@@ -29,7 +29,17 @@ const LEVELS: Readonly<Record<string, number>> = {
 
 /** Who may import which packages; node: built-ins are free for all. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
-  adapters: ['kafkajs', 'cassandra-driver', '@aws-sdk/client-s3', '@aws-sdk/client-kms', 'piscina'],
+  adapters: [
+    'kafkajs',
+    'cassandra-driver',
+    '@aws-sdk/client-s3',
+    '@aws-sdk/client-kms',
+    '@google-cloud/kms',
+    'google-auth-library',
+    '@azure/keyvault-keys',
+    '@azure/identity',
+    'piscina',
+  ],
   workers: ['piscina'],
   crypto: ['koffi'],
   keys: ['cockatiel'],
