@@ -1,11 +1,17 @@
 import type { AwsKmsOptions } from '../adapters/kms/aws-kms.ts'
+import type { AzureKmsOptions } from '../adapters/kms/azure-options.ts'
+import type { GcpKmsOptions } from '../adapters/kms/gcp-kms.ts'
 import type { Kms } from '../keys/kms.ts'
 import { lazyKms } from '../keys/lazy-kms.ts'
 import { type KmsCallListener, observedKms } from '../keys/observed-kms.ts'
 import { resilientKms } from '../keys/resilient-kms.ts'
+import { loadOptional } from './optional-packages.ts'
 
 /** A provider and how it is reached. */
-export type KmsChoice = { readonly provider: 'aws' } & AwsKmsOptions
+export type KmsChoice =
+  | ({ readonly provider: 'aws' } & AwsKmsOptions)
+  | ({ readonly provider: 'gcp' } & GcpKmsOptions)
+  | ({ readonly provider: 'azure' } & AzureKmsOptions)
 
 /** Tries of a reader, within some seconds: a person or a consumer waits for the answer. */
 export const READER_TRIES_MAX = 4
@@ -33,6 +39,14 @@ async function loadProvider(choice: KmsChoice): Promise<Kms> {
     case 'aws': {
       const { AwsKms } = await import('../adapters/kms/aws-kms.ts')
       return new AwsKms(choice)
+    }
+    case 'gcp': {
+      const { GcpKms } = await loadOptional('gcp', () => import('../adapters/kms/gcp-kms.ts'))
+      return GcpKms.open(choice)
+    }
+    case 'azure': {
+      const { AzureKms } = await loadOptional('azure', () => import('../adapters/kms/azure-kms.ts'))
+      return new AzureKms(choice)
     }
   }
 }

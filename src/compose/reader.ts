@@ -1,4 +1,6 @@
 import type { AwsKmsOptions } from '../adapters/kms/aws-kms.ts'
+import type { AzureKmsOptions } from '../adapters/kms/azure-options.ts'
+import type { GcpKmsOptions } from '../adapters/kms/gcp-kms.ts'
 import type { S3Options } from '../adapters/s3/s3-client.ts'
 import { S3ObjectReader } from '../adapters/s3/s3-object-reader.ts'
 import { systemClock } from '../clock.ts'
@@ -18,7 +20,10 @@ export interface ReaderOptions {
 }
 
 /** How a KMS is reached; AWS where no provider is named. All that can have a default has one. */
-export type ReaderKms = { readonly provider?: 'aws' } & Partial<AwsKmsOptions>
+export type ReaderKms =
+  | ({ readonly provider?: 'aws' } & Partial<AwsKmsOptions>)
+  | ({ readonly provider: 'gcp' } & Partial<GcpKmsOptions>)
+  | ({ readonly provider: 'azure' } & Partial<AzureKmsOptions>)
 
 const REGION = 'us-east-1'
 const S3_TIMEOUT_MS = 30_000
@@ -56,5 +61,13 @@ export function createReader(options: ReaderOptions): SealedReader {
 
 function completed(choice: ReaderKms): KmsChoice {
   const requestTimeoutMs = KMS_TIMEOUT_MS
-  return { requestTimeoutMs, region: REGION, ...choice, provider: 'aws' }
+  switch (choice.provider) {
+    case 'gcp':
+      return { requestTimeoutMs, ...choice }
+    case 'azure':
+      // Of no matter to a reader: each wrap says how it was made.
+      return { requestTimeoutMs, algorithm: 'RSA-OAEP-256', ...choice }
+    default:
+      return { requestTimeoutMs, region: REGION, ...choice, provider: 'aws' }
+  }
 }

@@ -2,6 +2,7 @@ import type { CassandraOptions } from '../adapters/cassandra/connection.ts'
 import type { KafkaOptions } from '../adapters/kafka/kafka-client.ts'
 import type { S3Options } from '../adapters/s3/s3-client.ts'
 import type { Config } from '../config/schema.ts'
+import { SealError } from '../errors.ts'
 import type { DomainRule } from '../keys/key-domain.ts'
 import type { KmsChoice } from './kms.ts'
 
@@ -22,8 +23,12 @@ export function s3OptionsOf({ s3 }: Config): S3Options {
 
 /** The KMS of the configuration: its provider, and how that one is reached. */
 export function kmsChoiceOf({ kms }: Config): KmsChoice {
-  const { requestTimeoutMs } = kms
-  return { provider: 'aws', ...kms.aws, requestTimeoutMs }
+  const { provider, requestTimeoutMs, aws, gcp, azure } = kms
+  if (provider === 'aws') return { provider, ...aws, requestTimeoutMs }
+  if (provider === 'gcp' && gcp !== undefined) return { provider, ...gcp, requestTimeoutMs }
+  if (provider === 'azure' && azure !== undefined) return { provider, ...azure, requestTimeoutMs }
+  // Another provider would answer that it knows no such key.
+  throw new SealError('SEAL_CONFIG_INVALID', `kms.provider: ${provider} is not available`)
 }
 
 /** Full or bare ids of the KEKs whose data keys may be unwrapped: those sealed with, and those allowed beside. */

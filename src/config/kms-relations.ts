@@ -29,6 +29,7 @@ export function kmsProblems({ kms, keyDomain }: Config): Problem[] {
       { endpoint: kms.vault?.address, allowPlainHttp: kms.vault?.allowPlainHttp ?? true },
       'address',
     ),
+    ...cloudProblems(kms),
     ...keyNameProblems(kms, keyDomain),
   ]
 }
@@ -60,6 +61,19 @@ function sectionProblems({ provider, ...kms }: KmsSection): Problem[] {
   }
   either('vault', 'token', 'tokenFile')
   either('pkcs11', 'pin', 'pinFile')
+  return problems
+}
+
+function cloudProblems({ provider, keyId, gcp, azure }: KmsSection): Problem[] {
+  const problems: Problem[] = []
+  if (gcp?.endpoint !== undefined && new URL(gcp.endpoint).pathname !== '/') {
+    problems.push({ path: 'kms.gcp.endpoint', reason: 'must have no path' })
+  }
+  // Managed HSMs are at NAME.managedhsm.azure.net, vaults at NAME.vault.azure.net.
+  if (provider === 'azure' && azure?.algorithm === 'A256GCM' && /\.vault\./.test(keyId)) {
+    const reason = 'must be RSA-OAEP-256 for keys of a vault, AES keys are in Managed HSMs alone'
+    problems.push({ path: 'kms.azure.algorithm', reason })
+  }
   return problems
 }
 

@@ -59,11 +59,11 @@ const gcp = optionalSection('Google Cloud KMS. For provider gcp.', {
   endpoint: optional(
     text({
       about: 'Address of the Cloud KMS service.',
-      bounds: 'http or https URL',
+      bounds: 'http or https URL without a path',
       refuse: refuseEndpoint,
     }),
     'Google',
-    'https://kms.googleapis.com',
+    'https://cloudkms.googleapis.com',
   ),
   allowPlainHttp,
   credentialsFile: optional(

@@ -195,7 +195,7 @@ export class AzureKms implements Kms {
   /**
    * A client for one key version and one call. A key object without key material keeps it from
    * fetching the key first and from its checks of dates, which would refuse to unwrap under a version
-   * that has expired. It is not kept, because calls that meet in its first one lose their body.
+   * that has expired. It is not kept, because a call that meets others in the first one loses its body.
    */
   #cryptography(kekId: string, version: string): CryptographyClient {
     const { vaultUrl, name } = parseKekName(kekId)

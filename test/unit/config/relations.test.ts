@@ -1,6 +1,15 @@
 import { describe, expect, it } from 'vitest'
 import { parseTree, refusalOf } from './sample.ts'
 
+const GCP_KEY = 'projects/p/locations/l/keyRings/r/cryptoKeys/k'
+const GCP = { 'kms.provider': 'gcp', 'kms.keyId': GCP_KEY, 'kms.gcp.allowPlainHttp': false }
+const AZURE_KEY = 'https://seal.vault.azure.net/keys/orders'
+const AZURE = {
+  'kms.provider': 'azure',
+  'kms.keyId': AZURE_KEY,
+  'kms.azure.algorithm': 'RSA-OAEP-256',
+}
+
 describe('values that do not go together', () => {
   it.each([
     [{ 'kafka.heartbeatIntervalMs': '11s' }, 'kafka.heartbeatIntervalMs: must be at most a third'],
@@ -35,6 +44,19 @@ describe('values that do not go together', () => {
       { 'kms.aws.endpoint': 'http://kms.internal:4566' },
       'kms.aws.endpoint: is plain http to another machine',
     ],
+    [{ 'kms.provider': 'gcp', 'kms.keyId': GCP_KEY }, 'kms.gcp: is required beside provider: gcp'],
+    [{ ...GCP, 'kms.keyId': `${GCP_KEY}/cryptoKeyVersions/1` }, 'kms.keyId: must be projects/P'],
+    [
+      { ...GCP, 'kms.gcp.endpoint': 'https://kms.internal/v1' },
+      'kms.gcp.endpoint: must have no path',
+    ],
+    [
+      { ...GCP, 'kms.gcp.endpoint': 'http://kms.internal' },
+      'kms.gcp.endpoint: is plain http to another machine',
+    ],
+    [{ ...AZURE, 'kms.keyId': `${AZURE_KEY}/0123` }, 'kms.keyId: must be https://VAULT/keys/NAME'],
+    [{ ...AZURE, 'kms.azure.tenantId': 'a' }, 'kms.azure.clientId: is required beside tenantId'],
+    [{ ...AZURE, 'kms.azure.algorithm': 'A256GCM' }, 'kms.azure.algorithm: must be RSA-OAEP-256'],
     [{ 's3.endpoint': 'http://10.0.0.7' }, 's3.endpoint: is plain http to another machine'],
   ])('are refused: %j', (changes, problem) => {
     expect(refusalOf(() => parseTree(changes))).toContain(problem)
@@ -50,6 +72,15 @@ describe('values that do not go together', () => {
     { 'kms.aws.endpoint': 'https://kms.internal' },
     { 'kms.aws.endpoint': 'http://kms.internal', 'kms.aws.allowPlainHttp': true },
     { 's3.endpoint': 'http://localhost:7070' },
+    GCP,
+    { ...GCP, 'kms.gcp.endpoint': 'https://kms.internal' },
+    { ...GCP, 'kms.gcp.endpoint': 'http://127.0.0.1:9010/' },
+    AZURE,
+    {
+      ...AZURE,
+      'kms.azure.algorithm': 'A256GCM',
+      'kms.keyId': 'https://seal.managedhsm.azure.net/keys/orders',
+    },
     { 's3.endpoint': 'http://[::1]:7070' },
   ])('are accepted at the edge: %j', (changes) => {
     expect(refusalOf(() => parseTree(changes))).toBe('')

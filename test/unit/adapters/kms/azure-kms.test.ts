@@ -179,6 +179,13 @@ describe('Azure Key Vault', () => {
     expect(failure.message).toContain('kms.azure.algorithm')
   })
 
+  it('takes no refusal to wrap for a wrap that was altered', async () => {
+    azure.server.faults.push(asItIs, asItIs, asItIs)
+    azure.server.faults.push(() => refusal(400, 'BadParameter', 'is not valid').answer)
+    const failure = await failureOf(kms.generateDataKey(kekId, CONTEXT))
+    expect(failure).toMatchObject({ code: 'SEAL_KMS_REFUSED', retryable: false })
+  })
+
   it('names the refusal of its secret, and not the secret', async () => {
     const failure = await failureOf(
       open({ clientSecret: 'wrong-canary' }).unwrap(
