@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { KeyManagementServiceClient } from '@google-cloud/kms'
+import { KeyManagementServiceClient, type protos } from '@google-cloud/kms'
 import { GoogleAuth, JWT } from 'google-auth-library'
 import { SealError } from '../../errors.ts'
 import type { GeneratedDataKey, Kms, KmsContext, WrappedKey } from '../../keys/kms.ts'
@@ -20,6 +20,20 @@ export interface GcpKmsOptions {
 const DEK_BYTES = 32
 const SCOPE = 'https://www.googleapis.com/auth/cloudkms'
 const KEK_NAME = /^projects\/[\w:.-]+\/locations\/[\w-]+\/keyRings\/[\w-]+\/cryptoKeys\/[\w-]+$/
+
+type Call<Request, Answer> = (request: Request, options: object) => Promise<readonly [Answer]>
+
+/** The calls of the client that are used here. */
+interface Calls {
+  readonly encrypt: Call<
+    protos.google.cloud.kms.v1.IEncryptRequest,
+    protos.google.cloud.kms.v1.IEncryptResponse
+  >
+  readonly decrypt: Call<
+    protos.google.cloud.kms.v1.IDecryptRequest,
+    protos.google.cloud.kms.v1.IDecryptResponse
+  >
+}
 
 /** Bytes as the client decodes them out of an answer. */
 type Bytes = Uint8Array | string | null | undefined
@@ -110,7 +124,7 @@ export class GcpKms implements Kms {
   ): Promise<WrappedKey> {
     const aad = canonicalContext(context)
     const [answer] = await this.#try(doing, kekId, () =>
-      this.#client.encrypt(
+      this.#calls.encrypt(
         {
           name: kekId,
           plaintext,
@@ -118,7 +132,7 @@ export class GcpKms implements Kms {
           additionalAuthenticatedData: aad,
           additionalAuthenticatedDataCrc32c: { value: crc32c(aad) },
         },
-        this.#once(),
+        this.#once(kekId),
       ),
     )
     if (!answer.verifiedPlaintextCrc32c || !answer.verifiedAdditionalAuthenticatedDataCrc32c) {
@@ -138,7 +152,7 @@ export class GcpKms implements Kms {
   ): Promise<Uint8Array> {
     const aad = canonicalContext(context)
     const [answer] = await this.#try(doing, kekId, () =>
-      this.#client.decrypt(
+      this.#calls.decrypt(
         {
           name: kekId,
           ciphertext: wrapped,
@@ -146,7 +160,7 @@ export class GcpKms implements Kms {
           additionalAuthenticatedData: aad,
           additionalAuthenticatedDataCrc32c: { value: crc32c(aad) },
         },
-        this.#once(),
+        this.#once(kekId),
       ),
     )
     const plaintext = this.#checked(doing, answer.plaintext, answer.plaintextCrc32c)
@@ -155,9 +169,18 @@ export class GcpKms implements Kms {
     throw new SealError('SEAL_KEY_TAMPERED', `what ${kekId} unwraps is no data key`)
   }
 
-  /** Options of one call, which the client writes into: one try, no second one of its own. */
-  #once() {
-    return { timeout: this.#timeoutMs, retry: { retryCodes: [] } }
+  /**
+   * Its methods of the same names print requests and answers, the DEK among them, where
+   * GOOGLE_SDK_NODE_LOGGING is set; the calls below them do not.
+   */
+  get #calls(): Calls {
+    return this.#client.innerApiCalls as unknown as Calls
+  }
+
+  /** Options of one call: one try, no second one of the client's own. */
+  #once(kekId: string) {
+    const headers = { 'x-goog-request-params': `name=${encodeURIComponent(kekId)}` }
+    return { timeout: this.#timeoutMs, retry: { retryCodes: [] }, otherArgs: { headers } }
   }
 
   /** A copy of `bytes` when they are what the service sent; the client's own are wiped. */

@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { crc32c } from '../../../../src/adapters/kms/crc32c.ts'
 import { GcpKms, type GcpKmsOptions } from '../../../../src/adapters/kms/gcp-kms.ts'
@@ -219,6 +221,22 @@ describe('credentials of Google Cloud KMS', () => {
     vi.unstubAllEnvs()
     expect(failure).toMatchObject({ code: 'SEAL_KMS_DENIED', retryable: true })
     expect(failure.cause).toBeUndefined()
+  })
+})
+
+describe('the debug log of the client', () => {
+  it('holds no key bytes', async () => {
+    const script = join(import.meta.dirname, 'traced-google-calls.ts')
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [script], {
+      env: { ...process.env, GOOGLE_SDK_NODE_LOGGING: 'all' },
+    })
+    const dek = Buffer.from(stdout, 'hex')
+    expect(dek).toHaveLength(32)
+    // That of close(): the log is on.
+    expect(stderr).toContain('kms')
+    for (const bytes of [dek.toString('base64'), dek.toString('hex'), [...dek].join(',')]) {
+      expect(stderr).not.toContain(bytes)
+    }
   })
 })
 
