@@ -32,6 +32,8 @@ interface Version {
   readonly id: string
   readonly material: Material
   isEnabled: boolean
+  /** Expiry in seconds since 1970; the service wraps and unwraps after it all the same. */
+  expiresAtS: number | null
 }
 
 /**
@@ -92,6 +94,11 @@ export class FakeAzure {
   /** Switches every version of a key off. */
   disable(kekId: string): void {
     for (const version of this.#versionsOf(kekId)) version.isEnabled = false
+  }
+
+  /** Lets every version of a key have expired. */
+  expire(kekId: string): void {
+    for (const version of this.#versionsOf(kekId)) version.expiresAtS = 1_700_000_001
   }
 
   #versionsOf(kekId: string): Version[] {
@@ -156,16 +163,21 @@ function newVersion(host: string): Version {
   const material: Material = host.includes('.managedhsm.')
     ? { kind: 'oct-HSM', bytes: randomBytes(32) }
     : { kind: 'RSA', ...generateKeyPairSync('rsa', { modulusLength: 2048 }) }
-  return { id: randomBytes(16).toString('hex'), material, isEnabled: true }
+  return { id: randomBytes(16).toString('hex'), material, isEnabled: true, expiresAtS: null }
 }
 
-function bundleOf(kid: string, { material, isEnabled }: Version): unknown {
+function bundleOf(kid: string, { material, isEnabled, expiresAtS }: Version): unknown {
   const isRsa = material.kind === 'RSA'
   const { n, e } = isRsa ? material.publicKey.export({ format: 'jwk' }) : {}
   const operations = isRsa ? ['wrapKey', 'unwrapKey'] : ['encrypt', 'decrypt']
   return {
     key: { kid, kty: material.kind, key_ops: operations, ...(isRsa ? { n, e } : {}) },
-    attributes: { enabled: isEnabled, created: 1_700_000_000, updated: 1_700_000_000 },
+    attributes: {
+      enabled: isEnabled,
+      created: 1_700_000_000,
+      updated: 1_700_000_000,
+      ...(expiresAtS === null ? {} : { exp: expiresAtS }),
+    },
   }
 }
 

@@ -31,7 +31,7 @@ export class JsonServer {
   /** Every request so far, in order. */
   readonly requests: JsonRequest[] = []
   /** Changes answers to come, one each: what a fault, a proxy or another server does to them. */
-  readonly faults: ((answer: JsonAnswer) => JsonAnswer)[] = []
+  readonly faults: ((answer: JsonAnswer) => JsonAnswer | Promise<JsonAnswer>)[] = []
   readonly #server: Server
   readonly #handle: (request: JsonRequest) => JsonAnswer
 
@@ -63,7 +63,7 @@ export class JsonServer {
     }
     this.requests.push(request)
     const answer = this.#answerTo(request)
-    const { status, body, headers } = this.faults.shift()?.(answer) ?? answer
+    const { status, body, headers } = (await this.faults.shift()?.(answer)) ?? answer
     response.writeHead(status, { 'content-type': 'application/json', ...headers })
     response.end(typeof body === 'string' ? body : JSON.stringify(body))
   }

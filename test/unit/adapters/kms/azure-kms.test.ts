@@ -1,5 +1,5 @@
 import { type AddressInfo, createServer } from 'node:net'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { AzureKms } from '../../../../src/adapters/kms/azure-kms.ts'
 import type { AzureKmsOptions } from '../../../../src/adapters/kms/azure-options.ts'
 import type { KmsContext } from '../../../../src/keys/kms.ts'
@@ -81,6 +81,7 @@ describe('Azure Key Vault', () => {
   it('wraps at the vault, and unwraps without asking for the key', async () => {
     const { wrapped } = await kms.generateDataKey(kekId, CONTEXT)
     expect(operations()).toEqual(['/keys/mails/', '/keys/mails/VERSION/wrapkey'])
+    expect(azure.server.requests).toHaveLength(4)
     azure.server.requests.length = 0
     await kms.unwrap(kekId, wrapped, CONTEXT)
     expect(operations()).toEqual(['/keys/mails/VERSION/unwrapkey'])
@@ -91,6 +92,26 @@ describe('Azure Key Vault', () => {
     const bare = azure.server.requests.filter(({ headers }) => headers.authorization === undefined)
     expect(bare.length).toBeGreaterThan(0)
     for (const { body } of bare) expect(body).not.toHaveProperty('value')
+  })
+
+  it('keeps the body of a call that meets another in its challenge', async () => {
+    const { wrapped, plaintext } = await kms.generateDataKey(kekId, CONTEXT)
+    const overtaken = Promise.withResolvers<void>()
+    azure.server.faults.push(async (challenge) => {
+      await overtaken.promise
+      return challenge
+    })
+    const first = kms.unwrap(kekId, wrapped, CONTEXT)
+    await kms.unwrap(kekId, wrapped, CONTEXT)
+    overtaken.resolve()
+    await expect(first).resolves.toEqual(Uint8Array.from(plaintext))
+  })
+
+  it('unwraps under a version that has expired', async () => {
+    const name = azure.createKey(VAULT, 'old')
+    const { wrapped } = await kms.generateDataKey(name, CONTEXT)
+    azure.expire(name)
+    await expect(kms.unwrap(name, wrapped, CONTEXT)).resolves.toHaveLength(32)
   })
 
   it('opens what was wrapped in either way, whichever is configured', async () => {
@@ -197,6 +218,18 @@ describe('Azure Key Vault', () => {
     expect(failure).toMatchObject({ code: 'SEAL_KMS_DENIED', retryable: false })
     expect(failure.message).toContain('AADSTS7000215')
     expect(failure.message).not.toContain('canary')
+  })
+
+  it('takes the default Azure credentials where no client is named', async () => {
+    const unnamed = { tenantId: undefined, clientId: undefined, clientSecret: undefined }
+    vi.stubEnv('AZURE_TOKEN_CREDENTIALS', 'EnvironmentCredential')
+    const none = await failureOf(open(unnamed).generateDataKey(kekId, CONTEXT))
+    expect(none).toMatchObject({ code: 'SEAL_KMS_DENIED', retryable: true })
+    vi.stubEnv('AZURE_TENANT_ID', CLIENT.tenantId)
+    vi.stubEnv('AZURE_CLIENT_ID', CLIENT.clientId)
+    vi.stubEnv('AZURE_CLIENT_SECRET', CLIENT.clientSecret)
+    await expect(open(unnamed).generateDataKey(kekId, CONTEXT)).resolves.toBeDefined()
+    vi.unstubAllEnvs()
   })
 
   it('asks for no token on behalf of another service', async () => {
