@@ -101,8 +101,9 @@ describe('Azure Key Vault', () => {
       await overtaken.promise
       return challenge
     })
-    const first = kms.unwrap(kekId, wrapped, CONTEXT)
-    await kms.unwrap(kekId, wrapped, CONTEXT)
+    const reader = open()
+    const first = reader.unwrap(kekId, wrapped, CONTEXT)
+    await reader.unwrap(kekId, wrapped, CONTEXT)
     overtaken.resolve()
     await expect(first).resolves.toEqual(Uint8Array.from(plaintext))
   })
