@@ -14,6 +14,8 @@ export interface ProducerOrder {
 }
 
 const TICK_MS = 25
+/** Below what a broker takes as one batch, however much a slow tick left over. */
+const BATCH_MESSAGES_MAX = 1_000
 
 /** Sends messages at an even pace; what a slow tick leaves over, the next one sends. */
 async function produce(order: ProducerOrder): Promise<number> {
@@ -26,14 +28,16 @@ async function produce(order: ProducerOrder): Promise<number> {
   const value = Buffer.alloc(order.valueBytes, 'x')
   const startedAtMs = performance.now()
   let sent = 0
+  let turn = 0
   for (let tick = 1; sent < total; tick++) {
     const elapsedMs = performance.now() - startedAtMs
     const due = Math.min(total, Math.floor((elapsedMs / 1000) * order.perSecond))
-    if (due > sent) {
-      const partition = tick % order.partitions
-      const messages = Array.from({ length: due - sent }, () => ({ partition, value }))
+    while (sent < due) {
+      const count = Math.min(due - sent, BATCH_MESSAGES_MAX)
+      const partition = turn++ % order.partitions
+      const messages = Array.from({ length: count }, () => ({ partition, value }))
       await producer.send({ topic: order.topic, messages, acks: 1 })
-      sent = due
+      sent += count
     }
     const untilNextMs = startedAtMs + tick * TICK_MS - performance.now()
     if (untilNextMs > 0) await sleep(untilNextMs)
