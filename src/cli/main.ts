@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { registerConfig } from './commands/config.ts'
 import { registerImpact } from './commands/impact.ts'
 import { registerInspect } from './commands/inspect.ts'
+import { registerKeys } from './commands/keys.ts'
 import { registerRead } from './commands/read.ts'
 import { registerRun } from './commands/run.ts'
 import { outputFailure } from './data-output.ts'
@@ -20,6 +21,7 @@ export const registrations: readonly Registration[] = [
   registerRead,
   registerImpact,
   registerInspect,
+  registerKeys,
   registerConfig,
 ]
 
