@@ -1,6 +1,8 @@
 import type { AwsKmsOptions } from '../adapters/kms/aws-kms.ts'
 import type { AzureKmsOptions } from '../adapters/kms/azure-options.ts'
 import type { GcpKmsOptions } from '../adapters/kms/gcp-kms.ts'
+import type { LocalKmsOptions } from '../adapters/kms/local-kms.ts'
+import type { Pkcs11Options } from '../adapters/kms/pkcs11/calls.ts'
 import type { Kms } from '../keys/kms.ts'
 import { lazyKms } from '../keys/lazy-kms.ts'
 import { type KmsCallListener, observedKms } from '../keys/observed-kms.ts'
@@ -12,6 +14,8 @@ export type KmsChoice =
   | ({ readonly provider: 'aws' } & AwsKmsOptions)
   | ({ readonly provider: 'gcp' } & GcpKmsOptions)
   | ({ readonly provider: 'azure' } & AzureKmsOptions)
+  | ({ readonly provider: 'pkcs11'; readonly requestTimeoutMs: number } & Pkcs11Options)
+  | ({ readonly provider: 'local'; readonly requestTimeoutMs: number } & LocalKmsOptions)
 
 /** Tries of a reader, within some seconds: a person or a consumer waits for the answer. */
 export const READER_TRIES_MAX = 4
@@ -47,6 +51,14 @@ async function loadProvider(choice: KmsChoice): Promise<Kms> {
     case 'azure': {
       const { AzureKms } = await loadOptional('azure', () => import('../adapters/kms/azure-kms.ts'))
       return new AzureKms(choice)
+    }
+    case 'pkcs11': {
+      const { Pkcs11Kms } = await import('../adapters/kms/pkcs11-kms.ts')
+      return new Pkcs11Kms(choice)
+    }
+    case 'local': {
+      const { LocalKms } = await import('../adapters/kms/local-kms.ts')
+      return new LocalKms(choice)
     }
   }
 }

@@ -1,6 +1,8 @@
 import type { AwsKmsOptions } from '../adapters/kms/aws-kms.ts'
 import type { AzureKmsOptions } from '../adapters/kms/azure-options.ts'
 import type { GcpKmsOptions } from '../adapters/kms/gcp-kms.ts'
+import type { LocalKmsOptions } from '../adapters/kms/local-kms.ts'
+import type { Pkcs11Options } from '../adapters/kms/pkcs11/calls.ts'
 import type { S3Options } from '../adapters/s3/s3-client.ts'
 import { S3ObjectReader } from '../adapters/s3/s3-object-reader.ts'
 import { systemClock } from '../clock.ts'
@@ -24,6 +26,8 @@ export type ReaderKms =
   | ({ readonly provider?: 'aws' } & Partial<AwsKmsOptions>)
   | ({ readonly provider: 'gcp' } & Partial<GcpKmsOptions>)
   | ({ readonly provider: 'azure' } & Partial<AzureKmsOptions>)
+  | ({ readonly provider: 'pkcs11'; readonly requestTimeoutMs?: number } & Pkcs11Options)
+  | ({ readonly provider: 'local'; readonly requestTimeoutMs?: number } & LocalKmsOptions)
 
 const REGION = 'us-east-1'
 const S3_TIMEOUT_MS = 30_000
@@ -63,6 +67,8 @@ function completed(choice: ReaderKms): KmsChoice {
   const requestTimeoutMs = KMS_TIMEOUT_MS
   switch (choice.provider) {
     case 'gcp':
+    case 'pkcs11':
+    case 'local':
       return { requestTimeoutMs, ...choice }
     case 'azure':
       // Of no matter to a reader: each wrap says how it was made.

@@ -31,6 +31,7 @@ export function kmsProblems({ kms, keyDomain }: Config): Problem[] {
     ),
     ...cloudProblems(kms),
     ...keyNameProblems(kms, keyDomain),
+    ...tokenProblems(kms, keyDomain),
   ]
 }
 
@@ -79,15 +80,33 @@ function cloudProblems({ provider, keyId, gcp, azure }: KmsSection): Problem[] {
 
 function keyNameProblems(kms: KmsSection, keyDomain: Config['keyDomain']): Problem[] {
   const [pattern, wanted] = KEY_NAMES[kms.provider]
-  const named: [path: string, keyId: string][] = [
-    ['kms.keyId', kms.keyId],
-    ...kms.allowedKeyIds.map((id, i): [string, string] => [`kms.allowedKeyIds.${i}`, id]),
-    ...keyDomain.keks.map((entry, i): [string, string] => [
-      `keyDomain.keks.${i}`,
-      entry.slice(entry.indexOf('=') + 1),
-    ]),
-  ]
-  return named
+  return namedKeys(kms, keyDomain)
     .filter(([, keyId]) => !pattern.test(keyId))
     .map(([path]) => ({ path, reason: wanted }))
+}
+
+/** The label of a token is a step of the full names of its keys, which go into object metadata. */
+function tokenProblems(kms: KmsSection, keyDomain: Config['keyDomain']): Problem[] {
+  if (kms.provider !== 'pkcs11' || kms.pkcs11 === undefined) return []
+  const { tokenLabel } = kms.pkcs11
+  if (!/^[A-Za-z0-9._-](?:[A-Za-z0-9 ._-]{0,30}[A-Za-z0-9._-])?$/.test(tokenLabel)) {
+    const reason = 'must be up to 32 letters, digits, dots, hyphens, underscores and inner spaces'
+    return [{ path: 'kms.pkcs11.tokenLabel', reason }]
+  }
+  return namedKeys(kms, keyDomain)
+    .filter(([, keyId]) => keyId.includes('/') && !keyId.startsWith(`pkcs11/${tokenLabel}/`))
+    .map(([path]) => ({ path, reason: 'names another token than kms.pkcs11.tokenLabel' }))
+}
+
+function namedKeys(
+  kms: KmsSection,
+  keyDomain: Config['keyDomain'],
+): (readonly [path: string, keyId: string])[] {
+  return [
+    ['kms.keyId', kms.keyId],
+    ...kms.allowedKeyIds.map((id, i) => [`kms.allowedKeyIds.${i}`, id] as const),
+    ...keyDomain.keks.map(
+      (entry, i) => [`keyDomain.keks.${i}`, entry.slice(entry.indexOf('=') + 1)] as const,
+    ),
+  ]
 }

@@ -39,6 +39,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
     '@azure/keyvault-keys',
     '@azure/identity',
     'piscina',
+    'pkcs11js',
   ],
   workers: ['piscina'],
   crypto: ['koffi'],

@@ -1,0 +1,128 @@
+import type { PKCS11 } from 'pkcs11js'
+import { messageOf, SealError } from '../../../errors.ts'
+import { ckrOf, failureOf } from './failure.ts'
+
+/** The constants of PKCS#11. */
+export type Constants = typeof import('pkcs11js')
+
+/** What is called of a module. */
+export type Cryptoki = Pick<
+  PKCS11,
+  | 'C_Initialize'
+  | 'C_Finalize'
+  | 'C_GetSlotList'
+  | 'C_GetTokenInfo'
+  | 'C_OpenSession'
+  | 'C_CloseSession'
+  | 'C_GetSessionInfo'
+  | 'C_Login'
+  | 'C_FindObjectsInit'
+  | 'C_FindObjects'
+  | 'C_FindObjectsFinal'
+  | 'C_GetAttributeValue'
+  | 'C_GenerateRandom'
+  | 'C_EncryptInit'
+  | 'C_Encrypt'
+  | 'C_DecryptInit'
+  | 'C_Decrypt'
+>
+
+const PACKAGE = 'pkcs11js'
+const VERSION = '2.1.7'
+
+/**
+ * A loaded module. Its state is that of the whole process: sessions, logins, whether it was
+ * started. So one thread holds it, and what another part of the process has started is not ended.
+ */
+export class Pkcs11Module {
+  readonly path: string
+  readonly ck: Constants
+  readonly api: Cryptoki
+  #state: 'idle' | 'own' | 'shared' = 'idle'
+  #starts = 0
+
+  constructor(path: string, ck: Constants, api: Cryptoki) {
+    this.path = path
+    this.ck = ck
+    this.api = api
+  }
+
+  /** Sessions opened before this number changed are gone. */
+  get starts(): number {
+    return this.#starts
+  }
+
+  /** Starts the module where that was not done. Returns whether it was now. Throws SEAL_KMS_*. */
+  start(): boolean {
+    if (this.#state !== 'idle') return false
+    try {
+      this.api.C_Initialize({ flags: this.ck.CKF_OS_LOCKING_OK })
+      this.#state = 'own'
+    } catch (error) {
+      if (ckrOf(error) !== 'CKR_CRYPTOKI_ALREADY_INITIALIZED') {
+        throw failureOf(error, `the module ${this.path}`, 'its start')
+      }
+      this.#state = 'shared'
+    }
+    this.#starts++
+    return true
+  }
+
+  /**
+   * Ends the module and starts it again: what many need before they see a token that came back.
+   * Returns false, having done nothing, when another part of the process has started it.
+   */
+  restart(): boolean {
+    if (this.#state === 'shared') return false
+    this.end()
+    return this.start()
+  }
+
+  /** Ends the module, and all its sessions. */
+  end(): void {
+    try {
+      if (this.#state === 'own') this.api.C_Finalize()
+    } catch {
+      // It is told to forget everything; whether it agrees changes nothing.
+    }
+    this.#state = 'idle'
+  }
+}
+
+/**
+ * Loads the module at `path`. Throws SEAL_KMS_REFUSED when it or the package that calls it cannot
+ * be loaded; `load` imports the package.
+ */
+export async function loadPkcs11Module(
+  path: string,
+  load: () => Promise<unknown> = () => import('pkcs11js'),
+): Promise<Pkcs11Module> {
+  const ck = await load().then(
+    (loaded) => (loaded as { readonly default: Constants }).default,
+    (error: unknown) => {
+      throw packageMissing(error)
+    },
+  )
+  const api = new ck.PKCS11()
+  try {
+    api.load(path)
+  } catch (error) {
+    throw new SealError(
+      'SEAL_KMS_REFUSED',
+      `the PKCS#11 module cannot be loaded (${messageOf(error)}); mend kms.pkcs11.module`,
+    )
+  }
+  return new Pkcs11Module(path, ck, api)
+}
+
+/** Not there at all, or there without its native part, whose install script npm may have denied. */
+function packageMissing(error: unknown): SealError {
+  const isAbsent = (error as { code?: unknown } | null)?.code === 'ERR_MODULE_NOT_FOUND'
+  const [state, remedy] = isAbsent
+    ? ['is not installed', `npm install ${PACKAGE}@${VERSION}`]
+    : ['was not built', `npm rebuild ${PACKAGE}`]
+  return new SealError(
+    'SEAL_KMS_REFUSED',
+    `kms.provider pkcs11 needs the package ${PACKAGE}, which ${state}; run: ${remedy}`,
+  )
+}
