@@ -23,8 +23,5 @@ async function serve(message: ToPkcs11Thread): Promise<void> {
     }
     case 'leave':
       return desk.leave(message.seat)
-    case 'end':
-      desk.end()
-      return port.close()
   }
 }

@@ -38,7 +38,8 @@ export class Pkcs11Kms implements Kms {
   }
 
   async close(): Promise<void> {
-    await this.#seat?.leave()
+    this.#seat?.leave()
+    this.#seat = null
   }
 
   #seated(): Pkcs11Seat {

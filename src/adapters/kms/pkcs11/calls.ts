@@ -40,7 +40,6 @@ export type ToPkcs11Thread =
   | { readonly kind: 'take'; readonly seat: number; readonly options: Pkcs11Options }
   | { readonly kind: 'call'; readonly seat: number; readonly id: number; readonly call: Pkcs11Call }
   | { readonly kind: 'leave'; readonly seat: number }
-  | { readonly kind: 'end' }
 
 /** What the thread answers to a call. */
 export type FromPkcs11Thread = { readonly id: number } & (

@@ -25,6 +25,7 @@ export class Pkcs11Desk {
     this.#load = load
   }
 
+  /** A seat that opens its session with its first call. */
   take(seat: number, options: Pkcs11Options): void {
     this.#seats.set(seat, { options, token: null })
   }
@@ -39,13 +40,10 @@ export class Pkcs11Desk {
     }
   }
 
+  /** Ends the session of a seat. */
   leave(seat: number): void {
     this.#seats.get(seat)?.token?.close()
     this.#seats.delete(seat)
-  }
-
-  end(): void {
-    this.#module?.end()
   }
 
   #tokenOf(seat: number, module: Pkcs11Module): Pkcs11Token {

@@ -30,6 +30,12 @@ export type Cryptoki = Pick<
 const PACKAGE = 'pkcs11js'
 const VERSION = '2.1.7'
 
+/** The last PIN that a token was given, and its refusal; null when it was taken. */
+export interface Pkcs11Login {
+  readonly pin: string
+  readonly refusal: SealError | null
+}
+
 /**
  * A loaded module. Its state is that of the whole process: sessions, logins, whether it was
  * started. So one thread holds it, and what another part of the process has started is not ended.
@@ -38,6 +44,8 @@ export class Pkcs11Module {
   readonly path: string
   readonly ck: Constants
   readonly api: Cryptoki
+  /** By label of the token. For the life of the process, so that nobody brings a refused PIN again. */
+  readonly logins = new Map<string, Pkcs11Login>()
   #state: 'idle' | 'own' | 'shared' = 'idle'
   #starts = 0
 
@@ -74,18 +82,13 @@ export class Pkcs11Module {
    */
   restart(): boolean {
     if (this.#state === 'shared') return false
-    this.end()
-    return this.start()
-  }
-
-  /** Ends the module, and all its sessions. */
-  end(): void {
     try {
       if (this.#state === 'own') this.api.C_Finalize()
     } catch {
       // It is told to forget everything; whether it agrees changes nothing.
     }
     this.#state = 'idle'
+    return this.start()
   }
 }
 

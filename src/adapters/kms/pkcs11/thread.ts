@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { fromPlainError, messageOf, type SealError } from '../../../errors.ts'
 import type {
@@ -10,7 +9,10 @@ import type {
 } from './calls.ts'
 import { unavailable } from './failure.ts'
 
-/** The threads of this process by module: the state of a module is that of the whole process. */
+/**
+ * The threads of this process by module, since the state of a module is that of the whole process.
+ * They stay: a module is not asked to start again and again, nor to take a PIN that it refused.
+ */
 const threads = new Map<string, Pkcs11Thread>()
 
 interface Waiting {
@@ -43,16 +45,15 @@ export class Pkcs11Seat {
     return answer as Pkcs11Answers[C['name']]
   }
 
-  /** Ends the session of the seat, and with the last seat the thread. */
-  leave(): Promise<void> {
-    return this.#thread.leave(this.#seat)
+  /** Ends the session of the seat, once the calls before it are answered. */
+  leave(): void {
+    this.#thread.leave(this.#seat)
   }
 }
 
 class Pkcs11Thread {
   readonly #module: string
   readonly #worker: Worker
-  readonly #seats = new Set<number>()
   readonly #waiting = new Map<number, Waiting>()
   #last = 0
   hasEnded = false
@@ -69,7 +70,6 @@ class Pkcs11Thread {
 
   seat(options: Pkcs11Options): number {
     const seat = ++this.#last
-    this.#seats.add(seat)
     const { module, tokenLabel, pin, pinFile } = options
     this.#tell({ kind: 'take', seat, options: { module, tokenLabel, pin, pinFile } })
     return seat
@@ -84,17 +84,8 @@ class Pkcs11Thread {
     })
   }
 
-  async leave(seat: number): Promise<void> {
-    if (!this.#seats.delete(seat) || this.hasEnded) return
+  leave(seat: number): void {
     this.#tell({ kind: 'leave', seat })
-    if (this.#seats.size > 0) return
-    threads.delete(this.#module)
-    const ended = once(this.#worker, 'exit')
-    this.#tell({ kind: 'end' })
-    // A module that does not answer cannot be stopped; nobody is to wait for it.
-    if (this.#waiting.size > 0) return
-    this.#worker.ref()
-    await ended
   }
 
   #tell(message: ToPkcs11Thread): void {

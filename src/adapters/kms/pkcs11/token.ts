@@ -27,7 +27,6 @@ export class Pkcs11Token {
   readonly module: Pkcs11Module
   readonly #options: Pkcs11Options
   #session: Pkcs11Session | null = null
-  #refused: { readonly pin: string; readonly error: SealError } | null = null
 
   constructor(module: Pkcs11Module, options: Pkcs11Options) {
     this.module = module
@@ -123,9 +122,10 @@ export class Pkcs11Token {
   }
 
   #logIn(session: Handle, slot: Handle): void {
-    const { api, ck } = this.module
+    const { api, ck, logins } = this.module
     const pin = this.#pin()
-    if (this.#refused?.pin === pin) throw this.#refused.error
+    const last = logins.get(this.label)
+    if (last?.pin === pin && last.refusal !== null) throw last.refusal
     const { flags } = api.C_GetTokenInfo(slot)
     if ((flags & ck.CKF_USER_PIN_FINAL_TRY) !== 0 && (flags & ck.CKF_USER_PIN_LOCKED) === 0) {
       throw new SealError(
@@ -135,14 +135,27 @@ export class Pkcs11Token {
     }
     try {
       api.C_Login(session, ck.CKU_USER, pin)
+      logins.set(this.label, { pin, refusal: null })
     } catch (error) {
       const ckr = ckrOf(error)
-      // A process logs in once: another session of it did.
-      if (ckr === 'CKR_USER_ALREADY_LOGGED_IN') return
-      const failure = failureOf(error, this.where, 'the login')
-      if (PIN_REFUSED.test(ckr ?? '')) this.#refused = { pin, error: failure }
-      throw failure
+      if (ckr === 'CKR_USER_ALREADY_LOGGED_IN') {
+        this.#joinLogin(pin)
+        return
+      }
+      const refusal = failureOf(error, this.where, 'the login')
+      if (PIN_REFUSED.test(ckr ?? '')) logins.set(this.label, { pin, refusal })
+      throw refusal
     }
+  }
+
+  /** The module lets the whole process in, whatever the PIN; who brings another one stays out. */
+  #joinLogin(pin: string): void {
+    const last = this.module.logins.get(this.label)
+    if (last === undefined || last.refusal !== null || last.pin === pin) return
+    throw new SealError(
+      'SEAL_KMS_DENIED',
+      `this process is logged in to ${this.where} with another PIN; mend kms.pkcs11.pin or pinFile`,
+    )
   }
 
   #pin(): string {
