@@ -13,12 +13,14 @@ import { type StopSignal, stopSignal } from './stop-signal.ts'
 const DRAIN_MS = 25_000
 
 /**
- * Runs the encryptor until a signal asks it to stop. Logs go to stderr. Throws what is wrong at the
- * start, and the failure that ended the road.
+ * Runs the encryptor until a signal asks it to stop. Logs go to stderr; what the configuration was
+ * warned of stands there and in what the probes answer. Throws what is wrong at the start, and the
+ * failure that ended the road.
  */
-export async function sealTopics(config: Config): Promise<void> {
+export async function sealTopics(config: Config, warnings: readonly string[]): Promise<void> {
   const logger = createLogger({ level: config.log.level })
-  const health = createHealth()
+  for (const warning of warnings) logger.warn(warning)
+  const health = createHealth(warnings)
   const metrics = createMetrics()
   collectProcessMetrics(metrics)
   const observer = new TelemetryObserver({ metrics, logger, health, clock: systemClock })

@@ -5,6 +5,8 @@ import type { ServiceName } from '../pipeline/observer.ts'
 export interface HealthReport {
   readonly status: 'ok' | 'degraded' | 'unavailable'
   readonly reasons: readonly string[]
+  /** What is allowed in the configuration, and only good for some; left out when there is nothing. */
+  readonly warnings?: readonly string[]
 }
 
 /**
@@ -21,6 +23,12 @@ export class Health {
   #isStopping = false
   readonly #waits = new Map<ServiceName, string>()
   readonly #stopped = new Map<string, string>()
+  readonly #warnings: readonly string[]
+
+  /** `warnings` stand in every report and change no status. */
+  constructor(warnings: readonly string[] = []) {
+    this.#warnings = warnings
+  }
 
   /** Everything is connected. */
   start(): void {
@@ -64,8 +72,8 @@ export class Health {
   /** Whether the process should be left alone (ok) or restarted (unavailable). */
   liveness(): HealthReport {
     return this.#failure === null
-      ? { status: 'ok', reasons: [] }
-      : { status: 'unavailable', reasons: [this.#failure] }
+      ? this.#report('ok', [])
+      : this.#report('unavailable', [this.#failure])
   }
 
   /** Whether the process does its work now. */
@@ -76,11 +84,16 @@ export class Health {
     if (!this.#isStarted) reasons.push('not started yet')
     else if (!this.#isAssigned) reasons.push('no partitions assigned yet')
     const status = reasons.length > 0 ? 'unavailable' : this.#stopped.size > 0 ? 'degraded' : 'ok'
-    return { status, reasons: [...reasons, ...this.#stopped.values()] }
+    return this.#report(status, [...reasons, ...this.#stopped.values()])
+  }
+
+  #report(status: HealthReport['status'], reasons: readonly string[]): HealthReport {
+    const warnings = this.#warnings
+    return { status, reasons, ...(warnings.length > 0 && { warnings }) }
   }
 }
 
-/** The state of a process that has just begun: alive, not ready. */
-export function createHealth(): Health {
-  return new Health()
+/** The state of a process that has just begun: alive, not ready; `warnings` stand in its reports. */
+export function createHealth(warnings: readonly string[] = []): Health {
+  return new Health(warnings)
 }

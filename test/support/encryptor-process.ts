@@ -78,8 +78,8 @@ export class CommandLineProcess {
 
 /** `sealstream run` as a real process, seen from outside: log, metrics, probes, signals. */
 export class EncryptorProcess extends CommandLineProcess {
-  constructor(configPath: string) {
-    super(['run', '--config', configPath])
+  constructor(configPath: string, env: Readonly<Record<string, string>> = {}) {
+    super(['run', '--config', configPath], env)
   }
 
   /** The log so far, one object a line. */

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { inject } from 'vitest'
 import { stringify } from 'yaml'
 import type { StackEndpoints } from '../../docker/stack/stack.ts'
-import { createReader } from '../../src/index.ts'
+import { createReader, type ReaderOptions } from '../../src/index.ts'
 
 /** Values by dotted path, put over the configuration of a place; undefined takes a key away. */
 export type ConfigChanges = Readonly<Record<string, unknown>>
@@ -22,6 +22,8 @@ export class SealingPlace {
   readonly groupId: string
   readonly keyspace: string
   readonly prefix: string
+  /** How its KMS is reached, and its KEK; that of the stack, unless a test brings its own. */
+  kms: ReaderOptions['kms']
   #configs = 0
 
   /**
@@ -37,6 +39,8 @@ export class SealingPlace {
     this.groupId = this.name
     this.keyspace = keyspace ?? `t_${this.name.replaceAll('-', '_')}`
     this.prefix = this.name
+    const { keyId, ...aws } = stack.kms
+    this.kms = { ...aws, allowedKeyIds: [keyId] }
   }
 
   /** The first topic. */
@@ -46,13 +50,13 @@ export class SealingPlace {
 
   /** Writes a configuration with these changes and returns its path. */
   config(changes: ConfigChanges = {}): string {
-    const { kafka, s3, cassandra, kms } = this.stack
-    const { keyId, ...aws } = kms
+    const { kafka, s3, cassandra } = this.stack
+    const { provider = 'aws', allowedKeyIds, ...kms } = this.kms
     const tree = {
       kafka: { ...kafka, topics: this.topics, groupId: this.groupId, sessionTimeoutMs: '6s' },
       s3: { ...s3, prefix: this.prefix },
       cassandra: { ...cassandra, keyspace: this.keyspace, replicationFactor: 1 },
-      kms: { keyId, aws },
+      kms: { provider, keyId: allowedKeyIds[0], [provider]: kms },
       segment: { ageMs: '200ms' },
       workers: { threads: 2 },
       http: { port: 0 },
@@ -69,9 +73,7 @@ export class SealingPlace {
 
   /** A reader of the bucket and the KEK of this place. */
   reader() {
-    const { s3, kms } = this.stack
-    const { keyId, ...service } = kms
-    return createReader({ s3, kms: { ...service, allowedKeyIds: [keyId] } })
+    return createReader({ s3: this.stack.s3, kms: this.kms })
   }
 
   /** Deletes configurations and logs. */

@@ -68,3 +68,16 @@ describe('liveness', () => {
     expect(health.readiness().reasons).toEqual(['fenced'])
   })
 })
+
+describe('warnings', () => {
+  it('stand in every report and change no status', () => {
+    const health = createHealth(['kms.provider: is local'])
+    const warnings = ['kms.provider: is local']
+    expect(health.liveness()).toEqual({ status: 'ok', reasons: [], warnings })
+    health.start()
+    health.assign()
+    expect(health.readiness()).toEqual({ status: 'ok', reasons: [], warnings })
+    health.fail('fenced')
+    expect(health.liveness()).toEqual({ status: 'unavailable', reasons: ['fenced'], warnings })
+  })
+})
