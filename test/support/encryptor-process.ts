@@ -27,6 +27,7 @@ export interface Readiness {
   readonly httpStatus: number
   readonly status: string
   readonly reasons: readonly string[]
+  readonly warnings?: readonly string[]
 }
 
 /** One `sealstream` as a real process, without SEALSTREAM_* variables of the machine. */
@@ -97,8 +98,8 @@ export class EncryptorProcess extends CommandLineProcess {
   async readiness(): Promise<Readiness | null> {
     const response = await this.#get('/readyz')
     if (response === null) return null
-    const { status, reasons } = (await response.json()) as Omit<Readiness, 'httpStatus'>
-    return { httpStatus: response.status, status, reasons }
+    const report = (await response.json()) as Omit<Readiness, 'httpStatus'>
+    return { httpStatus: response.status, ...report }
   }
 
   /** The sum of a metric over its labels; 0 as long as nothing answers. */
