@@ -6,22 +6,16 @@ import { loadPkcs11Module } from '../src/adapters/kms/pkcs11/module.ts'
 /** The thread that holds one PKCS#11 module: its calls block, and the main thread must not. */
 const port = parentPort as MessagePort
 const desk = new Pkcs11Desk(() => loadPkcs11Module((workerData as { module: string }).module))
-/** One thing at a time, in the order in which it was told. */
-let before = Promise.resolve()
 
 port.on('message', (message: ToPkcs11Thread) => {
-  before = before.then(() => serve(message))
-})
-
-async function serve(message: ToPkcs11Thread): Promise<void> {
   switch (message.kind) {
     case 'take':
       return desk.take(message.seat, message.options)
     case 'call': {
-      const { transfer, ...answer } = await desk.answer(message.seat, message.call)
+      const { transfer, ...answer } = desk.answer(message.seat, message.call)
       return port.postMessage({ id: message.id, ...answer } satisfies FromPkcs11Thread, transfer)
     }
     case 'leave':
       return desk.leave(message.seat)
   }
-}
+})

@@ -53,7 +53,10 @@ async function loadProvider(choice: KmsChoice): Promise<Kms> {
       return new AzureKms(choice)
     }
     case 'pkcs11': {
-      const { Pkcs11Kms } = await import('../adapters/kms/pkcs11-kms.ts')
+      const { Pkcs11Kms } = await loadOptional(
+        'pkcs11',
+        () => import('../adapters/kms/pkcs11-kms.ts'),
+      )
       return new Pkcs11Kms(choice)
     }
     case 'local': {

@@ -1,3 +1,5 @@
+// Used in the thread alone; loaded here as well, so that its absence shows before there is one.
+import 'pkcs11js'
 import type { GeneratedDataKey, Kms, KmsContext, WrappedKey } from '../../keys/kms.ts'
 import { canonicalContext } from '../../keys/kms-context.ts'
 import type { Pkcs11Options } from './pkcs11/calls.ts'

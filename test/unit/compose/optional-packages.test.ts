@@ -51,12 +51,25 @@ describe('packages of one KMS provider', () => {
       { provider: 'azure', algorithm: 'RSA-OAEP-256' },
       '@azure/keyvault-keys@4.10.2 @azure/identity@4.14.1',
     ],
+    [{ provider: 'pkcs11', module: 'm', tokenLabel: 't' }, 'pkcs11js@2.1.7'],
   ])('are asked for where they are missing: %j', async (choice, packages) => {
     expect(await failureOf(choice)).toEqual({
       code: 'SEAL_KMS_REFUSED',
       message: `KMS provider ${choice.provider} needs packages that are not installed; run npm install ${packages}`,
       retryable: false,
     })
+  })
+
+  it('are to be built where their install script was denied', async () => {
+    const unbuilt = join(place, 'node_modules', 'pkcs11js')
+    await cp(join(ROOT, 'node_modules', 'pkcs11js', 'package.json'), join(unbuilt, 'package.json'))
+    await cp(join(ROOT, 'node_modules', 'pkcs11js', 'index.js'), join(unbuilt, 'index.js'))
+    expect(await failureOf({ provider: 'pkcs11', module: 'm', tokenLabel: 't' })).toEqual({
+      code: 'SEAL_KMS_REFUSED',
+      message: 'KMS provider pkcs11 needs packages that are not built; run npm rebuild pkcs11js',
+      retryable: false,
+    })
+    await rm(unbuilt, { recursive: true })
   })
 
   it('are optional peers, at the versions that the tests use', async () => {

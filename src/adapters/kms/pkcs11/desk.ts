@@ -17,11 +17,11 @@ export type DeskAnswer = { readonly transfer: readonly ArrayBuffer[] } & (
 
 /** The users of one module, in the thread that holds it. The module is loaded with the first call. */
 export class Pkcs11Desk {
-  readonly #load: () => Promise<Pkcs11Module>
+  readonly #load: () => Pkcs11Module
   readonly #seats = new Map<number, Seat>()
   #module: Pkcs11Module | null = null
 
-  constructor(load: () => Promise<Pkcs11Module>) {
+  constructor(load: () => Pkcs11Module) {
     this.#load = load
   }
 
@@ -30,10 +30,10 @@ export class Pkcs11Desk {
     this.#seats.set(seat, { options, token: null })
   }
 
-  /** Never rejects. */
-  async answer(seat: number, call: Pkcs11Call): Promise<DeskAnswer> {
+  /** Never throws. */
+  answer(seat: number, call: Pkcs11Call): DeskAnswer {
     try {
-      this.#module ??= await this.#load()
+      this.#module ??= this.#load()
       return answered(call, new Pkcs11Keks(this.#tokenOf(seat, this.#module)))
     } catch (error) {
       return { ok: false, error: toPlainError(error, 'SEAL_KMS_REFUSED'), transfer: [] }

@@ -1,5 +1,5 @@
 import { randomBytes, randomFillSync, timingSafeEqual } from 'node:crypto'
-import type { Handle, Template } from 'pkcs11js'
+import ck, { type Handle, type Template } from 'pkcs11js'
 import { WRAP_IV_BYTES, WRAP_TAG_BYTES } from '../../../crypto/key-wrap.ts'
 import { SealError } from '../../../errors.ts'
 import type { GeneratedDataKey, WrappedKey } from '../../../keys/kms.ts'
@@ -134,7 +134,7 @@ export class Pkcs11Keks {
   }
 
   #find({ handle }: Pkcs11Session, label: string, version?: Buffer): Kek[] {
-    const { api, ck } = this.#token.module
+    const { api } = this.#token.module
     const template: Template = [
       { type: ck.CKA_CLASS, value: ck.CKO_SECRET_KEY },
       { type: ck.CKA_KEY_TYPE, value: ck.CKK_AES },
@@ -159,7 +159,7 @@ export class Pkcs11Keks {
 
   /** A key that can be taken out of the HSM, or is shorter than its DEKs, is none to rely on. */
   #checked({ handle }: Pkcs11Session, label: string, kek: Kek): Kek {
-    const { api, ck } = this.#token.module
+    const { api } = this.#token.module
     const types = [ck.CKA_EXTRACTABLE, ck.CKA_SENSITIVE, ck.CKA_VALUE_LEN]
     const values = api
       .C_GetAttributeValue(
@@ -253,11 +253,10 @@ export class Pkcs11Keks {
   }
 
   #gcm(iv: Buffer, aad: Buffer) {
-    const { CKM_AES_GCM, CK_PARAMS_AES_GCM_v240 } = this.#token.module.ck
     return {
-      mechanism: CKM_AES_GCM,
+      mechanism: ck.CKM_AES_GCM,
       parameter: {
-        type: CK_PARAMS_AES_GCM_v240,
+        type: ck.CK_PARAMS_AES_GCM_v240,
         iv,
         ivBits: iv.length * 8,
         aad,

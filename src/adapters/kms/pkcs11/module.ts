@@ -1,9 +1,6 @@
-import type { PKCS11 } from 'pkcs11js'
+import pkcs11js, { type PKCS11 } from 'pkcs11js'
 import { messageOf, SealError } from '../../../errors.ts'
 import { ckrOf, failureOf } from './failure.ts'
-
-/** The constants of PKCS#11. */
-export type Constants = typeof import('pkcs11js')
 
 /** What is called of a module. */
 export type Cryptoki = Pick<
@@ -27,9 +24,6 @@ export type Cryptoki = Pick<
   | 'C_Decrypt'
 >
 
-const PACKAGE = 'pkcs11js'
-const VERSION = '2.1.7'
-
 /** The last PIN that a token was given, and its refusal; null when it was taken. */
 export interface Pkcs11Login {
   readonly pin: string
@@ -42,16 +36,14 @@ export interface Pkcs11Login {
  */
 export class Pkcs11Module {
   readonly path: string
-  readonly ck: Constants
   readonly api: Cryptoki
   /** By label of the token. For the life of the process, so that nobody brings a refused PIN again. */
   readonly logins = new Map<string, Pkcs11Login>()
   #state: 'idle' | 'own' | 'shared' = 'idle'
   #starts = 0
 
-  constructor(path: string, ck: Constants, api: Cryptoki) {
+  constructor(path: string, api: Cryptoki) {
     this.path = path
-    this.ck = ck
     this.api = api
   }
 
@@ -64,7 +56,7 @@ export class Pkcs11Module {
   start(): boolean {
     if (this.#state !== 'idle') return false
     try {
-      this.api.C_Initialize({ flags: this.ck.CKF_OS_LOCKING_OK })
+      this.api.C_Initialize({ flags: pkcs11js.CKF_OS_LOCKING_OK })
       this.#state = 'own'
     } catch (error) {
       if (ckrOf(error) !== 'CKR_CRYPTOKI_ALREADY_INITIALIZED') {
@@ -92,21 +84,9 @@ export class Pkcs11Module {
   }
 }
 
-/**
- * Loads the module at `path`. Throws SEAL_KMS_REFUSED when it or the package that calls it cannot
- * be loaded; `load` imports the package.
- */
-export async function loadPkcs11Module(
-  path: string,
-  load: () => Promise<unknown> = () => import('pkcs11js'),
-): Promise<Pkcs11Module> {
-  const ck = await load().then(
-    (loaded) => (loaded as { readonly default: Constants }).default,
-    (error: unknown) => {
-      throw packageMissing(error)
-    },
-  )
-  const api = new ck.PKCS11()
+/** Loads the module at `path`. Throws SEAL_KMS_REFUSED when it cannot be loaded. */
+export function loadPkcs11Module(path: string): Pkcs11Module {
+  const api = new pkcs11js.PKCS11()
   try {
     api.load(path)
   } catch (error) {
@@ -115,17 +95,5 @@ export async function loadPkcs11Module(
       `the PKCS#11 module cannot be loaded (${messageOf(error)}); mend kms.pkcs11.module`,
     )
   }
-  return new Pkcs11Module(path, ck, api)
-}
-
-/** Not there at all, or there without its native part, whose install script npm may have denied. */
-function packageMissing(error: unknown): SealError {
-  const isAbsent = (error as { code?: unknown } | null)?.code === 'ERR_MODULE_NOT_FOUND'
-  const [state, remedy] = isAbsent
-    ? ['is not installed', `npm install ${PACKAGE}@${VERSION}`]
-    : ['was not built', `npm rebuild ${PACKAGE}`]
-  return new SealError(
-    'SEAL_KMS_REFUSED',
-    `kms.provider pkcs11 needs the package ${PACKAGE}, which ${state}; run: ${remedy}`,
-  )
+  return new Pkcs11Module(path, api)
 }

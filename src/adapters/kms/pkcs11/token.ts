@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import type { Handle } from 'pkcs11js'
+import ck, { type Handle } from 'pkcs11js'
 import { isSealError, SealError } from '../../../errors.ts'
 import type { Pkcs11Options } from './calls.ts'
 import { ckrOf, failureOf, unavailable } from './failure.ts'
@@ -89,7 +89,7 @@ export class Pkcs11Token {
   }
 
   #open(): Pkcs11Session {
-    const { api, ck, starts } = this.module
+    const { api, starts } = this.module
     const slot = this.#slot()
     const handle = api.C_OpenSession(slot, ck.CKF_SERIAL_SESSION)
     try {
@@ -122,7 +122,7 @@ export class Pkcs11Token {
   }
 
   #logIn(session: Handle, slot: Handle): void {
-    const { api, ck, logins } = this.module
+    const { api, logins } = this.module
     const pin = this.#pin()
     const last = logins.get(this.label)
     if (last?.pin === pin && last.refusal !== null) throw last.refusal

@@ -1,9 +1,9 @@
 import pkcs11js from 'pkcs11js'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { Pkcs11Keks } from '../../../../src/adapters/kms/pkcs11/keks.ts'
-import { loadPkcs11Module, Pkcs11Module } from '../../../../src/adapters/kms/pkcs11/module.ts'
+import { Pkcs11Module } from '../../../../src/adapters/kms/pkcs11/module.ts'
 import { Pkcs11Token } from '../../../../src/adapters/kms/pkcs11/token.ts'
-import { messageOf, type SealError } from '../../../../src/errors.ts'
+import type { SealError } from '../../../../src/errors.ts'
 import { FakeCryptoki, type FakeHabits } from '../../../support/fake-cryptoki.ts'
 
 const AAD = Buffer.from('[["dek","d"]]')
@@ -16,7 +16,7 @@ const keksWith = (pin: string) =>
 
 beforeEach(() => {
   hsm = new FakeCryptoki()
-  module = new Pkcs11Module('fake.so', pkcs11js, hsm.api)
+  module = new Pkcs11Module('fake.so', hsm.api)
   keks = keksWith('1234')
 })
 
@@ -144,32 +144,5 @@ describe('a data key whose wrap fails', () => {
     }
     failureOf(() => keks.generate('orders', AAD))
     expect(seen.map((bytes) => bytes.every((byte) => byte === 0))).toEqual([true, true])
-  })
-})
-
-describe('the package', () => {
-  const refusal = (load: () => Promise<unknown>) =>
-    loadPkcs11Module('fake.so', load).then(() => '', messageOf)
-
-  it('is named with its version when it is not installed', async () => {
-    const absent = Object.assign(new Error('no'), { code: 'ERR_MODULE_NOT_FOUND' })
-    expect(await refusal(() => Promise.reject(absent))).toBe(
-      'kms.provider pkcs11 needs the package pkcs11js, which is not installed; run: npm install pkcs11js@2.1.7',
-    )
-  })
-
-  it('is to be built when its native part is missing', async () => {
-    const unbuilt = Object.assign(new Error('no'), { code: 'MODULE_NOT_FOUND' })
-    expect(await refusal(() => Promise.reject(unbuilt))).toContain('run: npm rebuild pkcs11js')
-  })
-
-  it('has the version that the manifest asks for', async () => {
-    const { default: manifest } = await import('../../../../package.json', {
-      with: { type: 'json' },
-    })
-    const version = manifest.devDependencies.pkcs11js
-    expect(manifest.peerDependencies.pkcs11js).toBe(version)
-    const absent = Object.assign(new Error('no'), { code: 'ERR_MODULE_NOT_FOUND' })
-    expect(await refusal(() => Promise.reject(absent))).toContain(`pkcs11js@${version}`)
   })
 })
