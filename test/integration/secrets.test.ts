@@ -38,7 +38,8 @@ beforeAll(async () => {
     headers: [[canaries['header name'], canaries['header value']] as const],
   }))
   const messages = await kafka.appendMany(place.topic, 2, records, 20)
-  const config = place.config({ 'log.level': 'trace', 'window.messagesMax': 150 })
+  const window = { 'window.messagesMax': 150, 'window.outageFactor': 1 }
+  const config = place.config({ 'log.level': 'trace', ...window })
   const encryptor = new EncryptorProcess(config)
   const ends = await kafka.ends(place.topic)
   await encryptor.until('done', () => kafka.hasReached(place.groupId, place.topic, ends))

@@ -112,7 +112,11 @@ export class KafkaFixture {
 
   /** Whether a group has come at least to `ends`. */
   async hasReached(groupId: string, topic: string, ends: Ends): Promise<boolean> {
-    const committed = await this.committed(groupId, topic)
+    const committed = await this.committed(groupId, topic).catch((error) => {
+      // A broker that was just started has no coordinator for a group that nobody has joined yet.
+      if (error.type === 'NOT_COORDINATOR_FOR_GROUP') return new Map<number, number>()
+      throw error
+    })
     return [...ends].every(
       ([partition, end]) => end === 0 || (committed.get(partition) ?? 0) >= end,
     )
