@@ -81,6 +81,7 @@ describe('a window of 500 messages', () => {
     const messages = await kafka.appendMany(place.topic, 4, numberedRecords(5_200, 'window'), 130)
     const config = await seal(place, messages.length, {
       'window.messagesMax': 500,
+      'window.outageFactor': 1,
       'segment.messagesMax': 180,
       'cassandra.keyspace': `t_${place.name.replaceAll('-', '_')}`,
     })
