@@ -1,10 +1,4 @@
-import {
-  createCipheriv,
-  createDecipheriv,
-  createSecretKey,
-  randomBytes,
-  webcrypto,
-} from 'node:crypto'
+import { createCipheriv, createDecipheriv, randomBytes, webcrypto } from 'node:crypto'
 import {
   AlgorithmSuiteIdentifier,
   buildClient,
@@ -15,6 +9,7 @@ import {
   RawAesWrappingSuiteIdentifier,
 } from '@aws-crypto/client-node'
 import { type CipherEngine, nodeEngine, selectEngine } from '../src/crypto/cipher-engine.ts'
+import { SecretBytes } from '../src/crypto/secret-bytes.ts'
 import {
   FRAME_HEADER_BYTES,
   FRAME_OVERHEAD_BYTES,
@@ -71,7 +66,7 @@ function engineArm(
   frames: number,
 ): CipherArm {
   const { part, starts } = partOf(parcelBytes, frames)
-  const keys = { frameKey: createSecretKey(KEY), baseNonce: BASE_NONCE }
+  const keys = { frameKey: SecretBytes.takeFrom(Buffer.from(KEY)), baseNonce: BASE_NONCE }
   const frameBytes = parcelBytes + FRAME_OVERHEAD_BYTES
   return {
     name,

@@ -1,6 +1,7 @@
-import { createSecretKey, randomBytes, randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { decodeRecord } from '../src/adapters/kafka/record-decoder.ts'
 import { type CipherEngine, selectEngine } from '../src/crypto/cipher-engine.ts'
+import { SecretBytes } from '../src/crypto/secret-bytes.ts'
 import { keysForNewSegment } from '../src/crypto/segment-keys.ts'
 import type { Message } from '../src/format/message.ts'
 import { parcelBytes } from '../src/format/parcel.ts'
@@ -58,7 +59,7 @@ function newKeys() {
     createdAtMs: 0,
     kmsContextHash: randomBytes(32),
   }
-  const dek = createSecretKey(randomBytes(32))
+  const dek = SecretBytes.takeFrom(randomBytes(32))
   return { segmentId, dekId, ...keysForNewSegment(dek, { ...fields, salt: randomBytes(32) }) }
 }
 

@@ -2,12 +2,13 @@ import { workerData } from 'node:worker_threads'
 import { move, transferableSymbol, valueSymbol } from 'piscina'
 import { type CassandraConnection, connectCassandra } from '../src/adapters/cassandra/connection.ts'
 import { CassandraMappingWriter } from '../src/adapters/cassandra/mapping-writer.ts'
+import { type PartMessage, taskOf } from '../src/adapters/piscina/part-message.ts'
 import type { PartWorkerData } from '../src/adapters/piscina/part-pool.ts'
 import { S3ObjectStore } from '../src/adapters/s3/s3-object-store.ts'
 import { systemClock } from '../src/clock.ts'
 import { type EngineChoice, selectEngine } from '../src/crypto/cipher-engine.ts'
 import { isSealError, toPlainError } from '../src/errors.ts'
-import type { PartResult, PartTask } from '../src/pipeline/part-task.ts'
+import type { PartResult } from '../src/pipeline/part-task.ts'
 import { workPart } from '../src/pipeline/part-worker.ts'
 
 /** The composition root of one worker thread: connections of its own, kept for all its parts. */
@@ -16,18 +17,19 @@ const store = new S3ObjectStore(s3)
 let session: Promise<CassandraConnection> | null = null
 let selected: Promise<EngineChoice> | null = null
 
-/** The Piscina task: works one part. Owns the task's buffer until it answers. */
-export default async function part(task: PartTask): Promise<PartResult> {
+/** The Piscina task: works one part. Owns the message's buffer until it answers. */
+export default async function part(message: PartMessage): Promise<PartResult> {
   try {
     // Named, not `auto`: a thread that could not do as the main thread did must say so.
     selected ??= selectEngine(cipherEngine)
     const { engine } = await selected
     const mapping = new CassandraMappingWriter(await connected(), systemClock)
-    return handOver(await workPart(task, { engine, store, mapping }))
+    return handOver(await workPart(taskOf(message), { engine, store, mapping }))
   } catch (error) {
     if (!isSealError(error)) throw error
     const plain = toPlainError(error, error.code)
-    return handOver({ ok: false, error: plain, progress: task.progress, buffer: task.buffer })
+    const { progress, buffer } = message
+    return handOver({ ok: false, error: plain, progress, buffer })
   }
 }
 

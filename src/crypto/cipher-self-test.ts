@@ -1,7 +1,8 @@
-import { createSecretKey, randomBytes, randomInt } from 'node:crypto'
+import { randomBytes, randomInt } from 'node:crypto'
 import { isSealError } from '../errors.ts'
 import { FRAME_HEADER_BYTES, FRAME_OVERHEAD_BYTES } from '../format/frame.ts'
 import { FRAME_KEY_BYTES, type FrameCipher, NONCE_BYTES } from './frame-cipher.ts'
+import { SecretBytes } from './secret-bytes.ts'
 import type { SegmentKeys } from './segment-keys.ts'
 
 /** Makes a cipher for the keys of a segment. */
@@ -42,7 +43,7 @@ export function faultOf(make: MakeCipher, trusted: MakeCipher): string | null {
 
 function knownAnswerFault(make: MakeCipher): string | null {
   const keys = {
-    frameKey: createSecretKey(Buffer.from(KNOWN.key, 'hex')),
+    frameKey: SecretBytes.takeFrom(Buffer.from(KNOWN.key, 'hex')),
     baseNonce: Buffer.from(KNOWN.nonce, 'hex'),
   }
   using cipher = make(keys)
@@ -59,7 +60,7 @@ function knownAnswerFault(make: MakeCipher): string | null {
 
 function crossCheckFault(make: MakeCipher, trusted: MakeCipher): string | null {
   const keys = {
-    frameKey: createSecretKey(randomBytes(FRAME_KEY_BYTES)),
+    frameKey: SecretBytes.takeFrom(randomBytes(FRAME_KEY_BYTES)),
     baseNonce: randomBytes(NONCE_BYTES),
   }
   using ours = make(keys)

@@ -1,21 +1,24 @@
-import { createHmac, type KeyObject, timingSafeEqual } from 'node:crypto'
+import { createHmac, timingSafeEqual } from 'node:crypto'
 import { SealError } from '../errors.ts'
+import type { SecretBytes } from './secret-bytes.ts'
 
 const LABEL = Buffer.from('sealstream/v1/footer\0', 'latin1')
 const ALGORITHM = 'sha512-256'
 
 /** HMAC-SHA512/256 (FIPS 198-1, FIPS 180-4) over label, header and everything of the footer before it. */
 export function footerTag(
-  footerKey: KeyObject,
+  footerKey: SecretBytes,
   header: Uint8Array,
   covered: Uint8Array,
 ): Uint8Array {
-  return createHmac(ALGORITHM, footerKey).update(LABEL).update(header).update(covered).digest()
+  return footerKey.reveal((key) =>
+    createHmac(ALGORITHM, key).update(LABEL).update(header).update(covered).digest(),
+  )
 }
 
 /** Throws SEAL_OPEN_FAILED unless `tag` is that of this header and this footer under this key. */
 export function checkFooterTag(
-  footerKey: KeyObject,
+  footerKey: SecretBytes,
   header: Uint8Array,
   footer: { readonly covered: Uint8Array; readonly tag: Uint8Array },
 ): void {

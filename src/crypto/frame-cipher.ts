@@ -1,6 +1,6 @@
-import type { KeyObject } from 'node:crypto'
 import { SealError } from '../errors.ts'
 import { FRAME_HEADER_BYTES, FRAME_OVERHEAD_BYTES, TAG_BYTES } from '../format/frame.ts'
+import type { SecretBytes } from './secret-bytes.ts'
 
 /** AES-GCM with 96-bit nonces is the one form that NIST SP 800-38D needs no extra hashing for. */
 export const NONCE_BYTES = 12
@@ -11,8 +11,8 @@ const BYTES_MAX = 0x7fff_ffff
 const SEQ_MAX = 0xffff_ffff
 
 /**
- * Seals and opens the frames of one segment. Holds the segment's frame key until it is disposed;
- * after that every call throws. Frames are given by the buffer they lie in and where they start;
+ * Seals and opens the frames of one segment. Uses the segment's frame key, which stays its owner's,
+ * until it is disposed; after that every call throws. Frames are given by the buffer they lie in and where they start;
  * their header is in place already, the parcel or ciphertext follows it, the last 16 bytes are the
  * tag. A frame that does not lie within its buffer is refused with SEAL_MALFORMED.
  */
@@ -54,9 +54,9 @@ export function framePartsOf(part: Buffer, frameAt: number, frameBytes: number):
   }
 }
 
-/** Hands `key` back. Throws SEAL_MALFORMED unless it is a secret key of AES-256. */
-export function checkedFrameKey(key: KeyObject): KeyObject {
-  if (key.symmetricKeySize === FRAME_KEY_BYTES) return key
+/** Hands `key` back. Throws SEAL_MALFORMED unless it is a key of AES-256. */
+export function checkedFrameKey(key: SecretBytes): SecretBytes {
+  if (key.length === FRAME_KEY_BYTES) return key
   throw new SealError('SEAL_MALFORMED', 'frame key of a wrong length')
 }
 

@@ -1,9 +1,9 @@
-import type { KeyObject } from 'node:crypto'
 import { isUint8Array } from 'node:util/types'
 import { SealError } from '../errors.ts'
 import { TAG_BYTES } from '../format/frame.ts'
 import { afterDispose, FRAME_KEY_BYTES, NONCE_BYTES } from './frame-cipher.ts'
 import type { OpensslLibrary, Pointer } from './openssl-library.ts'
+import type { SecretBytes } from './secret-bytes.ts'
 
 /** From openssl/evp.h; they have not changed since GCM came in. */
 const GET_TAG = 0x10
@@ -33,23 +33,15 @@ export class GcmContext implements Disposable {
   readonly #rest = new Uint8Array(new ArrayBuffer(16))
   #context: Pointer = null
 
-  /** `key` stays the caller's; its bytes are exported for the call alone and zeroed. */
-  constructor(openssl: OpensslLibrary, key: KeyObject, direction: keyof typeof DIRECTIONS) {
+  /** `key` stays the caller's. OpenSSL copies it into the context and cleanses that when it is freed. */
+  constructor(openssl: OpensslLibrary, key: SecretBytes, direction: keyof typeof DIRECTIONS) {
     this.#openssl = openssl
     this.#direction = direction
-    const raw = key.export()
     try {
-      checkBytes(raw, FRAME_KEY_BYTES)
-      this.#context = openssl.contextNew()
-      const cipher = openssl.aes256Gcm()
-      if (this.#context === null || cipher === null) throw this.#refused('EVP_CIPHER_CTX_new')
-      const done = openssl.init(this.#context, cipher, raw, null, DIRECTIONS[direction], null)
-      if (done !== 1) throw this.#refused('EVP_CipherInit_ex2')
+      key.reveal((raw) => this.#setKey(raw))
     } catch (error) {
       this[Symbol.dispose]()
       throw error
-    } finally {
-      raw.fill(0)
     }
   }
 
@@ -110,6 +102,17 @@ export class GcmContext implements Disposable {
     const context = this.#context
     this.#context = null
     if (context !== null) this.#openssl.contextFree(context)
+  }
+
+  #setKey(raw: Uint8Array): void {
+    checkBytes(raw, FRAME_KEY_BYTES)
+    const openssl = this.#openssl
+    this.#context = openssl.contextNew()
+    const cipher = openssl.aes256Gcm()
+    if (this.#context === null || cipher === null) throw this.#refused('EVP_CIPHER_CTX_new')
+    const direction = DIRECTIONS[this.#direction]
+    const done = openssl.init(this.#context, cipher, raw, null, direction, null)
+    if (done !== 1) throw this.#refused('EVP_CipherInit_ex2')
   }
 
   #held(direction: keyof typeof DIRECTIONS): bigint {

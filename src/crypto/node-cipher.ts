@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, type KeyObject } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto'
 import { TAG_BYTES } from '../format/frame.ts'
 import {
   afterDispose,
@@ -14,7 +14,10 @@ const ALGORITHM = 'aes-256-gcm'
 /** Node would accept tags down to 4 bytes when the length is not said. */
 const OPTIONS = { authTagLength: TAG_BYTES } as const
 
-/** The cipher over node:crypto. The key is a KeyObject: raw bytes cost four times as much. */
+/**
+ * The cipher over node:crypto. The key is copied into a KeyObject, since raw bytes cost four times as
+ * much a frame; that copy cannot be wiped, OpenSSL cleanses it when the garbage collector frees it.
+ */
 export class NodeFrameCipher implements FrameCipher {
   readonly #nonce: FrameNonce
   #key: KeyObject | null
@@ -22,7 +25,7 @@ export class NodeFrameCipher implements FrameCipher {
   /** Throws SEAL_MALFORMED for keys of a wrong length. */
   constructor({ frameKey, baseNonce }: SegmentKeys) {
     this.#nonce = new FrameNonce(baseNonce)
-    this.#key = checkedFrameKey(frameKey)
+    this.#key = checkedFrameKey(frameKey).reveal((bytes) => createSecretKey(bytes))
   }
 
   seal(part: Buffer, frameAt: number, frameBytes: number, seq: number, aad: Uint8Array): void {

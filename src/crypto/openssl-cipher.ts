@@ -1,4 +1,3 @@
-import type { KeyObject } from 'node:crypto'
 import {
   afterDispose,
   checkedFrameKey,
@@ -9,6 +8,7 @@ import {
 } from './frame-cipher.ts'
 import { GcmContext } from './gcm-context.ts'
 import type { OpensslLibrary } from './openssl-library.ts'
+import type { SecretBytes } from './secret-bytes.ts'
 import type { SegmentKeys } from './segment-keys.ts'
 
 /**
@@ -18,7 +18,7 @@ import type { SegmentKeys } from './segment-keys.ts'
 export class OpensslFrameCipher implements FrameCipher {
   readonly #openssl: OpensslLibrary
   readonly #nonce: FrameNonce
-  #key: KeyObject | null
+  #key: SecretBytes | null
   #sealing: GcmContext | null = null
   #opening: GcmContext | null = null
 
@@ -52,7 +52,7 @@ export class OpensslFrameCipher implements FrameCipher {
     this.#opening = null
   }
 
-  #held(): KeyObject {
+  #held(): SecretBytes {
     if (this.#key === null) throw afterDispose()
     return this.#key
   }

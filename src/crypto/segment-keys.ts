@@ -1,4 +1,4 @@
-import { createSecretKey, hkdfSync, type KeyObject, timingSafeEqual } from 'node:crypto'
+import { timingSafeEqual } from 'node:crypto'
 import { SealError } from '../errors.ts'
 import {
   COMMITMENT_BYTES,
@@ -8,23 +8,27 @@ import {
   type SegmentHeader,
   type SegmentHeaderFields,
 } from '../format/segment-header.ts'
-import { NONCE_BYTES } from './frame-cipher.ts'
+import { FRAME_KEY_BYTES, NONCE_BYTES } from './frame-cipher.ts'
+import { hkdfSha512 } from './hkdf.ts'
+import { SecretBytes } from './secret-bytes.ts'
 
 const INFO = Buffer.from('sealstream/v1/segment\0', 'latin1')
-const FRAME_KEY_BYTES = 32
 const FOOTER_KEY_BYTES = 32
 const OKM_BYTES = FRAME_KEY_BYTES + NONCE_BYTES + FOOTER_KEY_BYTES + COMMITMENT_BYTES
 
 /** What one segment is sealed and opened with. Lives as long as the segment is worked on. */
 export interface SegmentKeys {
-  readonly frameKey: KeyObject
+  readonly frameKey: SecretBytes
   /** XORed with a frame's sequence number it gives the nonce; useless without the key. */
   readonly baseNonce: Uint8Array
 }
 
-/** The keys that authenticate a segment as a whole besides its frames. */
-export interface WholeSegmentKeys extends SegmentKeys {
-  readonly footerKey: KeyObject
+/**
+ * The keys that authenticate a segment as a whole besides its frames. Whoever derived them disposes
+ * them when the last frame is sealed or opened, which wipes both keys.
+ */
+export interface WholeSegmentKeys extends SegmentKeys, Disposable {
+  readonly footerKey: SecretBytes
 }
 
 /** Keys of a new segment and the header that commits to them. */
@@ -33,7 +37,7 @@ export interface NewSegmentKeys extends WholeSegmentKeys {
 }
 
 /** Derives the keys of a segment that is being written. `dek` stays the caller's. */
-export function keysForNewSegment(dek: KeyObject, fields: SegmentHeaderFields): NewSegmentKeys {
+export function keysForNewSegment(dek: SecretBytes, fields: SegmentHeaderFields): NewSegmentKeys {
   const prefix = encodeHeaderPrefix(fields)
   const derived = derive(dek, prefix, fields.salt)
   return { ...derived.keys, header: joinHeader(prefix, derived.commitment) }
@@ -43,9 +47,10 @@ export function keysForNewSegment(dek: KeyObject, fields: SegmentHeaderFields): 
  * Derives the keys of a segment that is being read, and compares the commitment before anything
  * is opened. Throws SEAL_COMMITMENT_MISMATCH when the DEK is not the one that wrote the segment.
  */
-export function keysForSegment(dek: KeyObject, header: SegmentHeader): WholeSegmentKeys {
+export function keysForSegment(dek: SecretBytes, header: SegmentHeader): WholeSegmentKeys {
   const derived = derive(dek, header.prefix, header.salt)
   if (!timingSafeEqual(derived.commitment, header.commitment)) {
+    derived.keys[Symbol.dispose]()
     throw new SealError(
       'SEAL_COMMITMENT_MISMATCH',
       `segment ${header.segmentId}: its data key is not the one it was sealed with, or its header was altered`,
@@ -60,24 +65,29 @@ export function keysForSegment(dek: KeyObject, header: SegmentHeader): WholeSegm
  * base nonce, footer key and commitment, in this order.
  */
 function derive(
-  dek: KeyObject,
+  dek: SecretBytes,
   headerPrefix: Uint8Array,
   salt: Uint8Array,
 ): { keys: WholeSegmentKeys; commitment: Uint8Array } {
   if (salt.length !== SALT_BYTES) throw new SealError('SEAL_MALFORMED', 'salt of a wrong length')
   const info = Buffer.concat([INFO, headerPrefix])
-  const okm = Buffer.from(hkdfSync('sha512', dek, salt, info, OKM_BYTES))
+  const okm = dek.reveal((ikm) => hkdfSha512(ikm, salt, info, OKM_BYTES))
   try {
     const nonceAt = FRAME_KEY_BYTES
     const footerKeyAt = nonceAt + NONCE_BYTES
     const commitmentAt = footerKeyAt + FOOTER_KEY_BYTES
+    const frameKey = SecretBytes.takeFrom(okm.subarray(0, FRAME_KEY_BYTES))
+    const footerKey = SecretBytes.takeFrom(okm.subarray(footerKeyAt, commitmentAt))
+    const wipe = () => {
+      frameKey[Symbol.dispose]()
+      footerKey[Symbol.dispose]()
+    }
     return {
       keys: {
-        frameKey: createSecretKey(okm.subarray(0, FRAME_KEY_BYTES)),
-        baseNonce: Uint8Array.prototype.slice.call(okm, nonceAt, footerKeyAt),
-        footerKey: createSecretKey(okm.subarray(footerKeyAt, commitmentAt)),
+        ...{ frameKey, footerKey, [Symbol.dispose]: wipe },
+        baseNonce: okm.slice(nonceAt, footerKeyAt),
       },
-      commitment: Uint8Array.prototype.slice.call(okm, commitmentAt),
+      commitment: okm.slice(commitmentAt),
     }
   } finally {
     okm.fill(0)

@@ -1,5 +1,6 @@
-import { createSecretKey, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto'
+import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { inspect } from 'node:util'
+import { SecretBytes } from '../crypto/secret-bytes.ts'
 import {
   keysForNewSegment,
   keysForSegment,
@@ -19,11 +20,11 @@ import { hashKmsContext, kmsContextOf } from './kms-context.ts'
 export class Dek {
   readonly record: DekRecord
   readonly #contextHash: Uint8Array
-  #key: KeyObject | null
+  readonly #key: SecretBytes
   #holders = 1
   #onWiped: (() => void) | null = null
 
-  /** Takes over `plaintext`: it is copied into a key object and zeroed. */
+  /** Takes over `plaintext`: it is copied and zeroed. */
   constructor(record: DekRecord, plaintext: Uint8Array) {
     if (plaintext.length !== 32) {
       plaintext.fill(0)
@@ -33,12 +34,11 @@ export class Dek {
       )
     }
     this.record = record
-    this.#key = createSecretKey(plaintext)
+    this.#key = SecretBytes.takeFrom(plaintext)
     this.#contextHash = hashKmsContext(kmsContextOf(record.dekId, record.keyDomain))
-    plaintext.fill(0)
   }
 
-  /** Keys and header of a segment to be written, with a salt of its own. */
+  /** Keys and header of a segment to be written, with a salt of its own. The caller disposes them. */
   newSegment(segmentId: string, createdAtMs: number): NewSegmentKeys {
     return keysForNewSegment(this.#held(), {
       segmentId,
@@ -50,7 +50,10 @@ export class Dek {
     })
   }
 
-  /** Keys of a segment to be read. Throws SEAL_COMMITMENT_MISMATCH when it is not under this DEK. */
+  /**
+   * Keys of a segment to be read; the caller disposes them. Throws SEAL_COMMITMENT_MISMATCH when it is
+   * not under this DEK.
+   */
   openSegment(header: SegmentHeader): WholeSegmentKeys {
     if (!timingSafeEqual(this.#contextHash, header.kmsContextHash)) {
       throw new SealError(
@@ -68,10 +71,10 @@ export class Dek {
     return this
   }
 
-  /** One holder less; the key is dropped with the last. */
+  /** One holder less; the key is wiped with the last, at once. */
   release(): void {
     if (this.#holders === 0 || --this.#holders > 0) return
-    this.#key = null
+    this.#key[Symbol.dispose]()
     this.#onWiped?.()
   }
 
@@ -82,11 +85,11 @@ export class Dek {
 
   /** What a log or a debugger may see. */
   [inspect.custom](): string {
-    return `Dek(${this.record.dekId}${this.#key === null ? ', destroyed' : ''})`
+    return `Dek(${this.record.dekId}${this.#key.isWiped ? ', destroyed' : ''})`
   }
 
-  #held(): KeyObject {
-    if (this.#key === null) throw new Error(`DEK ${this.record.dekId} is used after its release`)
+  #held(): SecretBytes {
+    if (this.#key.isWiped) throw new Error(`DEK ${this.record.dekId} is used after its release`)
     return this.#key
   }
 }

@@ -1,4 +1,4 @@
-import type { KeyObject } from 'node:crypto'
+import type { SecretBytes } from '../crypto/secret-bytes.ts'
 import type { PlainError } from '../errors.ts'
 import type { SegmentKey } from '../mapping/mapping-store.ts'
 import type { ObjectMetadata, PartReceipt } from '../segment/object-store.ts'
@@ -27,13 +27,15 @@ export interface PartProgress {
 export interface SegmentTask extends SegmentKey {
   readonly objectKey: string
   readonly clusterId: string
-  readonly frameKey: KeyObject
+  /** The segment's; it outlives every task with it. */
+  readonly frameKey: SecretBytes
   readonly baseNonce: Uint8Array
   readonly sources: readonly Source[]
 }
 
 /**
- * One part on its way to a worker: plain data and a buffer that is transferred, in both directions.
+ * One part on its way to a worker: plain data, the segment's key, and a buffer that is transferred,
+ * in both directions.
  * The frames in `buffer` are complete but for their sealing.
  */
 export interface PartTask {

@@ -100,6 +100,7 @@ export class SegmentWriter {
     try {
       if (this.#part !== null) this.#dispatchLast(this.#part)
       this.#part = null
+      this.#wipeKeysWhenSettled()
       const parts = await Promise.all(this.#parts)
       if (parts.length > 0) await this.#complete(parts.map((part) => part.receipt))
       return {
@@ -118,7 +119,7 @@ export class SegmentWriter {
     this.#part = null
     this.#releaseDek()
     const uploadId = await this.#uploadId?.catch(() => undefined)
-    await Promise.allSettled(this.#parts)
+    await this.#wipeKeysWhenSettled()
     if (uploadId !== undefined) {
       await this.#services.store.abortUpload(this.plan.objectKey, uploadId).catch(() => {})
     }
@@ -233,6 +234,12 @@ export class SegmentWriter {
       partition,
     }))
     return { ...this.#key(), objectKey, clusterId, frameKey, baseNonce, sources }
+  }
+
+  /** Not before: whatever becomes of the others, a part that still runs needs the key. */
+  async #wipeKeysWhenSettled(): Promise<void> {
+    await Promise.allSettled(this.#parts)
+    this.#keys[Symbol.dispose]()
   }
 
   #releaseDek(): void {

@@ -1,5 +1,6 @@
 import type { CipherEngine } from '../crypto/cipher-engine.ts'
 import type { FrameCipher } from '../crypto/frame-cipher.ts'
+import type { WholeSegmentKeys } from '../crypto/segment-keys.ts'
 import { SealError } from '../errors.ts'
 import { FrameAad } from '../format/aad.ts'
 import { readFrameHeader } from '../format/frame.ts'
@@ -12,16 +13,22 @@ import type { DekCache } from '../keys/dek-cache.ts'
 /**
  * Opens frames of one segment, in the order that format.md asks for: structure, allow-list, unwrap,
  * context, commitment, and only then the frame; what comes out is compared with the reference.
- * Holds the segment's frame key: dispose it when the segment is done with.
+ * Holds the segment's keys: dispose it when the segment is done with.
  */
 export class SegmentOpener implements Disposable {
   readonly #metadata: DecodedMetadata
+  readonly #keys: WholeSegmentKeys
   readonly #cipher: FrameCipher
   readonly #aads = new Map<string, FrameAad>()
 
-  private constructor(metadata: DecodedMetadata, cipher: FrameCipher) {
+  private constructor(
+    metadata: DecodedMetadata,
+    keys: WholeSegmentKeys,
+    engine: Pick<CipherEngine, 'create'>,
+  ) {
     this.#metadata = metadata
-    this.#cipher = cipher
+    this.#keys = keys
+    this.#cipher = engine.create(keys)
   }
 
   /** Throws SEAL_MALFORMED, SEAL_SUITE_UNKNOWN, SEAL_KEK_NOT_ALLOWED, SEAL_KMS_*, SEAL_COMMITMENT_MISMATCH. */
@@ -33,7 +40,7 @@ export class SegmentOpener implements Disposable {
     const metadata = decodeMetadata(pairs)
     const dek = await keys.dekOf(metadata)
     try {
-      return new SegmentOpener(metadata, engine.create(dek.openSegment(metadata.header)))
+      return new SegmentOpener(metadata, dek.openSegment(metadata.header), engine)
     } finally {
       dek.release()
     }
@@ -55,6 +62,7 @@ export class SegmentOpener implements Disposable {
 
   [Symbol.dispose](): void {
     this.#cipher[Symbol.dispose]()
+    this.#keys[Symbol.dispose]()
   }
 
   #aadOf(topic: string, partition: number): FrameAad {

@@ -1,6 +1,7 @@
 import type { CipherEngine } from '../crypto/cipher-engine.ts'
 import { checkFooterTag } from '../crypto/footer-tag.ts'
 import type { FrameCipher } from '../crypto/frame-cipher.ts'
+import type { WholeSegmentKeys } from '../crypto/segment-keys.ts'
 import { SealError } from '../errors.ts'
 import { FrameAad } from '../format/aad.ts'
 import { readFrameHeader } from '../format/frame.ts'
@@ -36,7 +37,8 @@ export async function verifySegment(
 ): Promise<number> {
   const { objects, onFrames } = services
   const { frames } = inspection.footer
-  using cipher = await genuineCipher(inspection, services)
+  using keys = await genuineKeys(inspection, services)
+  using cipher = services.engine.create(keys)
   const checker = new FrameChecker(inspection, cipher)
   for (const run of rangesOf(frames)) {
     const { position } = run[0] as IndexedFrame
@@ -47,16 +49,21 @@ export async function verifySegment(
   return frames.length
 }
 
-/** The cipher of the segment, once commitment and footer have shown that the key is the right one. */
-async function genuineCipher(
+/** The keys of the segment, once commitment and footer have shown that they are the right ones. */
+async function genuineKeys(
   { object, metadata, header, footer }: SegmentInspection,
-  { keys, engine }: VerificationServices,
-): Promise<FrameCipher> {
+  { keys }: VerificationServices,
+): Promise<WholeSegmentKeys> {
   const dek = await keys.dekOf(metadata)
   try {
     const segmentKeys = dek.openSegment(metadata.header)
-    naming(object, () => checkFooterTag(segmentKeys.footerKey, header, footer))
-    return engine.create(segmentKeys)
+    try {
+      naming(object, () => checkFooterTag(segmentKeys.footerKey, header, footer))
+      return segmentKeys
+    } catch (error) {
+      segmentKeys[Symbol.dispose]()
+      throw error
+    }
   } finally {
     dek.release()
   }

@@ -1,6 +1,7 @@
-import { createDecipheriv, createSecretKey, randomBytes, randomInt } from 'node:crypto'
+import { createDecipheriv, randomBytes, randomInt } from 'node:crypto'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { type CipherEngine, nodeEngine } from '../../src/crypto/cipher-engine.ts'
+import { SecretBytes } from '../../src/crypto/secret-bytes.ts'
 import type { SegmentKeys } from '../../src/crypto/segment-keys.ts'
 import { isSealError } from '../../src/errors.ts'
 
@@ -15,7 +16,7 @@ const LENGTHS = [
 
 /** Keys of a segment of its own. */
 export function newKeys(): SegmentKeys {
-  return { frameKey: createSecretKey(randomBytes(32)), baseNonce: randomBytes(12) }
+  return { frameKey: SecretBytes.takeFrom(randomBytes(32)), baseNonce: randomBytes(12) }
 }
 
 /** A frame of random bytes in the middle of a buffer. */
@@ -82,7 +83,7 @@ export function frameCipherContract(name: string, select: () => Promise<CipherEn
         const base = BigInt(`0x${Buffer.from(keys.baseNonce).toString('hex')}`)
         const nonce = Buffer.from((base ^ BigInt(seq)).toString(16).padStart(24, '0'), 'hex')
         const frame = part.subarray(at, at + frameBytes)
-        const byHand = createDecipheriv('aes-256-gcm', keys.frameKey, nonce)
+        const byHand = keys.frameKey.reveal((key) => createDecipheriv('aes-256-gcm', key, nonce))
         byHand.setAAD(aad).setAuthTag(frame.subarray(-TAG_BYTES))
         const body = frame.subarray(HEADER_BYTES, -TAG_BYTES)
         expect(Buffer.concat([byHand.update(body), byHand.final()]).equals(parcel)).toBe(true)
@@ -204,7 +205,7 @@ export function frameCipherContract(name: string, select: () => Promise<CipherEn
     it('is not made of keys of a wrong length', async () => {
       const engine = await select()
       const keys = newKeys()
-      const short = createSecretKey(randomBytes(16))
+      const short = SecretBytes.takeFrom(randomBytes(16))
       expect(outcome(() => engine.create({ ...keys, frameKey: short }))).toBe('SEAL_MALFORMED')
       for (const length of [0, 11, 13, 16]) {
         const baseNonce = Buffer.alloc(length)

@@ -1,6 +1,6 @@
-import { createSecretKey } from 'node:crypto'
 import { footerTag } from '../../src/crypto/footer-tag.ts'
 import { NodeFrameCipher } from '../../src/crypto/node-cipher.ts'
+import { SecretBytes } from '../../src/crypto/secret-bytes.ts'
 import { keysForSegment } from '../../src/crypto/segment-keys.ts'
 import { FrameAad, type FrameContext } from '../../src/format/aad.ts'
 import { joinFooter } from '../../src/format/segment-footer.ts'
@@ -167,5 +167,8 @@ export function reseal(change: {
 /** The keys of the base vector. */
 function keys() {
   const header = Buffer.from(sealInput(BASE.input).header, 'hex')
-  return keysForSegment(createSecretKey(Buffer.from(BASE.input.dek, 'hex')), decodeHeader(header))
+  return keysForSegment(
+    SecretBytes.takeFrom(Buffer.from(BASE.input.dek, 'hex')),
+    decodeHeader(header),
+  )
 }

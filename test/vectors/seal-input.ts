@@ -1,6 +1,6 @@
-import { createSecretKey } from 'node:crypto'
 import { footerTag } from '../../src/crypto/footer-tag.ts'
 import { NodeFrameCipher } from '../../src/crypto/node-cipher.ts'
+import { SecretBytes } from '../../src/crypto/secret-bytes.ts'
 import { keysForNewSegment, type NewSegmentKeys } from '../../src/crypto/segment-keys.ts'
 import { FrameAad } from '../../src/format/aad.ts'
 import { parcelBytes } from '../../src/format/parcel.ts'
@@ -35,7 +35,7 @@ export function sealInput(input: VectorInput): VectorOutput {
   const { segmentId, generation, dekId, keyDomain, clusterId, createdAtMs, kekId, token } = input
   const kmsContextHash = hashKmsContext(kmsContextOf(dekId, keyDomain))
   const salt = Buffer.from(input.salt, 'hex')
-  const dek = createSecretKey(Buffer.from(input.dek, 'hex'))
+  const dek = SecretBytes.takeFrom(Buffer.from(input.dek, 'hex'))
   const fields = { segmentId, generation, dekId, salt, createdAtMs, kmsContextHash }
   const keys = keysForNewSegment(dek, fields)
   const { header } = keys

@@ -4,6 +4,7 @@ import type { EngineName } from '../../crypto/cipher-engine.ts'
 import type { PartResult, PartRunner, PartTask } from '../../pipeline/part-task.ts'
 import type { CassandraOptions } from '../cassandra/connection.ts'
 import type { S3Options } from '../s3/s3-client.ts'
+import { messageOf, type PartMessage } from './part-message.ts'
 
 /** What every worker thread is started with: its own ways to the services, and the engine to take. */
 export interface PartWorkerData {
@@ -26,7 +27,7 @@ export interface PartPoolOptions {
  * back, so that connections and compiled code stay warm.
  */
 export class PartPool implements PartRunner {
-  readonly #pool: Piscina<PartTask, PartResult>
+  readonly #pool: Piscina<PartMessage, PartResult>
 
   constructor(options: PartPoolOptions, workerData: PartWorkerData) {
     const threads = options.threads === 0 ? availableParallelism() : options.threads
@@ -42,7 +43,7 @@ export class PartPool implements PartRunner {
   }
 
   run(task: PartTask): Promise<PartResult> {
-    return this.#pool.run(task, { transferList: [task.buffer] })
+    return this.#pool.run(messageOf(task), { transferList: [task.buffer] })
   }
 
   async close(): Promise<void> {

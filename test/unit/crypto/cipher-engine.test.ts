@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { createSecretKey, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { resolve } from 'node:path'
 import { promisify } from 'node:util'
@@ -8,6 +8,7 @@ import type { LibraryHandle } from 'koffi'
 import { describe, expect, it } from 'vitest'
 import { nodeEngine, selectEngine } from '../../../src/crypto/cipher-engine.ts'
 import { importKoffi, type KoffiLoader } from '../../../src/crypto/openssl-library.ts'
+import { SecretBytes } from '../../../src/crypto/secret-bytes.ts'
 
 const ROOT = resolve(import.meta.dirname, '../../..')
 const WATCH_KOFFI = `data:text/javascript,${encodeURIComponent(
@@ -152,7 +153,7 @@ describe('worker threads', () => {
         workerData: { key, baseNonce, part, frameBytes, aad },
       })
       const [[sealed]] = await Promise.all([once(worker, 'message'), once(worker, 'exit')])
-      using cipher = nodeEngine.create({ frameKey: createSecretKey(key), baseNonce })
+      using cipher = nodeEngine.create({ frameKey: SecretBytes.takeFrom(key), baseNonce })
       for (let seq = 0; seq < 500; seq++) {
         const at = seq * frameBytes
         const parcel = cipher.open(Buffer.from(sealed), at, frameBytes, seq, aad)

@@ -1,9 +1,10 @@
-import { createSecretKey, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { selectEngine } from '../../../src/crypto/cipher-engine.ts'
 import type { FrameCipher } from '../../../src/crypto/frame-cipher.ts'
 import { GcmContext } from '../../../src/crypto/gcm-context.ts'
 import { importKoffi, loadOpenssl } from '../../../src/crypto/openssl-library.ts'
+import { SecretBytes } from '../../../src/crypto/secret-bytes.ts'
 
 /**
  * Calls the native cipher with arguments that are wrong in every way that JavaScript allows, and
@@ -12,7 +13,7 @@ import { importKoffi, loadOpenssl } from '../../../src/crypto/openssl-library.ts
 const RUNS = 6000
 const openssl = await loadOpenssl(importKoffi)
 const { engine } = await selectEngine('openssl')
-const key = createSecretKey(randomBytes(32))
+const key = SecretBytes.takeFrom(randomBytes(32))
 const keys = { frameKey: key, baseNonce: randomBytes(12) }
 const counts = { calls: 0, threw: 0 }
 
@@ -143,8 +144,8 @@ fc.assert(
 
 for (const odd of [...ODD_BYTES.map((make) => make({ [Symbol.dispose]: () => {} }))]) {
   attempt(() => {
-    const exporting = { export: () => odd } as unknown as typeof key
-    new GcmContext(openssl, exporting, 'seal')[Symbol.dispose]()
+    const revealing = { reveal: (use: (bytes: unknown) => void) => use(odd) }
+    new GcmContext(openssl, revealing as unknown as typeof key, 'seal')[Symbol.dispose]()
   })
 }
 

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
+import type { SecretBytes } from '../../../src/crypto/secret-bytes.ts'
 import { decodeHeader } from '../../../src/format/segment-header.ts'
 import { Dek } from '../../../src/keys/dek.ts'
 import { FakeKms } from '../../support/fake-kms.ts'
@@ -60,7 +61,8 @@ describe('a DEK', () => {
     const other = new Dek(record, Buffer.alloc(32, 8))
     const made = dek.newSegment(SEGMENT_ID, 0)
     const header = decodeHeader(made.header)
-    expect(dek.openSegment(header).frameKey.equals(made.frameKey)).toBe(true)
+    const hexOf = (key: SecretBytes) => key.reveal((bytes) => Buffer.from(bytes).toString('hex'))
+    expect(hexOf(dek.openSegment(header).frameKey)).toBe(hexOf(made.frameKey))
     expect(dek.openSegment(header).baseNonce).toEqual(made.baseNonce)
     expect(() => other.openSegment(header)).toThrow(mismatch)
   })

@@ -43,7 +43,7 @@ class RecordingEngine {
 /** Base nonce XOR seq as docs/format.md has it, not as the product computes it. */
 function hashOf({ frameKey, baseNonce }: SegmentKeys, seq: number): string {
   const nonce = BigInt(`0x${Buffer.from(baseNonce).toString('hex')}`) ^ BigInt(seq)
-  return createHash('sha256').update(frameKey.export()).update(`${nonce}`).digest('hex')
+  return frameKey.reveal((key) => createHash('sha256').update(key).update(`${nonce}`).digest('hex'))
 }
 
 /** How one process treats its messages before it dies or is done. */
