@@ -1,6 +1,8 @@
 import { type AdminServer, startAdminServer } from '../admin/server.ts'
 import { systemClock } from '../clock.ts'
 import { composeEncryptor, type Encryptor } from '../compose/encryptor.ts'
+import { guardMemory } from '../compose/memory-guard.ts'
+import type { Environment } from '../config/environment.ts'
 import type { Config } from '../config/schema.ts'
 import { messageOf, SealError } from '../errors.ts'
 import { createHealth, type Health } from '../telemetry/health.ts'
@@ -17,9 +19,16 @@ const DRAIN_MS = 25_000
  * warned of stands there and in what the probes answer. Throws what is wrong at the start, and the
  * failure that ended the road.
  */
-export async function sealTopics(config: Config, warnings: readonly string[]): Promise<void> {
+export async function sealTopics(
+  config: Config,
+  warnings: readonly string[],
+  env: Environment,
+): Promise<void> {
   const logger = createLogger({ level: config.log.level })
   for (const warning of warnings) logger.warn(warning)
+  const flags = { execArgv: process.execArgv, nodeOptions: env.NODE_OPTIONS }
+  const { level, message } = await guardMemory(config.process, flags)
+  logger[level](message)
   const health = createHealth(warnings)
   const metrics = createMetrics()
   collectProcessMetrics(metrics)

@@ -1,12 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { DecryptCommand, KMSClient } from '@aws-sdk/client-kms'
-import { GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { kmsContextOf } from '../../src/keys/kms-context.ts'
 import { EncryptorProcess, runCommand } from '../support/encryptor-process.ts'
 import { KafkaFixture } from '../support/kafka-fixture.ts'
+import { KeyFinder } from '../support/known-keys.ts'
 import { LeakSearch } from '../support/leak-search.ts'
 import { numberedRecords } from '../support/records.ts'
 import { expectSealedOnce } from '../support/sealed-proof.ts'
@@ -63,31 +61,6 @@ function partitionFolders(topic: string): string[] {
   return own.map((name) => join(data, name))
 }
 
-/** Every data key of this run, unwrapped from the key directory by the KMS itself. */
-async function dataKeys(): Promise<Record<string, Uint8Array>> {
-  const { bucket: Bucket, ...s3 } = place.stack.s3
-  const { keyId: _keyId, ...kms } = place.stack.kms
-  const credentialsOf = ({ accessKeyId, secretAccessKey }: typeof kms) => ({
-    credentials: { accessKeyId, secretAccessKey },
-  })
-  const store = new S3Client({ ...s3, ...credentialsOf(s3), forcePathStyle: true })
-  const keys = new KMSClient({ ...kms, ...credentialsOf(kms) })
-  const found: Record<string, Uint8Array> = {}
-  const Prefix = `${place.prefix}/deks/`
-  for (const { Key } of (await store.send(new ListObjectsV2Command({ Bucket, Prefix }))).Contents ??
-    []) {
-    const { Body } = await store.send(new GetObjectCommand({ Bucket, Key }))
-    const entry = JSON.parse((await Body?.transformToString()) ?? '')
-    const CiphertextBlob = Buffer.from(entry.wrapped, 'base64url')
-    const EncryptionContext = { ...kmsContextOf(entry.dekId, entry.keyDomain) }
-    const { Plaintext } = await keys.send(new DecryptCommand({ CiphertextBlob, EncryptionContext }))
-    found[entry.dekId] = Plaintext ?? new Uint8Array(0)
-  }
-  store.destroy()
-  keys.destroy()
-  return found
-}
-
 describe('the search itself', () => {
   test('finds the canaries where they are: in the source topic, as Kafka keeps it', () => {
     const found = new LeakSearch(canaries).inFolders(...partitionFolders(place.topic))
@@ -129,7 +102,8 @@ describe('after a run', () => {
   })
 
   test('no byte run of an unwrapped data key is in storage, logs or references', async () => {
-    const keys = await dataKeys()
+    using finder = new KeyFinder(place)
+    const keys = await finder.deks()
     expect(Object.keys(keys).length).toBeGreaterThanOrEqual(Math.ceil(MESSAGES / 150))
     expect(Object.values(keys).every(({ length }) => length === 32)).toBe(true)
     const search = new LeakSearch(keys)

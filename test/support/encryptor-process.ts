@@ -37,9 +37,13 @@ export class CommandLineProcess {
   #stdout: Buffer[] = []
   #stderr = ''
 
-  constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  constructor(
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+    nodeFlags: readonly string[] = [],
+  ) {
     const startedAtMs = systemClock.elapsedMs()
-    this.#child = spawn(process.execPath, [CLI, ...args], {
+    this.#child = spawn(process.execPath, [...nodeFlags, CLI, ...args], {
       env: { ...environment(), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
@@ -67,6 +71,10 @@ export class CommandLineProcess {
     return this.#child.exitCode === null && this.#child.signalCode === null
   }
 
+  get pid(): number {
+    return this.#child.pid as number
+  }
+
   get stderr(): string {
     return this.#stderr
   }
@@ -79,8 +87,12 @@ export class CommandLineProcess {
 
 /** `sealstream run` as a real process, seen from outside: log, metrics, probes, signals. */
 export class EncryptorProcess extends CommandLineProcess {
-  constructor(configPath: string, env: Readonly<Record<string, string>> = {}) {
-    super(['run', '--config', configPath], env)
+  constructor(
+    configPath: string,
+    env: Readonly<Record<string, string>> = {},
+    nodeFlags: readonly string[] = [],
+  ) {
+    super(['run', '--config', configPath], env, nodeFlags)
   }
 
   /** The log so far, one object a line. */

@@ -3,13 +3,17 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 
 /**
  * A TCP proxy before a service, to take the service away without ending it: `cut` resets every
- * connection and refuses new ones, `restore` listens on the same port again.
+ * connection and refuses new ones, `restore` listens on the same port again. Between `holdAnswers` and
+ * `releaseAnswers` requests still arrive, and what the service says to them does not come back.
  */
 export class TcpProxy {
   readonly port: number
   readonly #target: { readonly host: string; readonly port: number }
   readonly #sockets = new Set<Socket>()
   #server: Server | null
+  /** What brings held answers on their way. */
+  #held: (() => void)[] | null = null
+  readonly #answering = new Map<Socket, Socket>()
 
   private constructor(target: { host: string; port: number }, server: Server) {
     this.#target = target
@@ -50,8 +54,26 @@ export class TcpProxy {
     this.#server = server
   }
 
+  /** Keeps back everything that the service says from now on. */
+  holdAnswers(): void {
+    this.#held ??= []
+    for (const [upstream, client] of this.#answering) {
+      upstream.unpipe(client)
+      this.#held.push(() => upstream.pipe(client))
+    }
+  }
+
+  /** Lets go of what was held, and holds nothing any more. */
+  releaseAnswers(): void {
+    const held = this.#held ?? []
+    this.#held = null
+    for (const release of held) release()
+  }
+
   #join(client: Socket): void {
     const upstream = connect(this.#target)
+    this.#answering.set(upstream, client)
+    upstream.on('close', () => this.#answering.delete(upstream))
     for (const [socket, other] of [
       [client, upstream],
       [upstream, client],
@@ -63,7 +85,9 @@ export class TcpProxy {
         other.destroy()
       })
       socket.setNoDelay(true)
-      socket.pipe(other)
     }
+    client.pipe(upstream)
+    if (this.#held === null) upstream.pipe(client)
+    else this.#held.push(() => upstream.pipe(client))
   }
 }

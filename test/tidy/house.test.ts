@@ -42,11 +42,20 @@ describe('the house', () => {
     expect(found(/create(De|C)ipheriv|getCiphers|subtle\b/, isCipher)).toEqual([])
   })
 
-  test('names native code in one file and calls it in another', () => {
+  test('names OpenSSL in one file and calls it in another', () => {
     const isDeclared = (file: string) => file === 'src/crypto/openssl-library.ts'
     const isCalled = (file: string) => file === 'src/crypto/gcm-context.ts'
     expect(found(/'koffi'|\bEVP_\w+\(/, isDeclared)).toEqual([])
     expect(found(/openssl\.\w+\(/, isCalled)).toEqual([])
+  })
+
+  test('declares native functions in two files: the cipher, and the limits of the process', () => {
+    const isNative = (file: string) =>
+      ['src/crypto/openssl-library.ts', 'src/adapters/host/process-limits.ts'].includes(file)
+    expect(found(/\.func\(|load\(null\)/, isNative)).toEqual([])
+    expect(
+      found(/\bimportKoffi\b/, (file) => isNative(file) || file === 'src/crypto/cipher-engine.ts'),
+    ).toEqual([])
   })
 
   test('reads the wall clock in one file of the product', () => {

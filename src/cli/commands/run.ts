@@ -23,5 +23,5 @@ async function run_(options: ConfigOption, terminal: Terminal): Promise<void> {
   for (const warning of warnings) terminal.err(renderWarning(warning))
   // Loaded here, because the SDKs behind it take a second that no other command needs.
   const { sealTopics } = await import('../seal-topics.ts')
-  await sealTopics(config, warnings)
+  await sealTopics(config, warnings, env)
 }

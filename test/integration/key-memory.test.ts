@@ -1,0 +1,132 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { EncryptorProcess } from '../support/encryptor-process.ts'
+import { KafkaFixture } from '../support/kafka-fixture.ts'
+import { KeyFinder, type KnownKeys } from '../support/known-keys.ts'
+import { type Leak, LeakSearch } from '../support/leak-search.ts'
+import { searchMemory } from '../support/process-memory.ts'
+import { numberedRecords } from '../support/records.ts'
+import { SealingPlace } from '../support/sealing-place.ts'
+import { TcpProxy } from '../support/tcp-proxy.ts'
+
+const WINDOW = 20
+/** The DEK, and frame key and footer key of the one segment under it. */
+const KEYS_OF_A_WINDOW = 3
+const place = new SealingPlace('memory')
+let kafka: KafkaFixture
+let s3: TcpProxy
+let encryptor: EncryptorProcess
+
+beforeAll(async () => {
+  kafka = await KafkaFixture.connect()
+  await kafka.createTopic(place.topic, 1)
+  s3 = await TcpProxy.before(new URL(place.stack.s3.endpoint).host)
+  encryptor = new EncryptorProcess(
+    place.config({
+      'process.memoryDumps': 'allow',
+      's3.endpoint': `http://${s3.address}`,
+      'window.messagesMax': WINDOW,
+      'window.outageFactor': 1,
+    }),
+    {},
+    ['--heapsnapshot-signal=SIGUSR2', `--diagnostic-dir=${place.folder}`],
+  )
+  await encryptor.ready()
+})
+
+afterAll(async () => {
+  await encryptor.stop()
+  await s3.cut()
+  await kafka.close()
+  place.remove()
+})
+
+/** Appends messages and waits until they are sealed, published and committed. */
+async function seal(count: number): Promise<void> {
+  await kafka.appendMany(place.topic, 1, numberedRecords(count, 'memory'))
+  const ends = await kafka.ends(place.topic)
+  await encryptor.until('done', () => kafka.hasReached(place.groupId, place.topic, ends))
+}
+
+const memory = (keys: KnownKeys) => searchMemory(encryptor.pid, new LeakSearch(keys))
+
+/** What was found as it is, by name. */
+function raw(leaks: readonly Leak[]): string[] {
+  const names = leaks.filter(({ form }) => form === 'raw').map(({ secret }) => secret)
+  return [...new Set(names)].toSorted()
+}
+
+/** What was found as text, the form in which the KMS's client gets a DEK. */
+function texts(leaks: readonly Leak[]): string {
+  const found = leaks.filter(({ form }) => form !== 'raw')
+  return `${found.length} in ${new Set(found.map(({ secret }) => secret)).size} keys`
+}
+
+/** The keys of a place by what has become of them. */
+interface Known {
+  /** DEKs that something was sealed under, and the keys of their segments. */
+  readonly used: KnownKeys
+  /** DEKs that were made ahead. */
+  readonly unused: KnownKeys
+}
+
+async function known(finder: KeyFinder): Promise<Known> {
+  const deks = await finder.deks()
+  const segments = await finder.segmentKeys(deks)
+  const entries = Object.entries(deks)
+  const isUsed = ([dekId]: [string, Uint8Array]) => dekId in segments
+  const used = Object.fromEntries(entries.filter(isUsed))
+  const unused = Object.fromEntries(entries.filter((entry) => !isUsed(entry)))
+  return { used: Object.assign(used, ...Object.values(segments)), unused }
+}
+
+/** Sends the signal and returns the snapshot once it is written to its end. */
+async function heapSnapshot(): Promise<Buffer> {
+  encryptor.kill('SIGUSR2')
+  const files = () => readdirSync(place.folder).filter((name) => name.endsWith('.heapsnapshot'))
+  const path = () => join(place.folder, files()[0] as string)
+  await encryptor.until('giving a snapshot', () => files().length > 0)
+  let snapshot = Buffer.alloc(0)
+  await encryptor.until('done with the snapshot', () => {
+    snapshot = readFileSync(path())
+    return snapshot.subarray(-2).toString().trimEnd().endsWith('}')
+  })
+  return snapshot
+}
+
+describe('the memory of a running encryptor', () => {
+  test('holds the keys in use and, raw, none that is retired; nor does a heap snapshot', async ({
+    annotate,
+  }) => {
+    using finder = new KeyFinder(place)
+    await seal(3 * WINDOW)
+    const retired = (await known(finder)).used
+    expect(Object.keys(retired).length).toBeGreaterThanOrEqual(3 * KEYS_OF_A_WINDOW)
+    // From here on segments are stored, but the encryptor does not hear of it and works on.
+    s3.holdAnswers()
+    await kafka.appendMany(place.topic, 1, numberedRecords(5, 'memory'))
+    let now = { used: retired, unused: {} } as Known
+    await encryptor.until('storing one more segment', async () => {
+      now = await known(finder)
+      return Object.keys(now.used).length > Object.keys(retired).length
+    })
+    const isInUse = (name: string) => !(name in retired)
+    const inUse = Object.keys(now.used).filter(isInUse)
+    expect(inUse.length).toBeGreaterThanOrEqual(KEYS_OF_A_WINDOW)
+    // What is there is found: the DEK in use, the keys of the open segment, the DEK made ahead.
+    const during = memory({ ...now.used, ...now.unused })
+    expect(raw(during.leaks)).toEqual([...inUse, ...Object.keys(now.unused)].toSorted())
+
+    s3.releaseAnswers()
+    await seal(WINDOW)
+    const snapshot = await heapSnapshot()
+    const after = memory(now.used)
+    expect(raw(after.leaks)).toEqual([])
+    const inSnapshot = new LeakSearch(now.used).inBytes(snapshot, 'heap snapshot')
+    expect(raw(inSnapshot)).toEqual([])
+    // What the KMS's client leaves behind; the threat model names it.
+    await annotate(`as text: in use ${texts(during.leaks)}, retired ${texts(after.leaks)}`)
+    await annotate(`as text in the heap snapshot: ${texts(inSnapshot)}`)
+  })
+})
