@@ -130,3 +130,17 @@ describe('the memory of a running encryptor', () => {
     await annotate(`as text in the heap snapshot: ${texts(inSnapshot)}`)
   })
 })
+
+describe('an encryptor as it is by default', () => {
+  test('has no core dump and opens no debugger', async () => {
+    const own = new EncryptorProcess(place.config({ 'kafka.groupId': `${place.groupId}-default` }))
+    await own.ready()
+    const limits = readFileSync(`/proc/${own.pid}/limits`, 'utf8')
+    expect(limits).toMatch(/^Max core file size +0 +0 /m)
+    expect(own.logged(/memory dumps and debuggers are refused/)).toHaveLength(1)
+    own.kill('SIGUSR1')
+    const { code, stderr } = await own.stop()
+    expect(code).toBe(0)
+    expect(stderr).not.toContain('Debugger')
+  })
+})
