@@ -194,5 +194,6 @@ function settingsOf(config: Config): PipelineSettings {
     domainOf: domainOfBy(keyDomain),
     openSegmentsMax: config.keyDomain.openSegmentsMax,
     inFlightBytesMax: config.memory.inFlightBytesMax,
+    deksMax: config.memory.deksMax,
   }
 }

@@ -83,6 +83,16 @@ export const memory = section('How much may be under way at a time.', {
     }),
     128 * MIB,
   ),
+  deksMax: withDefault(
+    count({
+      about:
+        'Most DEKs in memory; beyond, the window of the domain that was quiet longest is ended for each new one.',
+      unit: 'keys',
+      min: 16,
+      max: 10_000_000,
+    }),
+    10_000,
+  ),
 })
 
 export const workers = section('The threads that seal, upload and map.', {

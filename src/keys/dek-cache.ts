@@ -21,13 +21,16 @@ interface Entry {
 
 /**
  * Unwrapped DEKs of a reader. The key of an entry covers all that the unwrapping depended on, so a
- * cached DEK is never handed out for a wrap that was not itself unwrapped. Failures are not kept.
+ * cached DEK is never handed out for a wrap that was not itself unwrapped. Failures are not kept. An
+ * entry whose time is over is wiped then, whether anybody asks again or not.
  */
 export class DekCache {
   readonly #kms: Unwrapper
   readonly #clock: Clock
   readonly #options: DekCacheOptions
   readonly #entries = new Map<string, Entry>()
+  /** Ends the wait for the entry that expires first; null while nothing is waited for. */
+  #waiting: AbortController | null = null
 
   constructor(kms: Unwrapper, clock: Clock, options: DekCacheOptions) {
     this.#kms = kms
@@ -56,11 +59,13 @@ export class DekCache {
     dek.catch(() => this.#entries.get(key) === entry && this.#entries.delete(key))
     const share = shared(entry)
     this.#evict()
+    this.#await()
     return share
   }
 
   /** Drops every key. */
   close(): void {
+    this.#waiting?.abort()
     for (const [key, entry] of this.#entries) this.#drop(key, entry)
   }
 
@@ -78,6 +83,23 @@ export class DekCache {
     const plaintext = await this.#kms.unwrap(kekId, wrapped, context)
     const { dekId, createdAtMs } = header
     return new Dek({ dekId, keyDomain, kekId, kekVersion: null, wrapped, createdAtMs }, plaintext)
+  }
+
+  /** Wakes when the first entry expires; what comes in meanwhile expires later. */
+  #await(): void {
+    if (this.#waiting !== null || this.#entries.size === 0) return
+    const over = new AbortController()
+    this.#waiting = over
+    const ends = [...this.#entries.values()].map(({ expiresAtMs }) => expiresAtMs)
+    const delayMs = Math.max(0, Math.min(...ends) - this.#clock.elapsedMs())
+    void this.#clock.doze(delayMs, over.signal).then(() => {
+      this.#waiting = null
+      if (over.signal.aborted) return
+      const nowMs = this.#clock.elapsedMs()
+      for (const [key, entry] of this.#entries)
+        if (entry.expiresAtMs <= nowMs) this.#drop(key, entry)
+      this.#await()
+    })
   }
 
   #evict(): void {

@@ -11,6 +11,8 @@ const NEVER_USED = { firstUsedAtMs: null, lastUsedAtMs: null, messages: 0, bytes
 export interface WindowServices {
   readonly createDek: (keyDomain: string) => Promise<Dek>
   readonly policy: WindowPolicy
+  /** Most DEKs that may be in memory before windows of quiet domains are ended for new ones. */
+  readonly deksMax: number
   readonly clock: Clock
   readonly lives: KeyLifeListener
   /** See {@link DomainServices.onRefused}. */
@@ -33,6 +35,10 @@ export interface Exposure {
  * The windows of all key domains of this process. A window begins when its first segment asks for it
  * and turns when a limit is reached (domain-keys.ts). Segments that are still open under an ended
  * window keep its DEK alive; the last of them to be sealed wipes it, and the key is retired.
+ *
+ * DEKs in memory are budgeted: one that is made beyond the budget ends the window of the domain that
+ * was asked for longest ago. The bound is soft by the segments that are still open under those, and
+ * it stalls nobody: with nothing to end, the DEK is made all the same.
  */
 export class DekWindows {
   readonly #services: WindowServices
@@ -40,17 +46,22 @@ export class DekWindows {
   readonly #domains = new Map<string, DomainKeys>()
   /** Windows whose DEK is not wiped yet, with what resolves when it is. */
   readonly #live = new Map<DekWindow, Promise<RetiredKey>>()
+  /** DEKs in memory, being made, made ahead or in windows. */
+  #deks = 0
 
   constructor(services: WindowServices) {
     this.#services = services
-    const { createDek, policy, clock, lives } = services
+    const { policy, clock, lives } = services
+    const createDek = (keyDomain: string) => this.#createWithin(keyDomain)
     this.#domainServices = {
       ...{ createDek, policy, clock, random: services.random ?? Math.random },
       onFirstUse: ({ dek }) =>
         lives.firstUsed(dek.record.dekId, dek.record.keyDomain, clock.nowMs()),
       onTurn: (window) => this.#keep(window),
-      onUnused: ({ record: { dekId, keyDomain } }) =>
-        lives.retired({ dekId, keyDomain, ...NEVER_USED }, 'never used'),
+      onUnused: ({ record: { dekId, keyDomain } }) => {
+        this.#deks--
+        lives.retired({ dekId, keyDomain, ...NEVER_USED }, 'never used')
+      },
       onRefused: (keyDomain, error) => services.onRefused(keyDomain, error),
     }
   }
@@ -129,11 +140,32 @@ export class DekWindows {
     return keys
   }
 
+  async #createWithin(keyDomain: string): Promise<Dek> {
+    if (this.#deks >= this.#services.deksMax) this.#quietestBeside(keyDomain)?.rotate('idle')
+    this.#deks++
+    try {
+      return await this.#services.createDek(keyDomain)
+    } catch (error) {
+      this.#deks--
+      throw error
+    }
+  }
+
+  #quietestBeside(keyDomain: string): DomainKeys | null {
+    let quietest: DomainKeys | null = null
+    for (const [name, keys] of this.#domains) {
+      if (name === keyDomain || !keys.canRest) continue
+      if (quietest === null || keys.lastAskedAtMs < quietest.lastAskedAtMs) quietest = keys
+    }
+    return quietest
+  }
+
   #keep(window: DekWindow): void {
     const wiped = Promise.withResolvers<RetiredKey>()
     this.#live.set(window, wiped.promise)
     window.dek.onWiped(() => {
       this.#live.delete(window)
+      this.#deks--
       const retired = window.retired()
       this.#services.lives.retired(retired, window.endReason)
       wiped.resolve(retired)

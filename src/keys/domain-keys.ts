@@ -78,6 +78,16 @@ export class DomainKeys {
     return this.#current
   }
 
+  /** Monotonic time at which somebody asked last. */
+  get lastAskedAtMs(): number {
+    return this.#lastAskedAtMs
+  }
+
+  /** Whether it has DEKs that it could do without for now: nobody waits for one. */
+  get canRest(): boolean {
+    return this.#waiting === 0 && (this.#current !== null || this.#ready.length > 0)
+  }
+
   /** The window with room for a frame of `bytes`. Rejects as the making of a DEK does. */
   async take(bytes: number): Promise<DekWindow> {
     const { clock } = this.#services

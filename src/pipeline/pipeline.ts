@@ -47,6 +47,8 @@ export interface PipelineParts {
 export interface PipelineSettings extends LaneSettings {
   readonly lanes: number
   readonly window: WindowPolicy
+  /** See the services of {@link DekWindows}. */
+  readonly deksMax: number
   readonly inFlightBytesMax: number
 }
 
@@ -86,6 +88,7 @@ export class Pipeline {
     this.#windows = new DekWindows({
       createDek: (keyDomain) => this.#createDek(keyDomain),
       policy: settings.window,
+      deksMax: settings.deksMax,
       ...{ clock, lives },
       onRefused: (keyDomain, error) => this.#dekRefused(keyDomain, error),
     })

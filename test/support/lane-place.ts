@@ -111,6 +111,7 @@ export class LanePlace {
       return createDek({ kms, keyStore: mapping, kekOf: () => KEK_ID, clock }, keyDomain)
     }
     const windows = new DekWindows({
+      deksMax: 1_000,
       ...{ createDek: makeDek, policy: this.window, clock, random: () => 0.5 },
       lives: {
         firstUsed: () => {},

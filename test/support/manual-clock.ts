@@ -20,6 +20,11 @@ export class ManualClock implements Clock {
     this.advance(delayMs)
   }
 
+  /** Goes on for ever: who dozes waits for time that passes without him. */
+  doze(_delayMs: number, _signal?: AbortSignal): Promise<void> {
+    return new Promise(() => {})
+  }
+
   advance(ms: number): void {
     this.#elapsedMs += ms
   }

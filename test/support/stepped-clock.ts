@@ -20,6 +20,10 @@ export class SteppedClock extends ManualClock {
     })
   }
 
+  override doze(delayMs: number, signal?: AbortSignal): Promise<void> {
+    return this.sleep(delayMs, signal)
+  }
+
   /** Lets `ms` pass, sleeper by sleeper in the order of their time, and all that follows settle. */
   async step(ms: number): Promise<void> {
     await settled()

@@ -1,13 +1,17 @@
 import { randomUUID } from 'node:crypto'
+import { inspect } from 'node:util'
 import { beforeEach, describe, expect, it } from 'vitest'
+import { systemClock } from '../../../src/clock.ts'
 import { SealError } from '../../../src/errors.ts'
 import { type DecodedMetadata, decodeMetadata } from '../../../src/format/segment-metadata.ts'
+import type { Dek } from '../../../src/keys/dek.ts'
 import { DekCache, type DekCacheOptions } from '../../../src/keys/dek-cache.ts'
 import { kmsContextOf } from '../../../src/keys/kms-context.ts'
 import { FakeKms } from '../../support/fake-kms.ts'
 import { ManualClock } from '../../support/manual-clock.ts'
 import { message } from '../../support/messages.ts'
 import { KEK_ID, makeDek, prepareSegment } from '../../support/sealed-segment.ts'
+import { SteppedClock } from '../../support/stepped-clock.ts'
 
 let kms: FakeKms
 let clock: ManualClock
@@ -138,5 +142,37 @@ describe('the key cache of a reader', () => {
     await use(cache, { ...metadata, wrapped })
     expect(kms.calls.unwrap).toBe(before + 1)
     await expect(use(cache, { ...metadata, wrapped: Buffer.from(randomUUID()) })).rejects.toThrow()
+  })
+})
+
+describe('an entry whose time is over', () => {
+  it('is wiped then, though nobody asks again, and one that came later is not', async () => {
+    const stepped = new SteppedClock()
+    const cache = new DekCache(kms, stepped, {
+      ...{ allowedKekIds: [KEK_ID], entriesMax: 10, ttlMs: 1_000 },
+    })
+    const deks: Dek[] = []
+    for (const metadata of [await newMetadata(), await newMetadata()]) {
+      deks.push(await cache.dekOf(metadata))
+      deks.at(-1)?.release()
+      await stepped.step(400)
+    }
+    const [first, second] = deks.map((dek) => () => inspect(dek)) as [() => string, () => string]
+    await stepped.step(199)
+    expect([first(), second()]).not.toContainEqual(expect.stringContaining('destroyed'))
+    await stepped.step(1)
+    expect(first()).toContain('destroyed')
+    expect(second()).not.toContain('destroyed')
+    await stepped.step(400)
+    expect(second()).toContain('destroyed')
+  })
+
+  it('keeps no process alive that forgets to close its reader', async () => {
+    const timers = () =>
+      process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+    const before = timers()
+    const dozing = systemClock.doze(60_000)
+    expect(timers()).toBe(before)
+    void dozing
   })
 })

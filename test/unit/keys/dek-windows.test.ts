@@ -34,7 +34,7 @@ beforeEach(() => {
   retired = []
 })
 
-function windowsWith(settings: Partial<WindowSettings> = {}): DekWindows {
+function windowsWith(settings: Partial<WindowSettings> = {}, deksMax = 1_000): DekWindows {
   const createDek = async (keyDomain: string) => {
     asked.push(keyDomain)
     const failure = failures.shift()
@@ -48,6 +48,7 @@ function windowsWith(settings: Partial<WindowSettings> = {}): DekWindows {
   }
   return new DekWindows({
     ...{ createDek, policy: windowPolicyOf({ ...WIDE, ...settings }), clock, random: () => 0.5 },
+    deksMax,
     lives: {
       firstUsed: () => {},
       retired: (key, reason) => void retired.push({ ...key, reason }),
@@ -487,5 +488,61 @@ describe('the exposure', () => {
     expect(windows.exposure()).toEqual({
       ...{ messages: 4, bytes: 900, ageMs: 100, share: 0.1, deks: 2 },
     })
+  })
+})
+
+describe('the budget of DEKs', () => {
+  const taken = async (windows: DekWindows, ...domains: string[]) => {
+    for (const keyDomain of domains) {
+      clock.advance(1)
+      ;(await windows.take(keyDomain, 1)).spend(1)
+    }
+    await settle()
+  }
+  const domainsOf = (windows: DekWindows) => windows.inUse().map(({ keyDomain }) => keyDomain)
+
+  it('ends the window of the domain that was quiet longest for every one beyond it', async () => {
+    const windows = windowsWith({ ageMs: 1_000_000 }, 3)
+    await taken(windows, 'a', 'b', 'c', 'a', 'd')
+    expect(domainsOf(windows)).toEqual(['a', 'c', 'd'])
+    expect(retired).toMatchObject([{ keyDomain: 'b', messages: 1, reason: 'idle' }])
+    await taken(windows, 'b')
+    expect(domainsOf(windows)).toEqual(['a', 'b', 'd'])
+    expect(made.filter((dek) => !isDead(dek))).toHaveLength(3)
+  })
+
+  it('is kept with a thousand domains, of which none loses its turn', async () => {
+    const windows = windowsWith({ ageMs: 1_000_000 }, 10)
+    for (let i = 0; i < 1_000; i++) await taken(windows, `tenant-${i}`)
+    expect(made).toHaveLength(1_000)
+    expect(made.filter((dek) => !isDead(dek))).toHaveLength(10)
+    expect(domainsOf(windows)).toEqual(Array.from({ length: 10 }, (_, i) => `tenant-${990 + i}`))
+  })
+
+  it('counts DEKs that were made ahead, could not be made, or still seal', async () => {
+    const windows = windowsWith({ ageMs: 1_000_000, reserve: 1 }, 4)
+    failures.push(new SealError('SEAL_KMS_DENIED', 'no'))
+    await expect(windows.take('x', 1)).rejects.toThrow('no')
+    await taken(windows, 'a')
+    const [held] = made
+    held?.retain()
+    await taken(windows, 'b', 'c')
+    expect(domainsOf(windows)).not.toContain('a')
+    expect(isDead(held as Dek)).toBe(false)
+    held?.release()
+    await settle()
+    await windows.close()
+    await settle()
+    expect(made.every(isDead)).toBe(true)
+  })
+
+  it('stalls nobody: with nothing to end, the DEK is made all the same', async () => {
+    const windows = windowsWith({}, 1)
+    kms.close()
+    const waiting = ['a', 'b', 'c'].map((keyDomain) => windows.take(keyDomain, 1))
+    await settle()
+    expect(asked).toEqual(['a', 'b', 'c'])
+    kms.open()
+    expect(await Promise.all(waiting)).toHaveLength(3)
   })
 })

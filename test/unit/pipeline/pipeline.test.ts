@@ -25,7 +25,10 @@ async function started(options: LanePlaceOptions = {}) {
   const lives = { firstUsed: () => {}, retired: () => {} }
   const pipeline = new Pipeline(
     { source, sink, store, mapping, runner, observer, clock, keys, lives },
-    { ...place.settings, lanes: 2, window: place.window, inFlightBytesMax: BUDGET_BYTES },
+    {
+      ...place.settings,
+      ...{ lanes: 2, window: place.window, deksMax: 100, inFlightBytesMax: BUDGET_BYTES },
+    },
   )
   await pipeline.start()
   source.handler.onAssigned(PARTITIONS)

@@ -208,3 +208,41 @@ describe('a segment that is given up', () => {
     await expect(writer.abandon()).resolves.toBeUndefined()
   })
 })
+
+describe('the keys of a segment', () => {
+  const frameKey = () => place.runner.tasks[0]?.segment.frameKey
+
+  it('are wiped when its last part is done', async () => {
+    place.runner.gate.close()
+    add(...batch(0, 3).messages)
+    const finished = writer.finish()
+    await settled()
+    expect(frameKey()?.isWiped).toBe(false)
+    place.runner.gate.open()
+    await finished
+    expect(frameKey()?.isWiped).toBe(true)
+  })
+
+  it('stay for the parts that still run when another one failed', async () => {
+    place.runner.gate.close()
+    add(...large(11))
+    const finished = writer.finish().catch(({ code }) => code)
+    await settled()
+    expect(place.runner.tasks).toHaveLength(3)
+    place.store.failures.push(new SealError('SEAL_STORE_REFUSED', 'no rights'))
+    place.runner.gate.passOne()
+    expect(await finished).toBe('SEAL_STORE_REFUSED')
+    await settled()
+    expect(frameKey()?.isWiped).toBe(false)
+    place.runner.gate.open()
+    await settled()
+    expect(frameKey()?.isWiped).toBe(true)
+  })
+
+  it('are wiped when it is given up', async () => {
+    add(...large(6))
+    await settled()
+    await writer.abandon()
+    expect(frameKey()?.isWiped).toBe(true)
+  })
+})

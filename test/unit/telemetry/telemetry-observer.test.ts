@@ -11,7 +11,12 @@ const TOO_LARGE = new SealError('SEAL_MESSAGE_UNSEALABLE', 'too large')
 
 function setUp() {
   let elapsedMs = 0
-  const clock: Clock = { nowMs: () => 0, elapsedMs: () => elapsedMs, sleep: async () => {} }
+  const clock: Clock = {
+    nowMs: () => 0,
+    elapsedMs: () => elapsedMs,
+    sleep: async () => {},
+    doze: async () => {},
+  }
   const metrics = createMetrics()
   const health = createHealth()
   const { logger, lines } = captureLogger()
