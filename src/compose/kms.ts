@@ -3,6 +3,7 @@ import type { AzureKmsOptions } from '../adapters/kms/azure-options.ts'
 import type { GcpKmsOptions } from '../adapters/kms/gcp-kms.ts'
 import type { LocalKmsOptions } from '../adapters/kms/local-kms.ts'
 import type { Pkcs11Options } from '../adapters/kms/pkcs11/calls.ts'
+import type { VaultKmsOptions } from '../adapters/kms/vault-client.ts'
 import type { Kms } from '../keys/kms.ts'
 import { lazyKms } from '../keys/lazy-kms.ts'
 import { type KmsCallListener, observedKms } from '../keys/observed-kms.ts'
@@ -12,6 +13,7 @@ import { loadOptional } from './optional-packages.ts'
 /** A provider and how it is reached. */
 export type KmsChoice =
   | ({ readonly provider: 'aws' } & AwsKmsOptions)
+  | ({ readonly provider: 'vault' } & VaultKmsOptions)
   | ({ readonly provider: 'gcp' } & GcpKmsOptions)
   | ({ readonly provider: 'azure' } & AzureKmsOptions)
   | ({ readonly provider: 'pkcs11'; readonly requestTimeoutMs: number } & Pkcs11Options)
@@ -43,6 +45,10 @@ async function loadProvider(choice: KmsChoice): Promise<Kms> {
     case 'aws': {
       const { AwsKms } = await import('../adapters/kms/aws-kms.ts')
       return new AwsKms(choice)
+    }
+    case 'vault': {
+      const { VaultKms } = await import('../adapters/kms/vault-kms.ts')
+      return new VaultKms(choice)
     }
     case 'gcp': {
       const { GcpKms } = await loadOptional('gcp', () => import('../adapters/kms/gcp-kms.ts'))

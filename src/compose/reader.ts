@@ -3,6 +3,7 @@ import type { AzureKmsOptions } from '../adapters/kms/azure-options.ts'
 import type { GcpKmsOptions } from '../adapters/kms/gcp-kms.ts'
 import type { LocalKmsOptions } from '../adapters/kms/local-kms.ts'
 import type { Pkcs11Options } from '../adapters/kms/pkcs11/calls.ts'
+import type { VaultKmsOptions } from '../adapters/kms/vault-client.ts'
 import type { S3Options } from '../adapters/s3/s3-client.ts'
 import { S3ObjectReader } from '../adapters/s3/s3-object-reader.ts'
 import { systemClock } from '../clock.ts'
@@ -14,7 +15,7 @@ export interface ReaderOptions {
   readonly s3: Pick<S3Options, 'bucket'> & Partial<S3Options>
   /** The provider and how it is reached; AWS KMS where none is named. */
   readonly kms: ReaderKms & {
-    /** Ids or ARNs of the KEKs whose data keys may be unwrapped. Nothing else is ever asked for. */
+    /** Ids or full names of the KEKs whose data keys may be unwrapped. Nothing else is ever asked for. */
     readonly allowedKeyIds: readonly string[]
   }
   /** Unwrapped data keys that are kept, and for how long. */
@@ -24,12 +25,14 @@ export interface ReaderOptions {
 /** How a KMS is reached; AWS where no provider is named. All that can have a default has one. */
 export type ReaderKms =
   | ({ readonly provider?: 'aws' } & Partial<AwsKmsOptions>)
+  | ({ readonly provider: 'vault' } & Pick<VaultKmsOptions, 'address'> & Partial<VaultKmsOptions>)
   | ({ readonly provider: 'gcp' } & Partial<GcpKmsOptions>)
   | ({ readonly provider: 'azure' } & Partial<AzureKmsOptions>)
   | ({ readonly provider: 'pkcs11'; readonly requestTimeoutMs?: number } & Pkcs11Options)
   | ({ readonly provider: 'local'; readonly requestTimeoutMs?: number } & LocalKmsOptions)
 
 const REGION = 'us-east-1'
+const VAULT_MOUNT = 'transit'
 const S3_TIMEOUT_MS = 30_000
 const KMS_TIMEOUT_MS = 10_000
 const CACHED_KEYS_MAX = 1_000
@@ -66,6 +69,8 @@ export function createReader(options: ReaderOptions): SealedReader {
 function completed(choice: ReaderKms): KmsChoice {
   const requestTimeoutMs = KMS_TIMEOUT_MS
   switch (choice.provider) {
+    case 'vault':
+      return { requestTimeoutMs, mount: VAULT_MOUNT, ...choice }
     case 'gcp':
     case 'pkcs11':
     case 'local':

@@ -23,16 +23,16 @@ export function s3OptionsOf({ s3 }: Config): S3Options {
 
 /** The KMS of the configuration: its provider, and how that one is reached. */
 export function kmsChoiceOf({ kms }: Config): KmsChoice {
-  const { provider, requestTimeoutMs, aws, gcp, azure, pkcs11, local } = kms
+  const { provider, requestTimeoutMs, aws, vault, gcp, azure, pkcs11, local } = kms
   if (provider === 'aws') return { provider, ...aws, requestTimeoutMs }
+  if (provider === 'vault' && vault !== undefined) return { provider, ...vault, requestTimeoutMs }
   if (provider === 'gcp' && gcp !== undefined) return { provider, ...gcp, requestTimeoutMs }
   if (provider === 'azure' && azure !== undefined) return { provider, ...azure, requestTimeoutMs }
   if (provider === 'pkcs11' && pkcs11 !== undefined) {
     return { provider, ...pkcs11, requestTimeoutMs }
   }
   if (provider === 'local' && local !== undefined) return { provider, ...local, requestTimeoutMs }
-  // Another provider would answer that it knows no such key.
-  throw new SealError('SEAL_CONFIG_INVALID', `kms.provider: ${provider} is not available`)
+  throw new SealError('SEAL_CONFIG_INVALID', `kms.${provider}: is required beside provider`)
 }
 
 /** Full or bare ids of the KEKs whose data keys may be unwrapped: those sealed with, and those allowed beside. */

@@ -8,7 +8,10 @@ type Provider = KmsSection['provider']
 /** How a provider names keys in the configuration. */
 const KEY_NAMES: Readonly<Record<Provider, readonly [RegExp, wanted: string]>> = {
   aws: [/^(?:arn:aws[a-z-]*:kms:[^/]+:key\/)?[A-Za-z0-9-]+$/, 'must be a key id or ARN of AWS KMS'],
-  vault: [/^[A-Za-z0-9._/-]+$/, 'must be the name of a Transit key, or mount/name'],
+  vault: [
+    /^(?!.*\/\.\.?\/)(?:[\w.-]+\/)*\w(?:[\w.-]*\w)?$/,
+    'must be the name of a Transit key, or mount/name',
+  ],
   gcp: [
     /^projects\/[^/]+\/locations\/[^/]+\/keyRings\/[^/]+\/cryptoKeys\/[^/]+$/,
     'must be projects/P/locations/L/keyRings/R/cryptoKeys/K, without a version',

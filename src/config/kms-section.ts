@@ -8,7 +8,7 @@ import {
   text,
   withDefault,
 } from './leaves.ts'
-import { refuseEndpoint, refuseKeyId } from './rules.ts'
+import { HEADER_TEXT, OBJECT_PREFIX, refuseEndpoint, refuseKeyId } from './rules.ts'
 import {
   accessKeyId,
   allowPlainHttp,
@@ -41,8 +41,19 @@ const vault = optionalSection('HashiCorp Vault or OpenBao, Transit engine. For p
   ),
   allowPlainHttp,
   caFile,
-  mount: withDefault(text({ about: 'Path at which the Transit engine is mounted.' }), 'transit'),
-  namespace: optional(text({ about: 'Namespace of the mount.' }), 'none', 'team-a'),
+  mount: withDefault(
+    text({
+      about: 'Path at which the Transit engine is mounted.',
+      bounds: 'no slash at either end',
+      pattern: OBJECT_PREFIX,
+    }),
+    'transit',
+  ),
+  namespace: optional(
+    text({ about: 'Namespace of the mount.', bounds: 'visible ASCII', pattern: HEADER_TEXT }),
+    'none',
+    'team-a',
+  ),
   token: optional(
     text({ about: 'Token of this client.', secret: true }),
     'tokenFile must be given',

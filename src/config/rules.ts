@@ -22,7 +22,13 @@ export const BUCKET_NAME = [
   'must be a bucket name: 3 to 63 small letters, digits, dots and hyphens',
 ] as const
 
-/** Names that S3 keys may begin with, without encoding. */
+/** What an HTTP header can carry as it is. */
+export const HEADER_TEXT = [
+  /^[\x21-\x7e]+$/,
+  'must hold visible ASCII characters and no spaces',
+] as const
+
+/** Names that S3 keys may begin with, and other paths of names, without encoding. */
 export const OBJECT_PREFIX = [
   /^(?!.*(?:^|\/)\.\.?(?:\/|$))[A-Za-z0-9!_.*'()-]+(?:\/[A-Za-z0-9!_.*'()-]+)*$/,
   'must be names joined by single slashes, none of them "." or "..", no slash at either end',

@@ -11,6 +11,21 @@ describe('the KMS of a configuration', () => {
     ],
     [
       {
+        'kms.provider': 'vault',
+        'kms.keyId': 'orders',
+        'kms.vault': { address: 'https://vault:8200', tokenFile: '/run/token', namespace: 'a/b' },
+      },
+      {
+        provider: 'vault',
+        address: 'https://vault:8200',
+        allowPlainHttp: false,
+        mount: 'transit',
+        namespace: 'a/b',
+        tokenFile: '/run/token',
+      },
+    ],
+    [
+      {
         'kms.provider': 'gcp',
         'kms.keyId': 'projects/p/locations/l/keyRings/r/cryptoKeys/k',
         'kms.gcp.credentialsFile': '/etc/gcp.json',
@@ -33,6 +48,16 @@ describe('the KMS of a configuration', () => {
 
 describe('the adapter of a provider', () => {
   it.each<[KmsChoice, string]>([
+    [
+      {
+        provider: 'vault',
+        address: 'http://127.0.0.1:9',
+        mount: 'transit',
+        tokenFile: 'none.token',
+        requestTimeoutMs: 5_000,
+      },
+      'none.token',
+    ],
     [{ provider: 'gcp', credentialsFile: 'none.json', requestTimeoutMs: 5_000 }, 'none.json'],
     [{ provider: 'azure', algorithm: 'A256GCM', requestTimeoutMs: 5_000 }, 'k is no key of Azure'],
   ])('is opened with the first call: %j', async (choice, reason) => {

@@ -3,6 +3,12 @@ import { parseTree, refusalOf } from './sample.ts'
 
 const GCP_KEY = 'projects/p/locations/l/keyRings/r/cryptoKeys/k'
 const GCP = { 'kms.provider': 'gcp', 'kms.keyId': GCP_KEY, 'kms.gcp.allowPlainHttp': false }
+const VAULT = {
+  'kms.provider': 'vault',
+  'kms.keyId': 'orders',
+  'kms.vault.address': 'https://vault.internal:8200',
+  'kms.vault.tokenFile': '/run/secrets/vault-token',
+}
 const AZURE_KEY = 'https://seal.vault.azure.net/keys/orders'
 const AZURE = {
   'kms.provider': 'azure',
@@ -44,6 +50,18 @@ describe('values that do not go together', () => {
       { 'kms.aws.endpoint': 'http://kms.internal:4566' },
       'kms.aws.endpoint: is plain http to another machine',
     ],
+    [{ 'kms.provider': 'vault' }, 'kms.vault: is required beside provider: vault'],
+    [{ ...VAULT, 'kms.vault.tokenFile': undefined }, 'kms.vault.tokenFile: or token is required'],
+    [
+      { ...VAULT, 'kms.vault.address': 'http://vault.internal:8200' },
+      'kms.vault.address: is plain http to another machine',
+    ],
+    [{ ...VAULT, 'kms.vault.mount': '/transit' }, 'kms.vault.mount: must be names joined by'],
+    [{ ...VAULT, 'kms.vault.mount': 'a/../b' }, 'kms.vault.mount: must be names joined by'],
+    [{ ...VAULT, 'kms.vault.namespace': 'a b' }, 'kms.vault.namespace: must hold visible ASCII'],
+    [{ ...VAULT, 'kms.keyId': 'transit/orders.' }, 'kms.keyId: must be the name of a Transit key'],
+    [{ ...VAULT, 'kms.keyId': 'a/../orders' }, 'kms.keyId: must be the name of a Transit key'],
+    [{ ...VAULT, 'kms.allowedKeyIds': ['a//b'] }, 'kms.allowedKeyIds.0: must be the name of a'],
     [{ 'kms.provider': 'gcp', 'kms.keyId': GCP_KEY }, 'kms.gcp: is required beside provider: gcp'],
     [{ ...GCP, 'kms.keyId': `${GCP_KEY}/cryptoKeyVersions/1` }, 'kms.keyId: must be projects/P'],
     [
@@ -72,6 +90,9 @@ describe('values that do not go together', () => {
     { 'kms.aws.endpoint': 'https://kms.internal' },
     { 'kms.aws.endpoint': 'http://kms.internal', 'kms.aws.allowPlainHttp': true },
     { 's3.endpoint': 'http://localhost:7070' },
+    VAULT,
+    { ...VAULT, 'kms.keyId': 'team/transit/orders.v2', 'kms.vault.mount': 'team/transit' },
+    { ...VAULT, 'kms.vault.address': 'http://127.0.0.1:8200', 'kms.vault.namespace': 'a/b' },
     GCP,
     { ...GCP, 'kms.gcp.endpoint': 'https://kms.internal' },
     { ...GCP, 'kms.gcp.endpoint': 'http://127.0.0.1:9010/' },
