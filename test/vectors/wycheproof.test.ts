@@ -9,7 +9,7 @@ import { type CipherEngine, selectEngine } from '../../src/crypto/cipher-engine.
 import { hkdfSha512 } from '../../src/crypto/hkdf.ts'
 import { SecretBytes } from '../../src/crypto/secret-bytes.ts'
 import { FRAME_HEADER_BYTES, FRAME_OVERHEAD_BYTES, TAG_BYTES } from '../../src/format/frame.ts'
-import { cachedPart } from './cached-part.ts'
+import { cachedPart } from '../support/cached-part.ts'
 import { readJson } from './vector-files.ts'
 
 const INSTALL_WAIT_MS = 5 * 60_000

@@ -146,13 +146,13 @@ describe('Vault Transit', () => {
     vault.createKey('transit/plain', over)
     const { wrapped } = await kms.generateDataKey('mails', CONTEXT)
     const calls = [
-      kms.generateDataKey('plain', CONTEXT),
-      kms.unwrap('plain', wrapped, CONTEXT),
-      kms.rewrap('mails', wrapped, 'plain', CONTEXT),
-      kms.rewrap('plain', wrapped, 'plain', CONTEXT),
+      () => kms.generateDataKey('plain', CONTEXT),
+      () => kms.unwrap('plain', wrapped, CONTEXT),
+      () => kms.rewrap('mails', wrapped, 'plain', CONTEXT),
+      () => kms.rewrap('plain', wrapped, 'plain', CONTEXT),
     ]
     for (const call of calls) {
-      const failure = await failureOf(call)
+      const failure = await failureOf(call())
       expect(failure).toMatchObject({ code: 'SEAL_KMS_REFUSED', retryable: false })
       expect(failure.message).toContain(`transit/plain ${why}`)
       expect(failure.message).toContain('vault write transit/keys/NAME derived=true')

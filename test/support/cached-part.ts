@@ -4,7 +4,7 @@ import { partsDirectory } from '../../docker/stack/install.ts'
 import { withLock } from '../../docker/stack/lock.ts'
 import { missingTools, missingToolsError, type Tool } from '../../docker/stack/prerequisites.ts'
 
-const LOCK_WAIT_MS = 5 * 60_000
+const LOCK_WAIT_MS = 30 * 60_000
 
 /** Something that tests fetch once and all checkouts share. */
 export interface CachedPart {
