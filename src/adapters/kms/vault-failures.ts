@@ -19,7 +19,7 @@ const WORDS_LENGTH_MAX = 160
 /** Client errors that pass by themselves: a slow request, a replica that lags, a quota. */
 const PASSING = new Set([408, 412, 425, 429, 472, 473])
 
-/** What Transit says in a 400, the same in Vault and OpenBao, and what it means here. */
+/** What Transit says in a 400, and what it means here. OpenBao alone has soft deletion. */
 const REFUSED_WORDS: readonly (readonly [RegExp, Refusal])[] = [
   [
     /disallowed by policy \(too old\)/,
@@ -35,7 +35,7 @@ const REFUSED_WORDS: readonly (readonly [RegExp, Refusal])[] = [
   [/soft.?deleted/i, ['SEAL_KEK_DISABLED', 'the key is soft-deleted; restore it']],
   [/encryption key not found/, ['SEAL_KEK_DESTROYED', 'no such key; mend kms.keyId']],
   [
-    /message authentication failed|invalid ciphertext|illegal base64/,
+    /message authentication failed|invalid ciphertext/,
     ['SEAL_KEY_TAMPERED', 'the wrapped key was altered, or is of another context or KEK'],
   ],
 ]
