@@ -84,7 +84,9 @@ test('a reader without the right to unwrap gives no message and one line that na
   place.kms = { ...place.kms, provider: 'vault', address: vault.address, token: sealing }
   const read = await runCommand(['read', '--config', place.config(), place.topic, '-n', '1'])
   expect(read).toMatchObject({ code: 1, stdout: '' })
-  expect(read.stderr).toMatch(/^sealstream: .*update transit\/decrypt\/orders \[SEAL_KMS_DENIED\]\n$/)
+  expect(read.stderr).toMatch(
+    /^sealstream: .*update transit\/decrypt\/orders \[SEAL_KMS_DENIED\]\n$/,
+  )
   expect(read.stderr).not.toContain(sealing)
 })
 

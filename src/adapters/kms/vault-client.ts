@@ -1,7 +1,12 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http'
+import {
+  Agent as HttpAgent,
+  request as httpRequest,
+  type IncomingMessage,
+  type RequestOptions,
+} from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import { messageOf, SealError } from '../../errors.ts'
 
@@ -75,32 +80,37 @@ export class VaultClient {
     body: object | undefined,
     token: string,
   ): Promise<VaultAnswer> {
+    const { address, requestTimeoutMs } = this.#options
     const headers = this.#headers(token)
     const text = body === undefined ? undefined : JSON.stringify(body)
+    const signal = AbortSignal.timeout(requestTimeoutMs)
     const url = new URL(this.#base + path)
     try {
-      const response = await this.#exchange(url, method, headers, text)
+      const response = await this.#exchange(url, { method, headers, signal }, text)
       const target = activeServer(url, response)
       if (target === null) return await answerOf(response)
       response.resume()
-      return await answerOf(await this.#exchange(target, method, headers, text))
+      return await answerOf(await this.#exchange(target, { method, headers, signal }, text))
     } catch (error) {
-      throw noAnswer(this.#options, error)
+      // What is cut off in the middle of an answer fails as if the server had reset the connection.
+      const reason = signal.aborted ? `within ${requestTimeoutMs} ms` : `(${reasonOf(error)})`
+      throw new SealError('SEAL_KMS_UNAVAILABLE', `${address} does not answer ${reason}`, {
+        retryable: true,
+      })
     }
   }
 
   /** Resolves when the head of the answer is there. */
   async #exchange(
     url: URL,
-    method: string,
-    headers: Readonly<Record<string, string>>,
+    options: RequestOptions,
     text: string | undefined,
   ): Promise<IncomingMessage> {
+    const { http, https } = this.#agents
     const isTls = url.protocol === 'https:'
-    const signal = AbortSignal.timeout(this.#options.requestTimeoutMs)
     const request = isTls
-      ? httpsRequest(url, { method, headers, agent: this.#agents.https, signal })
-      : httpRequest(url, { method, headers, agent: this.#agents.http, signal })
+      ? httpsRequest(url, { ...options, agent: https })
+      : httpRequest(url, { ...options, agent: http })
     request.end(text)
     const [response] = (await once(request, 'response')) as [IncomingMessage]
     // From here on whoever reads the answer hears of failures; a late one of the request is the same.
@@ -182,13 +192,7 @@ async function answerOf(response: IncomingMessage): Promise<VaultAnswer> {
   }
 }
 
-function noAnswer(options: VaultKmsOptions, error: unknown): SealError {
-  const { name, code } = (error ?? {}) as { readonly name?: unknown; readonly code?: unknown }
-  const isLate = name === 'AbortError' || name === 'TimeoutError'
-  const reason = isLate
-    ? `within ${options.requestTimeoutMs} ms`
-    : `(${typeof code === 'string' ? code : messageOf(error)})`
-  return new SealError('SEAL_KMS_UNAVAILABLE', `${options.address} does not answer ${reason}`, {
-    retryable: true,
-  })
+function reasonOf(error: unknown): string {
+  const code = (error as { readonly code?: unknown } | null)?.code
+  return typeof code === 'string' ? code : messageOf(error)
 }
