@@ -6,6 +6,7 @@ import {
   connectWithoutKeyspace,
 } from './connection.ts'
 import { initialSchema } from './schema/0001-initial.ts'
+import { keyEventsSchema } from './schema/0002-key-events.ts'
 
 interface SchemaStep {
   readonly version: number
@@ -13,7 +14,10 @@ interface SchemaStep {
   readonly statements: (table: (name: string) => string) => readonly string[]
 }
 
-const STEPS: readonly SchemaStep[] = [{ version: 1, name: 'initial', statements: initialSchema }]
+const STEPS: readonly SchemaStep[] = [
+  { version: 1, name: 'initial', statements: initialSchema },
+  { version: 2, name: 'key events', statements: keyEventsSchema },
+]
 
 /** The schema version that this release of sealstream reads and writes. */
 export const SCHEMA_VERSION = STEPS.length
