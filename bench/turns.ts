@@ -124,13 +124,13 @@ async function run(
     env: {},
   })
   const encryptor = await composeEncryptor(config, watch, () => {})
-  await encryptor.pipeline.start()
+  await encryptor.start()
   const order = { brokers: stack.kafka.brokers, topic, partitions: PARTITIONS, perSecond, seconds }
   const producedMs = await produce({ ...order, valueBytes: VALUE_BYTES })
   const total = perSecond * seconds
   const endMs = systemClock.elapsedMs() + DRAIN_MS
   while (watch.messages < total && systemClock.elapsedMs() < endMs) await systemClock.sleep(100)
-  await encryptor.pipeline.stop(DRAIN_MS)
+  await encryptor.stop(DRAIN_MS)
   await encryptor.close()
   const publishedMs = watch.lastPublishedAtMs - (watch.firstPackedAtMs ?? 0)
   return {

@@ -62,25 +62,29 @@ interface Surroundings {
 }
 
 async function serve(
-  { pipeline, cipher }: Encryptor,
+  encryptor: Encryptor,
   config: Config,
   { logger, health, stop }: Surroundings,
 ): Promise<void> {
   const { topics, groupId } = config.kafka
+  const { instanceId } = encryptor
   try {
-    await pipeline.start()
+    await encryptor.start()
     health.start()
-    const { engine, reason } = cipher
-    logger.info({ topics, groupId, cipher: engine.name, cipherReason: reason }, 'sealing')
-    await Promise.race([pipeline.finished, stop.requested])
+    const { engine, reason } = encryptor.cipher
+    logger.info(
+      { instanceId, topics, groupId, cipher: engine.name, cipherReason: reason },
+      'sealing',
+    )
+    await Promise.race([encryptor.finished, stop.requested])
   } catch (error) {
     health.fail(messageOf(error))
-    await pipeline.stop(0)
+    await encryptor.stop(0)
     throw error
   }
   health.stop()
   logger.info('stopping: what was read is being published')
-  if (await pipeline.stop(DRAIN_MS)) {
+  if (await encryptor.stop(DRAIN_MS)) {
     logger.info('stopped')
     return
   }

@@ -1,5 +1,7 @@
 import { connectCassandra } from '../adapters/cassandra/connection.ts'
 import { CassandraDekStore } from '../adapters/cassandra/dek-store.ts'
+import { CassandraKeyDesk } from '../adapters/cassandra/key-desk.ts'
+import { CassandraKeyEventLog } from '../adapters/cassandra/key-event-log.ts'
 import { CassandraMappingWriter } from '../adapters/cassandra/mapping-writer.ts'
 import { migrate } from '../adapters/cassandra/schema.ts'
 import { KafkaAdmin } from '../adapters/kafka/kafka-admin.ts'
@@ -11,9 +13,13 @@ import { systemClock } from '../clock.ts'
 import type { Config } from '../config/schema.ts'
 import { type EngineChoice, type EngineName, selectEngine } from '../crypto/cipher-engine.ts'
 import { SealError } from '../errors.ts'
+import { actorOfInstance, newInstanceId } from '../keys/instance.ts'
 import { encodeDirectoryEntry } from '../keys/key-directory.ts'
 import { domainOfBy } from '../keys/key-domain.ts'
+import { KeyJournal } from '../keys/key-journal.ts'
+import type { KeyObserver } from '../keys/key-observer.ts'
 import type { KeyStore } from '../keys/key-store.ts'
+import { KeyWatcher } from '../keys/key-watcher.ts'
 import type { Kms } from '../keys/kms.ts'
 import { windowPolicyOf } from '../keys/window-policy.ts'
 import type { PipelineObserver } from '../pipeline/observer.ts'
@@ -31,15 +37,28 @@ import {
 
 /** A road that is ready to run, and the one call that ends everything it is connected to. */
 export interface Encryptor {
-  readonly pipeline: Pipeline
+  /** Names this process at the key desk and in key events. */
+  readonly instanceId: string
   /** The cipher engine that seals, and why that one. */
   readonly cipher: EngineChoice
-  /** Ends every connection and thread. Stop the pipeline first. */
+  /** Goes to the key desk and starts to consume. Rejects when either cannot be reached. */
+  start(): Promise<void>
+  /** Resolves after `stop`; rejects with the failure that no waiting mends. */
+  readonly finished: Promise<void>
+  /** As {@link Pipeline.stop}; then the last key events are written and the key desk is left. */
+  stop(drainMs: number): Promise<boolean>
+  /** Ends every connection and thread. Stop it first. */
   close(): Promise<void>
 }
 
 /** A connection that does not end by then is left to the end of the process. */
 const CLOSE_MS_MAX = 3_000
+
+/** What the last key events may take, and then the last word at the key desk. */
+const KEY_RECORDS_MS_MAX = 1_000
+
+/** Hears what the road and the keeping of keys tell. */
+export type EncryptorObserver = PipelineObserver & KeyObserver
 
 /** Hears what the client libraries report. */
 export type LibraryLog = (level: string, message: string) => void
@@ -50,7 +69,7 @@ export type LibraryLog = (level: string, message: string) => void
  */
 export async function composeEncryptor(
   config: Config,
-  observer: PipelineObserver,
+  observer: EncryptorObserver,
   onLog: LibraryLog,
 ): Promise<Encryptor> {
   const closers: (() => Promise<void>)[] = []
@@ -62,8 +81,8 @@ export async function composeEncryptor(
   }
   try {
     const cipher = await selectEngine(config.cipher.engine)
-    const pipeline = await wire(config, cipher.engine.name, observer, onLog, closers)
-    return { pipeline, cipher, close }
+    const wired = await wire(config, cipher.engine.name, observer, onLog, closers)
+    return { ...wired, cipher, close }
   } catch (error) {
     await close()
     throw error
@@ -73,10 +92,10 @@ export async function composeEncryptor(
 async function wire(
   config: Config,
   cipherEngine: EngineName,
-  observer: PipelineObserver,
+  observer: EncryptorObserver,
   onLog: LibraryLog,
   closers: (() => Promise<void>)[],
-): Promise<Pipeline> {
+): Promise<Omit<Encryptor, 'cipher' | 'close'>> {
   const kafka = kafkaOptionsOf(config, onLog)
   const admin = new KafkaAdmin(kafka)
   closers.push(() => admin.close())
@@ -109,7 +128,11 @@ async function wire(
   const sink = new KafkaReferenceSink({ ...kafka, groupId, transactionTimeoutMs })
   const keyStore = everyKeyStore(config, store, new CassandraDekStore(session))
   const kekOf = (keyDomain: string) => domainKeks.get(keyDomain) ?? config.kms.keyId
-  const keys = { kms, keyStore, kekOf }
+  const instanceId = newInstanceId()
+  const actor = actorOfInstance(instanceId)
+  const events = new CassandraKeyEventLog(session)
+  const journal = new KeyJournal({ log: events, clock: systemClock, observer, actor })
+  const keys = { kms, keyStore, events, actor, kekOf }
   const parts = {
     source,
     sink,
@@ -117,11 +140,37 @@ async function wire(
     mapping,
     runner,
     keys,
-    lives: { firstUsed: () => {}, retired: () => {} },
+    lives: journal,
     observer,
     clock: systemClock,
   }
-  return new Pipeline(parts, settingsOf(config))
+  const pipeline = new Pipeline(parts, settingsOf(config))
+  const desk = new CassandraKeyDesk(session)
+  const watching = { desk, keys: pipeline.keys, clock: systemClock, observer }
+  const watcher = new KeyWatcher(watching, { instanceId, groupId })
+  return { instanceId, ...withKeyRecords(pipeline, journal, watcher) }
+}
+
+/** The road from its start to its end, with the keeping of keys around it. */
+function withKeyRecords(
+  pipeline: Pipeline,
+  journal: KeyJournal,
+  watcher: KeyWatcher,
+): Pick<Encryptor, 'start' | 'finished' | 'stop'> {
+  return {
+    async start() {
+      // Before the first DEK, see KeyWatcher.
+      await watcher.start()
+      await pipeline.start()
+    },
+    finished: pipeline.finished,
+    async stop(drainMs) {
+      const isDrained = await pipeline.stop(drainMs)
+      await journal.close(KEY_RECORDS_MS_MAX)
+      await watcher.stop(KEY_RECORDS_MS_MAX)
+      return isDrained
+    },
+  }
 }
 
 /**

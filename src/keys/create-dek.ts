@@ -3,7 +3,8 @@ import type { Clock } from '../clock.ts'
 import { SealError } from '../errors.ts'
 import { WRAPPED_DEK_BYTES_MAX } from '../limits.ts'
 import { Dek } from './dek.ts'
-import type { KeyStore } from './key-store.ts'
+import type { KeyEvent, KeyEventLog } from './key-events.ts'
+import type { DekRecord, KeyStore } from './key-store.ts'
 import type { GeneratedDataKey, Kms } from './kms.ts'
 import { kmsContextOf } from './kms-context.ts'
 
@@ -11,6 +12,9 @@ import { kmsContextOf } from './kms-context.ts'
 export interface DekMaker {
   readonly kms: Pick<Kms, 'generateDataKey'>
   readonly keyStore: KeyStore
+  readonly events: Pick<KeyEventLog, 'append'>
+  /** Who makes it, as its events tell. */
+  readonly actor: string
   /** The KEK of a key domain. */
   readonly kekOf: (keyDomain: string) => string
   readonly clock: Clock
@@ -18,8 +22,8 @@ export interface DekMaker {
 
 /**
  * Makes a DEK for `keyDomain`. When it resolves, the wrapped key is durable in the key store, so
- * that nothing can ever be sealed under a key that is lost with this process. The caller holds the
- * first share of the DEK. Throws SEAL_KMS_*, SEAL_KEK_*, SEAL_MAPPING_* and SEAL_STORE_*.
+ * that nothing can ever be sealed under a key that is lost with this process, and so are the events
+ * of its making. The caller holds the first share of the DEK. Throws SEAL_KMS_*, SEAL_KEK_*, SEAL_MAPPING_* and SEAL_STORE_*.
  */
 export async function createDek(maker: DekMaker, keyDomain: string): Promise<Dek> {
   const dekId = randomUUID()
@@ -32,12 +36,25 @@ export async function createDek(maker: DekMaker, keyDomain: string): Promise<Dek
   const dek = new Dek(record, made.plaintext)
   try {
     refuseOversized(made)
-    await maker.keyStore.recordDek(record)
+    await Promise.all([
+      maker.keyStore.recordDek(record),
+      maker.events.append(eventsOfMaking(record, maker.actor)),
+    ])
     return dek
   } catch (error) {
     dek.release()
     throw error
   }
+}
+
+function eventsOfMaking(record: DekRecord, actor: string): KeyEvent[] {
+  const { dekId, keyDomain, kekId, kekVersion, createdAtMs: atMs } = record
+  const reason = `for key domain ${keyDomain}`
+  const made = { dekId, atMs, actor, reason }
+  return [
+    { ...made, kind: 'created', kekId: null, kekVersion: null },
+    { ...made, kind: 'wrapped', kekId, kekVersion },
+  ]
 }
 
 function refuseOversized(made: GeneratedDataKey): void {

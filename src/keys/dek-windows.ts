@@ -117,9 +117,9 @@ export class DekWindows {
       (scope.keyDomain === null || scope.keyDomain === record.keyDomain)
     const wiped = [...this.#live].filter(([window]) => isMeant(window)).map(([, gone]) => gone)
     for (const [keyDomain, keys] of this.#domains) {
-      const isDomain = scope.keyDomain === null || scope.keyDomain === keyDomain
-      const isDek = scope.dekId === null || keys.current?.dek.record.dekId === scope.dekId
-      if (isDomain && isDek) keys.rotate(reason)
+      if (scope.keyDomain !== null && scope.keyDomain !== keyDomain) continue
+      if (scope.dekId === null) keys.rotate(reason)
+      else keys.retire(scope.dekId, reason)
     }
     return Promise.all(wiped)
   }

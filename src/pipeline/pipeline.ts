@@ -3,6 +3,7 @@ import { isSealError, type SealError } from '../errors.ts'
 import { createDek, type DekMaker } from '../keys/create-dek.ts'
 import type { Dek } from '../keys/dek.ts'
 import { DekWindows } from '../keys/dek-windows.ts'
+import type { KeyEvent } from '../keys/key-events.ts'
 import type { DekRecord } from '../keys/key-store.ts'
 import type { Kms } from '../keys/kms.ts'
 import type { KeyLifeListener, RunningKeys } from '../keys/running-keys.ts'
@@ -192,10 +193,10 @@ export class Pipeline {
     return lane.accept(batch, control)
   }
 
-  /** Waits for KMS and key store one by one, so that an outage of the latter costs no more keys. */
+  /** Waits for KMS, key store and event log one by one, so that an outage of the latter costs no more keys. */
   async #createDek(keyDomain: string): Promise<Dek> {
     const { keys, clock, observer } = this.#parts
-    const { kms, keyStore, kekOf } = keys
+    const { kms, keyStore, events, kekOf, actor } = keys
     const patient = {
       kms: {
         generateDataKey: (...asked: Parameters<Kms['generateDataKey']>) =>
@@ -204,8 +205,11 @@ export class Pipeline {
       keyStore: {
         recordDek: (dek: DekRecord) => this.#patience.with(() => keyStore.recordDek(dek)),
       },
+      events: {
+        append: (made: readonly KeyEvent[]) => this.#patience.with(() => events.append(made)),
+      },
     }
-    const dek = await createDek({ ...patient, kekOf, clock }, keyDomain)
+    const dek = await createDek({ ...patient, kekOf, actor, clock }, keyDomain)
     observer.dekCreated(keyDomain, dek.record.dekId, dek.record.kekId)
     return dek
   }

@@ -13,7 +13,7 @@ export function createMetrics() {
   const registry = new Registry()
   const road = roadMetrics(registry)
   const keys = keyMetrics(registry, road.packedMessages)
-  return { registry, ...road, ...keys, ...stateMetrics(registry) }
+  return { registry, ...road, ...keys, ...keyRecordMetrics(registry), ...stateMetrics(registry) }
 }
 
 /** Adds CPU, memory, event loop and garbage collection of this process, as prom-client names them. */
@@ -130,6 +130,34 @@ function keyMetrics(registry: Registry, packedMessages: Counter<'topic'>) {
       help: 'Time of one call to the KMS.',
       labelNames: ['operation'],
       buckets: DURATION_SECONDS,
+      registers,
+    }),
+  }
+}
+
+/** Key events and the desk of operators. */
+function keyRecordMetrics(registry: Registry) {
+  const registers = [registry]
+  return {
+    unwrittenKeyEvents: new Gauge({
+      name: 'sealstream_unwritten_key_events',
+      help: 'Key events (first use, last use, retired) that Cassandra has not taken yet.',
+      registers,
+    }),
+    lostKeyEvents: new Counter({
+      name: 'sealstream_lost_key_events_total',
+      help: 'Key events given up unwritten. Alert on any increase.',
+      registers,
+    }),
+    keyRecordFailures: new Counter({
+      name: 'sealstream_key_record_failures_total',
+      help: 'Tries to write key events or to read the key desk that failed.',
+      labelNames: ['what'],
+      registers,
+    }),
+    keyDeskReadAt: new Gauge({
+      name: 'sealstream_key_desk_read_timestamp_seconds',
+      help: 'When the key desk was last read. Alert when older than 15 s: rotate-now misses the process.',
       registers,
     }),
   }

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
-import type { SealError } from '../errors.ts'
+import { isSealError, messageOf, type SealError } from '../errors.ts'
 import type { Exposure } from '../keys/dek-windows.ts'
+import type { KeyObserver } from '../keys/key-observer.ts'
 import type { KmsOperation } from '../keys/observed-kms.ts'
 import type { PartTimings, PipelineObserver, ServiceName } from '../pipeline/observer.ts'
 import type { Health } from './health.ts'
@@ -19,12 +20,12 @@ export interface TelemetrySinks {
 }
 
 /** Counts every event of the road, logs the rare ones, and keeps the health up to date. */
-export class TelemetryObserver implements PipelineObserver {
+export class TelemetryObserver implements PipelineObserver, KeyObserver {
   readonly #metrics: Metrics
   readonly #logger: Logger
   readonly #health: Health
   readonly #clock: Clock
-  readonly #waitLoggedAtMs = new Map<ServiceName, number>()
+  readonly #waitLoggedAtMs = new Map<string, number>()
 
   constructor({ metrics, logger, health, clock }: TelemetrySinks) {
     this.#metrics = metrics
@@ -99,10 +100,7 @@ export class TelemetryObserver implements PipelineObserver {
     this.#metrics.failedTries.inc({ service })
     this.#metrics.waiting.set({ service }, 1)
     this.#health.waitFor(service, error)
-    const nowMs = this.#clock.elapsedMs()
-    const loggedAtMs = this.#waitLoggedAtMs.get(service)
-    if (loggedAtMs !== undefined && nowMs - loggedAtMs < WAIT_LOG_INTERVAL_MS) return
-    this.#waitLoggedAtMs.set(service, nowMs)
+    if (!this.#isLogDue(service)) return
     const { code, message: reason } = error
     this.#logger.warn(
       { dependency: service, code, reason, attempt, waitedMs },
@@ -115,6 +113,30 @@ export class TelemetryObserver implements PipelineObserver {
     this.#health.recover(service)
     this.#waitLoggedAtMs.delete(service)
     this.#logger.info({ dependency: service, waitedMs }, `${service} answers again`)
+  }
+
+  keyEventsUnwritten(count: number): void {
+    this.#metrics.unwrittenKeyEvents.set(count)
+  }
+
+  keyEventsLost(count: number): void {
+    this.#metrics.lostKeyEvents.inc(count)
+    this.#logger.error({ count }, 'key events are lost: Cassandra did not take them in time')
+  }
+
+  keyDeskRead(): void {
+    this.#metrics.keyDeskReadAt.set(this.#clock.nowMs() / 1000)
+  }
+
+  keyRecordsFailed(what: 'key events' | 'key desk', error: unknown): void {
+    this.#metrics.keyRecordFailures.inc({ what })
+    if (!this.#isLogDue(what)) return
+    const code = isSealError(error) ? error.code : null
+    this.#logger.warn({ code, reason: messageOf(error) }, `${what} out of reach, tried again`)
+  }
+
+  keysRotated(requestId: string, reason: string, retired: number): void {
+    this.#logger.info({ requestId, reason, retired }, 'data keys retired as an operator asked')
   }
 
   laneReset(lane: number, reason: string): void {
@@ -144,5 +166,14 @@ export class TelemetryObserver implements PipelineObserver {
     this.#metrics.assignedPartitions.set(partitions)
     this.#metrics.assignedLanes.set(lanes)
     this.#logger.info({ partitions, lanes }, 'partitions assigned')
+  }
+
+  /** Whether the last line about it is long enough ago. */
+  #isLogDue(what: string): boolean {
+    const nowMs = this.#clock.elapsedMs()
+    const loggedAtMs = this.#waitLoggedAtMs.get(what)
+    if (loggedAtMs !== undefined && nowMs - loggedAtMs < WAIT_LOG_INTERVAL_MS) return false
+    this.#waitLoggedAtMs.set(what, nowMs)
+    return true
   }
 }

@@ -23,6 +23,7 @@ import { frameBytesOf } from '../../src/segment/part-buffer.ts'
 import { FakeKms } from './fake-kms.ts'
 import { Gate } from './gate.ts'
 import { InlinePartRunner } from './inline-part-runner.ts'
+import { MemoryKeyEventLog } from './memory-key-event-log.ts'
 import { MemoryMappingStore } from './memory-mapping-store.ts'
 import { MemoryMessageSource } from './memory-message-source.ts'
 import { MemoryObjectStore } from './memory-object-store.ts'
@@ -81,6 +82,7 @@ export class LanePlace {
   readonly store = new MemoryObjectStore()
   readonly observer = new RecordingObserver()
   readonly mapping = new JournalledMapping(this.journal)
+  readonly events = new MemoryKeyEventLog()
   readonly source = new MemoryMessageSource(this.journal)
   readonly sink = new MemoryReferenceSink(this.journal, this.source.committed)
   readonly runner = new InlinePartRunner(this.journal, this.store, this.mapping)
@@ -108,7 +110,9 @@ export class LanePlace {
     )
     const makeDek = async (keyDomain: string): Promise<Dek> => {
       await this.keyGate.pass()
-      return createDek({ kms, keyStore: mapping, kekOf: () => KEK_ID, clock }, keyDomain)
+      const { events } = this
+      const maker = { kms, keyStore: mapping, events, actor: 'encryptor test' }
+      return createDek({ ...maker, kekOf: () => KEK_ID, clock }, keyDomain)
     }
     const windows = new DekWindows({
       deksMax: 1_000,

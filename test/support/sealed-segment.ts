@@ -17,6 +17,7 @@ import { workPart } from '../../src/pipeline/part-worker.ts'
 import { segmentObjectKey } from '../../src/segment/object-key.ts'
 import { frameBytesOf, PartBuffer } from '../../src/segment/part-buffer.ts'
 import { ManualClock } from './manual-clock.ts'
+import { MemoryKeyEventLog } from './memory-key-event-log.ts'
 import type { MemoryObjectStore } from './memory-object-store.ts'
 
 export const KEK_ID = '5ea15eed-0000-4000-8000-00000000000a'
@@ -39,7 +40,8 @@ export class RecordingMapping implements Pick<MappingWriter, 'writeRows'> {
 /** A DEK whose record is kept in `records`. */
 export function makeDek(kms: Kms, keyDomain = 'orders', records: DekRecord[] = []): Promise<Dek> {
   const keyStore = { recordDek: async (record: DekRecord) => void records.push(record) }
-  return createDek({ kms, keyStore, kekOf: () => KEK_ID, clock: new ManualClock() }, keyDomain)
+  const maker = { kms, keyStore, events: new MemoryKeyEventLog(), actor: 'encryptor test' }
+  return createDek({ ...maker, kekOf: () => KEK_ID, clock: new ManualClock() }, keyDomain)
 }
 
 export interface PreparedSegment {

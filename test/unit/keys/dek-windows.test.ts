@@ -464,6 +464,37 @@ describe('rotating', () => {
     expect(await windows.rotate({ dekId: randomUUID(), keyDomain: null }, 'x')).toEqual([])
   })
 
+  it('retires one DEK wherever it is: in use, made ahead or under way', async () => {
+    const windows = windowsWith({ reserve: 2 })
+    const first = await windows.take('a', 1)
+    await settle()
+    const [, inLine, kept] = made as [Dek, Dek, Dek]
+    expect(made).toHaveLength(3)
+    const scopeOf = ({ record }: Dek) => ({ dekId: record.dekId, keyDomain: 'a' })
+    expect(await windows.rotate(scopeOf(inLine), 'retire: x')).toEqual([])
+    expect([inLine, kept, first.dek].map(isDead)).toEqual([true, false, false])
+    await windows.rotate(scopeOf(first.dek), 'retire: x')
+    expect([first.dek, kept].map(isDead)).toEqual([true, false])
+
+    kms.close()
+    const taken = await windows.take('a', 1)
+    expect(taken.dek).toBe(kept)
+    windows.prepare('a')
+    await settle()
+    // Those have their ids already, but are not in line yet.
+    const underWay = asked.length - made.length
+    expect(underWay).toBeGreaterThan(0)
+    const unknown = { dekId: randomUUID(), keyDomain: 'a' }
+    await windows.rotate(unknown, 'retire: x')
+    const before = made.length
+    kms.open()
+    await settle()
+    expect(made.slice(before, before + underWay).map(isDead)).toEqual(
+      new Array(underWay).fill(true),
+    )
+    expect(isDead(taken.dek)).toBe(false)
+  })
+
   it('lets who waits for a key wait for the new one', async () => {
     const windows = windowsWith()
     kms.close()

@@ -20,8 +20,9 @@ const PARTITIONS: TopicPartition[] = [0, 1].map((partition) => ({ topic: 'orders
 /** A pipeline of two lanes that holds two partitions. */
 async function started(options: LanePlaceOptions = {}) {
   const place = new LanePlace(options)
-  const { source, sink, store, mapping, runner, observer, clock, kms } = place
-  const keys = { kms, keyStore: mapping, kekOf: () => KEK_ID }
+  const { source, sink, store, mapping, runner, observer, clock, kms, events } = place
+  const actor = 'encryptor test'
+  const keys = { kms, keyStore: mapping, events, actor, kekOf: () => KEK_ID }
   const lives = { firstUsed: () => {}, retired: () => {} }
   const pipeline = new Pipeline(
     { source, sink, store, mapping, runner, observer, clock, keys, lives },
@@ -75,6 +76,23 @@ describe('the pipeline', () => {
     expect(tries).toBe(4)
     expect(place.kms.calls.generate).toBe(1)
     expect(place.observer.of('dekCreated')).toHaveLength(1)
+  })
+
+  it('waits for the log of key events as well, and makes no second DEK for it', async () => {
+    const { place, accept } = await started()
+    place.events.failures.push(away('SEAL_MAPPING_UNAVAILABLE'), away('SEAL_MAPPING_UNAVAILABLE'))
+    const accepted = accept(0, 2)
+    await settled()
+    expect(place.observer.of('dekCreated')).toEqual([])
+    await place.clock.step(30_000)
+    expect(await accepted).toBe(true)
+    expect(place.kms.calls.generate).toBe(1)
+    const [[, dekId]] = place.observer.of('dekCreated') as [[string, string, string]]
+    const events = place.events.all.map(({ kind, dekId: of }) => [kind, of])
+    expect(events.slice(0, 2)).toEqual([
+      ['created', dekId],
+      ['wrapped', dekId],
+    ])
   })
 
   it('tells of an interruption of the source until partitions are assigned again', async () => {

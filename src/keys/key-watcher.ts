@@ -1,0 +1,162 @@
+import type { Clock } from '../clock.ts'
+import { isSealError } from '../errors.ts'
+import type { Instance, KeyAnswer, KeyDesk, KeyRequest } from './key-desk.ts'
+import type { KeyObserver } from './key-observer.ts'
+import type { RunningKeys } from './running-keys.ts'
+
+const READ_EVERY_MS = 1_000
+const ANNOUNCE_EVERY_MS = 3_000
+
+/** What a watcher is made of. */
+export interface WatcherServices {
+  readonly desk: KeyDesk
+  readonly keys: RunningKeys
+  readonly clock: Clock
+  readonly observer: Pick<KeyObserver, 'keyDeskRead' | 'keyRecordsFailed' | 'keysRotated'>
+}
+
+/**
+ * Stands at the key desk for this process: tells that it runs and which DEKs it uses, looks every
+ * second for what operators ask, does it, and answers. At idle that is one small read a second and
+ * one small write in three.
+ *
+ * No clock is compared with another one. A request that is there at the start is older than every
+ * DEK of this process, so it is answered and nothing is done; every other one is carried out once,
+ * whenever it was placed. The instance is announced before it looks for the first time: an operator
+ * who places a request and then reads who is running misses only instances that see the request
+ * before they make a DEK.
+ */
+export class KeyWatcher {
+  readonly #services: WatcherServices
+  readonly #self: Pick<Instance, 'instanceId' | 'groupId' | 'startedAtMs'>
+  #known: ReadonlySet<string> = new Set()
+  /** The latest answer to each request, as long as it is not written. */
+  readonly #unsent = new Map<string, KeyAnswer>()
+  #announcedAtMs = Number.NEGATIVE_INFINITY
+  #isStopping = false
+  #pause = new AbortController()
+  #running: Promise<void> = Promise.resolve()
+
+  constructor(services: WatcherServices, self: Pick<Instance, 'instanceId' | 'groupId'>) {
+    this.#services = services
+    this.#self = { ...self, startedAtMs: services.clock.nowMs() }
+  }
+
+  /**
+   * Call it before the first DEK is made. Rejects with what no waiting mends (rights, tables); while
+   * the desk is only away, it goes on, and carries out whatever it finds there later.
+   */
+  async start(): Promise<void> {
+    try {
+      await this.#announce('running')
+      for (const request of await this.#newRequests()) this.#answer(request, [])
+      await this.#send()
+      this.#services.observer.keyDeskRead()
+    } catch (error) {
+      if (!isSealError(error) || !error.retryable) throw error
+      this.#services.observer.keyRecordsFailed('key desk', error)
+    }
+    this.#running = this.#run()
+  }
+
+  /** Call it when no DEK is left: gives the last answers and says so, within `withinMs`. */
+  async stop(withinMs: number): Promise<void> {
+    this.#isStopping = true
+    this.#pause.abort()
+    const over = new AbortController()
+    const say = async () => {
+      await this.#running
+      // Rotations whose last segment has just been closed.
+      await new Promise((resolve) => setImmediate(resolve))
+      await this.#send()
+      await this.#announce('stopped')
+    }
+    const said = say().catch((error) => this.#services.observer.keyRecordsFailed('key desk', error))
+    await Promise.race([said, this.#services.clock.sleep(withinMs, over.signal)])
+    over.abort()
+  }
+
+  async #run(): Promise<void> {
+    const { clock, observer } = this.#services
+    while (!this.#isStopping) {
+      await clock.sleep(READ_EVERY_MS, this.#pause.signal)
+      if (this.#isStopping) return
+      this.#pause = new AbortController()
+      try {
+        for (const request of await this.#newRequests()) this.#carryOut(request)
+        await this.#send()
+        const isDue = clock.elapsedMs() - this.#announcedAtMs >= ANNOUNCE_EVERY_MS
+        if (isDue) await this.#announce('running')
+        observer.keyDeskRead()
+      } catch (error) {
+        observer.keyRecordsFailed('key desk', error)
+      }
+    }
+  }
+
+  /** Requests that were not there before; each is given once. */
+  async #newRequests(): Promise<KeyRequest[]> {
+    const { desk } = this.#services
+    const ids = await desk.requestIds()
+    const requests: KeyRequest[] = []
+    for (const id of ids) {
+      if (this.#known.has(id)) continue
+      const request = await desk.findRequest(id)
+      if (request !== null) requests.push(request)
+    }
+    this.#known = new Set(ids)
+    return requests
+  }
+
+  /** Ends the windows at once; the answer follows when the segments under them are closed. */
+  #carryOut(request: KeyRequest): void {
+    const { keys, observer, clock } = this.#services
+    const { requestId, actor, reason, scope } = request
+    const acceptedAtMs = clock.nowMs()
+    const name = scope.dekId === null ? 'rotate-now' : 'retire'
+    const retiring = keys.rotate(scope, `${name} by ${actor}: ${reason}`)
+    this.#unsent.set(requestId, this.#answerTo(request, { acceptedAtMs }))
+    retiring.then(
+      (retired) => {
+        observer.keysRotated(requestId, reason, retired.length)
+        this.#answer(request, retired, acceptedAtMs)
+        this.#pause.abort()
+      },
+      // It stays unfinished for who asked.
+      (error: unknown) => observer.keyRecordsFailed('key desk', error),
+    )
+  }
+
+  #answer(
+    request: KeyRequest,
+    retired: KeyAnswer['retired'],
+    acceptedAtMs = this.#services.clock.nowMs(),
+  ): void {
+    const finishedAtMs = this.#services.clock.nowMs()
+    const answer = this.#answerTo(request, { acceptedAtMs, finishedAtMs, retired })
+    this.#unsent.set(request.requestId, answer)
+  }
+
+  #answerTo(
+    { requestId }: KeyRequest,
+    done: Pick<KeyAnswer, 'acceptedAtMs'> & Partial<KeyAnswer>,
+  ): KeyAnswer {
+    const { instanceId } = this.#self
+    return { requestId, instanceId, finishedAtMs: null, retired: [], ...done }
+  }
+
+  async #send(): Promise<void> {
+    for (const [requestId, answer] of [...this.#unsent]) {
+      await this.#services.desk.answer(answer)
+      if (this.#unsent.get(requestId) === answer) this.#unsent.delete(requestId)
+    }
+  }
+
+  async #announce(state: Instance['state']): Promise<void> {
+    const { desk, keys, clock } = this.#services
+    const announcedAtMs = clock.elapsedMs()
+    const inUse = state === 'running' ? keys.inUse() : []
+    await desk.announce({ ...this.#self, state, seenAtMs: clock.nowMs(), keys: inUse })
+    this.#announcedAtMs = announcedAtMs
+  }
+}
