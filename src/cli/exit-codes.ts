@@ -9,6 +9,8 @@ export const EXIT_CODES = {
   refused: 2,
   /** The DEK or KEK that was asked for is on no record. */
   keyUnknown: 3,
+  /** Running instances were asked, and not all of them confirmed. */
+  unanswered: 4,
   /** Ended by SIGINT. */
   interrupted: 130,
   /** Ended by SIGTERM. */

@@ -4,7 +4,7 @@ import { EXIT_CODES } from './exit-codes.ts'
 export interface StopSignal {
   /** Resolves with the first SIGTERM or SIGINT. */
   readonly requested: Promise<void>
-  /** Aborts at the same moment. */
+  /** Aborts at the same moment, with the name of the signal as its reason. */
   readonly signal: AbortSignal
   /** Stops listening. */
   release(): void
@@ -21,7 +21,7 @@ export function stopSignal(): StopSignal {
     if (controller.signal.aborted) {
       process.exit(signal === 'SIGINT' ? EXIT_CODES.interrupted : EXIT_CODES.terminated)
     }
-    controller.abort()
+    controller.abort(signal)
     resolve()
   }
   process.on('SIGTERM', onSignal).on('SIGINT', onSignal)

@@ -119,7 +119,9 @@ export class DekWindows {
     for (const [keyDomain, keys] of this.#domains) {
       if (scope.keyDomain !== null && scope.keyDomain !== keyDomain) continue
       if (scope.dekId === null) keys.rotate(reason)
-      else keys.retire(scope.dekId, reason)
+      else if (keys.retire(scope.dekId, reason)) {
+        wiped.push(Promise.resolve({ dekId: scope.dekId, keyDomain, ...NEVER_USED }))
+      }
     }
     return Promise.all(wiped)
   }

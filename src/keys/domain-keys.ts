@@ -142,15 +142,17 @@ export class DomainKeys {
 
   /**
    * Sees that nothing more is sealed under one DEK: ends its window, or drops it where it is in line.
-   * It may be under way too, and nobody knows which that one will be; so those are dropped.
+   * It may be under way too, and nobody knows which that one will be; so those are dropped. True
+   * when it was in line.
    */
-  retire(dekId: string, reason: string): void {
+  retire(dekId: string, reason: string): boolean {
     const isIt = (dek: Dek | undefined) => dek?.record.dekId === dekId
     this.#making = new Set()
     const at = this.#ready.findIndex(isIt)
     for (const dek of at < 0 ? [] : this.#ready.splice(at, 1)) this.#drop(dek)
     if (isIt(this.#current?.dek)) this.#end(reason)
     this.#wake()
+    return at >= 0
   }
 
   /** Lets go of every DEK; those under way are dropped as they arrive. */

@@ -471,7 +471,9 @@ describe('rotating', () => {
     const [, inLine, kept] = made as [Dek, Dek, Dek]
     expect(made).toHaveLength(3)
     const scopeOf = ({ record }: Dek) => ({ dekId: record.dekId, keyDomain: 'a' })
-    expect(await windows.rotate(scopeOf(inLine), 'retire: x')).toEqual([])
+    expect(await windows.rotate(scopeOf(inLine), 'retire: x')).toEqual([
+      { ...scopeOf(inLine), firstUsedAtMs: null, lastUsedAtMs: null, messages: 0, bytes: 0 },
+    ])
     expect([inLine, kept, first.dek].map(isDead)).toEqual([true, false, false])
     await windows.rotate(scopeOf(first.dek), 'retire: x')
     expect([first.dek, kept].map(isDead)).toEqual([true, false])

@@ -1,0 +1,136 @@
+import { InvalidArgumentError } from 'commander'
+import type { KeyServices } from '../compose/key-office.ts'
+import { SealError } from '../errors.ts'
+import type { KeyRequest } from '../keys/key-desk.ts'
+import {
+  type InstanceReport,
+  isSettled,
+  type RotationReport,
+  rotateEverywhere,
+  unconfirmed,
+} from '../keys/rotation.ts'
+import type { RetiredKey } from '../keys/running-keys.ts'
+import { EXIT_CODES } from './exit-codes.ts'
+import { printable } from './printable.ts'
+import { renderJson } from './render.ts'
+import { stopSignal } from './stop-signal.ts'
+import { renderCount, renderTable, renderTime } from './table.ts'
+import type { Terminal } from './terminal.ts'
+
+/** How the commands that retire keys wait. */
+export interface AwaitOptions {
+  readonly reason: string
+  /** In seconds. */
+  readonly timeout: number
+  readonly json?: true
+}
+
+/** Seconds that a command waits for instances, unless it is told otherwise. */
+export const TIMEOUT_SECONDS = 60
+
+const REASON_LENGTH_MAX = 500
+
+const PROGRESS: Readonly<Record<InstanceReport['standing'], string>> = {
+  waiting: 'asked',
+  closing: 'windows ended; open segments are being closed',
+  retired: 'done',
+  stopped: 'has stopped in good order, its data keys are gone with it',
+  gone: 'has fallen silent: it died, or Cassandra is out of its reach',
+}
+
+/** The reason as it is recorded. */
+export function parseReason(text: string): string {
+  const reason = text.trim()
+  if (reason !== '' && reason.length <= REASON_LENGTH_MAX) return reason
+  throw new InvalidArgumentError(`a text of 1 to ${REASON_LENGTH_MAX} characters`)
+}
+
+/** A time limit in seconds. */
+export function parseSeconds(text: string): number {
+  const seconds = Number(text)
+  if (Number.isFinite(seconds) && seconds > 0 && seconds <= 86_400) return seconds
+  throw new InvalidArgumentError('a number of seconds up to 86400')
+}
+
+/**
+ * Places a request, tells on stderr how it goes, and prints in the end what each instance retired.
+ * Sets the exit code when an instance did not confirm or the waiting was ended by a signal.
+ */
+export async function awaitRotation(
+  services: KeyServices,
+  request: KeyRequest,
+  { timeout, json }: AwaitOptions,
+  terminal: Terminal,
+): Promise<RotationReport> {
+  const stop = stopSignal()
+  try {
+    const report = await rotateEverywhere(services, request, {
+      timeoutMs: timeout * 1000,
+      signal: stop.signal,
+      onChange: ({ instanceId, standing }) => {
+        if (!json) terminal.err(`${printable(instanceId)}: ${PROGRESS[standing]}\n`)
+      },
+    })
+    terminal.out(json ? renderJson(reportJson(report)) : renderReport(report))
+    conclude(report, timeout, stop.signal, terminal)
+    return report
+  } finally {
+    stop.release()
+  }
+}
+
+function reportJson(report: RotationReport) {
+  const { request, instances } = report
+  return { ...request, isComplete: isComplete(report), instances }
+}
+
+/** Whether every instance confirmed, of which there was at least one. */
+export function isComplete(report: RotationReport): boolean {
+  return report.instances.length > 0 && unconfirmed(report).length === 0
+}
+
+function conclude(
+  report: RotationReport,
+  timeout: number,
+  stopped: AbortSignal,
+  terminal: Terminal,
+): void {
+  if (isComplete(report)) return
+  const { requestId } = report.request
+  const remains = `request ${requestId} stands for a day, and every instance that reads it carries it out`
+  if (stopped.aborted && !isSettled(report)) {
+    const isTerminated = stopped.reason === 'SIGTERM'
+    terminal.exitCode = isTerminated ? EXIT_CODES.terminated : EXIT_CODES.interrupted
+    terminal.err(`sealstream: the waiting was interrupted; ${remains}\n`)
+    return
+  }
+  terminal.exitCode = EXIT_CODES.unanswered
+  const ids = unconfirmed(report).map(({ instanceId }) => printable(instanceId))
+  const total = report.instances.length
+  const what =
+    total === 0
+      ? 'no instance of this keyspace is running, so no data key was retired'
+      : `${ids.length} of ${total} instances did not confirm within ${timeout} s: ${ids.join(', ')}`
+  terminal.err(`sealstream: ${what}; ${remains}\n`)
+}
+
+/** A line a retired DEK, and one for each instance that retired none. */
+export function renderReport({ instances }: RotationReport): string {
+  const head = ['INSTANCE', 'KEY DOMAIN', 'RETIRED DEK', 'LAST USED', 'MESSAGES']
+  const rows = instances.flatMap(({ instanceId, standing, retired }) =>
+    retired.length === 0
+      ? [[instanceId, '-', standing === 'retired' ? 'none in scope' : standing, '-', '-']]
+      : retired.map((key) => [instanceId, key.keyDomain, key.dekId, lastUse(key), messages(key)]),
+  )
+  return rows.length === 0 ? '' : renderTable(head, rows, ['MESSAGES'])
+}
+
+const lastUse = ({ lastUsedAtMs }: RetiredKey) =>
+  lastUsedAtMs === null ? 'never' : renderTime(lastUsedAtMs)
+const messages = (key: RetiredKey) => renderCount(key.messages)
+
+/** A key domain as it is given. Throws SEAL_INPUT_INVALID for an empty one. */
+export function domainOf(domain: string | undefined): string | null {
+  if (domain === '') throw new SealError('SEAL_INPUT_INVALID', '--domain is empty')
+  return domain ?? null
+}

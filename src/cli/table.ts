@@ -1,0 +1,31 @@
+import { printable } from './printable.ts'
+
+/** Rows of texts in columns, each as wide as its widest text; the names of `right` stand right. */
+export function renderTable(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  right: readonly string[] = [],
+): string {
+  const table = [head, ...rows].map((row) => row.map(printable))
+  const widths = head.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0)))
+  const lines = table.map((row) =>
+    row
+      .map((text, column) => {
+        const width = widths[column] ?? 0
+        return right.includes(head[column] ?? '') ? text.padStart(width) : text.padEnd(width)
+      })
+      .join('  ')
+      .trimEnd(),
+  )
+  return `${lines.join('\n')}\n`
+}
+
+/** `2026-01-02 03:04:05.678 UTC`; a dash for no time at all. */
+export function renderTime(atMs: number | null): string {
+  return atMs === null ? '-' : `${new Date(atMs).toISOString().slice(0, -1).replace('T', ' ')} UTC`
+}
+
+/** `1,234,567`. */
+export function renderCount(count: number): string {
+  return count.toLocaleString('en')
+}

@@ -1,0 +1,123 @@
+import { randomUUID } from 'node:crypto'
+import type { Clock } from '../clock.ts'
+import { isSealError } from '../errors.ts'
+import type { Instance, KeyAnswer, KeyOffice, KeyRequest } from './key-desk.ts'
+import type { RetiredKey } from './running-keys.ts'
+
+/**
+ * How an instance stands to a request. waiting: it runs and has said nothing yet; closing: its
+ * windows are ended, segments under them are still open; retired: it has finished; stopped: it ended
+ * in good order, and its DEKs with it; gone: it ran when it was asked and has fallen silent since.
+ */
+export type Standing = 'waiting' | 'closing' | 'retired' | 'stopped' | 'gone'
+
+/** One instance and what it did about a request. */
+export interface InstanceReport {
+  readonly instanceId: string
+  readonly standing: Standing
+  readonly retired: readonly RetiredKey[]
+}
+
+/** What became of a request so far. */
+export interface RotationReport {
+  readonly request: KeyRequest
+  /** Every instance that ran since the request was placed, by id. */
+  readonly instances: readonly InstanceReport[]
+}
+
+/** How long to wait, and who hears of it. */
+export interface RotationWait {
+  readonly timeoutMs: number
+  /** Ends the waiting; the request remains. */
+  readonly signal: AbortSignal
+  /** An instance has come to another standing. */
+  readonly onChange: (report: InstanceReport) => void
+}
+
+const LOOK_EVERY_MS = 300
+
+/** A request that is not placed yet. */
+export function newRequest(asked: Omit<KeyRequest, 'requestId' | 'askedAtMs'>, nowMs: number) {
+  return { ...asked, requestId: randomUUID(), askedAtMs: nowMs }
+}
+
+/** Whether nothing is under way any more. */
+export function isSettled({ instances }: RotationReport): boolean {
+  return instances.every(({ standing }) => standing !== 'waiting' && standing !== 'closing')
+}
+
+/** The instances that did not confirm that the DEKs in scope are wiped. */
+export function unconfirmed({ instances }: RotationReport): readonly InstanceReport[] {
+  return instances.filter(({ standing }) => standing !== 'retired' && standing !== 'stopped')
+}
+
+/**
+ * Places a request and waits until every instance that runs has done it, at most for the time that
+ * is given. Cassandra may go away meanwhile. Rejects when the request cannot be placed, and with
+ * refusals that no waiting mends.
+ */
+export async function rotateEverywhere(
+  { office, clock }: { readonly office: KeyOffice; readonly clock: Clock },
+  request: KeyRequest,
+  { timeoutMs, signal, onChange }: RotationWait,
+): Promise<RotationReport> {
+  const endMs = clock.elapsedMs() + timeoutMs
+  await office.place(request)
+  const standings = new Map<string, InstanceReport>()
+  let report: RotationReport | null = null
+  for (;;) {
+    try {
+      // In this order: whoever has gone by the second look may have answered before.
+      const running = await office.instances()
+      follow(standings, running, await office.answers(request.requestId), onChange)
+      report = reportOf(request, standings)
+      if (isSettled(report)) return report
+    } catch (error) {
+      const isOver = signal.aborted || clock.elapsedMs() >= endMs
+      if (!isSealError(error) || !error.retryable || (isOver && report === null)) throw error
+    }
+    if (report !== null && (signal.aborted || clock.elapsedMs() >= endMs)) return report
+    await clock.sleep(LOOK_EVERY_MS, signal)
+  }
+}
+
+function reportOf(
+  request: KeyRequest,
+  standings: ReadonlyMap<string, InstanceReport>,
+): RotationReport {
+  const ids = [...standings.keys()].sort()
+  return { request, instances: ids.map((id) => standings.get(id) as InstanceReport) }
+}
+
+function follow(
+  standings: Map<string, InstanceReport>,
+  running: readonly Instance[],
+  answers: readonly KeyAnswer[],
+  onChange: (report: InstanceReport) => void,
+): void {
+  const states = new Map(running.map(({ instanceId, state }) => [instanceId, state]))
+  const answered = new Map(answers.map((answer) => [answer.instanceId, answer]))
+  // Those that were seen stopped and never running had ended before the request.
+  const started = running.filter(({ state }) => state === 'running')
+  const ids = [...standings.keys(), ...answered.keys(), ...started.map((one) => one.instanceId)]
+  for (const instanceId of new Set(ids)) {
+    const before = standings.get(instanceId)
+    const answer = answered.get(instanceId)
+    const standing = standingOf(answer, states.get(instanceId), before?.standing)
+    if (standing === before?.standing) continue
+    const report = { instanceId, standing, retired: answer?.retired ?? [] }
+    standings.set(instanceId, report)
+    onChange(report)
+  }
+}
+
+function standingOf(
+  answer: KeyAnswer | undefined,
+  state: Instance['state'] | undefined,
+  before: Standing | undefined,
+): Standing {
+  if (answer !== undefined && answer.finishedAtMs !== null) return 'retired'
+  if (state === 'stopped' || before === 'stopped') return 'stopped'
+  if (state === undefined) return 'gone'
+  return answer === undefined ? 'waiting' : 'closing'
+}
