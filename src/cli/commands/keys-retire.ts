@@ -67,6 +67,8 @@ async function noteUnheld(
 ): Promise<void> {
   const isHeld = report.instances.some(({ retired }) => retired.some((key) => key.dekId === dekId))
   if (isHeld || !isComplete(report)) return
+  // Its window may have ended by itself meanwhile.
+  for await (const { kind } of events.eventsOf(dekId)) if (kind === 'retired') return
   const { actor, reason } = report.request
   const event: KeyEvent = {
     ...{ dekId, kind: 'retired', atMs: clock.nowMs(), actor },

@@ -53,6 +53,31 @@ describe('the observer', () => {
     expect(await value('sealstream_part_duration_seconds_sum{step="map"}')).toBe(3)
   })
 
+  it('tells how the keeping of keys fares, and of an outage once in a while', async () => {
+    const { observer, lines, pass, value } = setUp()
+    observer.keyEventsUnwritten(3)
+    observer.keyEventsLost(2)
+    observer.keyDeskRead()
+    observer.keyRecordsFailed('key desk', AWAY)
+    observer.keyRecordsFailed('key events', AWAY)
+    observer.keyRecordsFailed('key desk', AWAY)
+    expect(await value('sealstream_unwritten_key_events')).toBe(3)
+    expect(await value('sealstream_lost_key_events_total')).toBe(2)
+    expect(await value('sealstream_key_desk_read_timestamp_seconds')).toBe(0)
+    expect(await value('sealstream_key_record_failures_total{what="key desk"}')).toBe(2)
+    const failures = () => lines().filter(({ msg }) => /out of reach/.test(String(msg)))
+    expect(failures().map(({ msg }) => msg)).toEqual([
+      'key desk out of reach, tried again',
+      'key events out of reach, tried again',
+    ])
+    pass(5_000)
+    observer.keyRecordsFailed('key desk', AWAY)
+    expect(failures().at(-1)).toMatchObject({ code: 'SEAL_STORE_UNAVAILABLE', reason: 'no answer' })
+    expect(failures()).toHaveLength(3)
+    observer.keysRotated('request-1', 'drill', 2)
+    expect(lines().at(-1)).toMatchObject({ requestId: 'request-1', reason: 'drill', retired: 2 })
+  })
+
   it('counts segments, references and data keys', async () => {
     const { observer, value, lines } = setUp()
     observer.segmentSealed('orders', 5000, 1500)
