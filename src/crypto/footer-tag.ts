@@ -1,9 +1,9 @@
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { timingSafeEqual } from 'node:crypto'
 import { SealError } from '../errors.ts'
+import { hmac } from './hmac.ts'
 import type { SecretBytes } from './secret-bytes.ts'
 
 const LABEL = Buffer.from('sealstream/v1/footer\0', 'latin1')
-const ALGORITHM = 'sha512-256'
 
 /** HMAC-SHA512/256 (FIPS 198-1, FIPS 180-4) over label, header and everything of the footer before it. */
 export function footerTag(
@@ -11,9 +11,7 @@ export function footerTag(
   header: Uint8Array,
   covered: Uint8Array,
 ): Uint8Array {
-  return footerKey.reveal((key) =>
-    createHmac(ALGORITHM, key).update(LABEL).update(header).update(covered).digest(),
-  )
+  return footerKey.reveal((key) => hmac('sha512-256', key, LABEL, header, covered))
 }
 
 /** Throws SEAL_OPEN_FAILED unless `tag` is that of this header and this footer under this key. */

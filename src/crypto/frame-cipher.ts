@@ -11,10 +11,11 @@ const BYTES_MAX = 0x7fff_ffff
 const SEQ_MAX = 0xffff_ffff
 
 /**
- * Seals and opens the frames of one segment. Uses the segment's frame key, which stays its owner's,
- * until it is disposed; after that every call throws. Frames are given by the buffer they lie in and where they start;
- * their header is in place already, the parcel or ciphertext follows it, the last 16 bytes are the
- * tag. A frame that does not lie within its buffer is refused with SEAL_MALFORMED.
+ * Seals and opens the frames of one segment. Uses the segment's frame key, which stays its owner's
+ * and is not wiped before the cipher is disposed; after that every call throws. Frames are given by
+ * the buffer they lie in and where they start; their header is in place already, the parcel or
+ * ciphertext follows it, the last 16 bytes are the tag. A frame that does not lie within its buffer
+ * is refused with SEAL_MALFORMED.
  */
 export interface FrameCipher extends Disposable {
   /** Replaces the parcel by its ciphertext and writes the tag; no other byte of `part` changes. */

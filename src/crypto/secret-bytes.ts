@@ -45,7 +45,9 @@ export class SecretBytes implements Disposable {
 
   /** Whether they are zeroed. */
   get isWiped(): boolean {
-    return Atomics.load(this.#live, 0) !== LIVE
+    // Read by writing nothing into it: a mere load would not keep reads of the bytes before it on
+    // processors that reorder.
+    return Atomics.or(this.#live, 0, 0) !== LIVE
   }
 
   /** The memory itself, for {@link borrow} in another thread. Never print or copy it. */
@@ -68,7 +70,7 @@ export class SecretBytes implements Disposable {
   /** Zeroes the bytes. May be called again. */
   [Symbol.dispose](): void {
     // Before the bytes, so that whoever still finds the mark afterwards has read no zeros.
-    Atomics.store(this.#live, 0, 0)
+    Atomics.exchange(this.#live, 0, 0)
     this.#bytes.fill(0)
   }
 

@@ -100,7 +100,6 @@ export class SegmentWriter {
     try {
       if (this.#part !== null) this.#dispatchLast(this.#part)
       this.#part = null
-      this.#wipeKeysWhenSettled()
       const parts = await Promise.all(this.#parts)
       if (parts.length > 0) await this.#complete(parts.map((part) => part.receipt))
       return {
@@ -110,16 +109,15 @@ export class SegmentWriter {
         messageCount: this.#messageCount,
       }
     } finally {
-      this.#releaseDek()
+      void this.#letGoOfKeys()
     }
   }
 
   /** Gives an unfinished segment up: its upload is aborted as far as the store can be reached. */
   async abandon(): Promise<void> {
     this.#part = null
-    this.#releaseDek()
     const uploadId = await this.#uploadId?.catch(() => undefined)
-    await this.#wipeKeysWhenSettled()
+    await this.#letGoOfKeys()
     if (uploadId !== undefined) {
       await this.#services.store.abortUpload(this.plan.objectKey, uploadId).catch(() => {})
     }
@@ -236,15 +234,15 @@ export class SegmentWriter {
     return { ...this.#key(), objectKey, clusterId, frameKey, baseNonce, sources }
   }
 
-  /** Not before: whatever becomes of the others, a part that still runs needs the key. */
-  async #wipeKeysWhenSettled(): Promise<void> {
+  /**
+   * Wipes the segment's keys and lets go of the DEK when no worker needs them any more: whatever
+   * becomes of the others, a part that still runs does.
+   */
+  async #letGoOfKeys(): Promise<void> {
     await Promise.allSettled(this.#parts)
-    this.#keys[Symbol.dispose]()
-  }
-
-  #releaseDek(): void {
     if (!this.#holdsDek) return
     this.#holdsDek = false
+    this.#keys[Symbol.dispose]()
     if (this.#messageCount > 0) this.plan.window.noteUse()
     this.plan.window.dek.release()
   }

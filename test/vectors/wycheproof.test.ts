@@ -1,5 +1,4 @@
 import { execFile } from 'node:child_process'
-import { createHmac } from 'node:crypto'
 import { cpSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -7,6 +6,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { toolCommand } from '../../docker/stack/prerequisites.ts'
 import { type CipherEngine, selectEngine } from '../../src/crypto/cipher-engine.ts'
 import { hkdfSha512 } from '../../src/crypto/hkdf.ts'
+import { hmac } from '../../src/crypto/hmac.ts'
 import { SecretBytes } from '../../src/crypto/secret-bytes.ts'
 import { FRAME_HEADER_BYTES, FRAME_OVERHEAD_BYTES, TAG_BYTES } from '../../src/format/frame.ts'
 import { cachedPart } from '../support/cached-part.ts'
@@ -163,7 +163,7 @@ describe('Wycheproof HKDF-SHA512', () => {
 describe('Wycheproof HMAC-SHA512/256', () => {
   it('agrees with the function that footers are tagged with', () => {
     const outcomes = tally(casesOf<HmacCase>('hmac_sha512_256_test.json'), (one) => {
-      const tag = createHmac('sha512-256', bytes(one.key)).update(bytes(one.msg)).digest('hex')
+      const tag = Buffer.from(hmac('sha512-256', bytes(one.key), bytes(one.msg))).toString('hex')
       return `${one.result}: ${tag.startsWith(one.tag) ? 'the tag' : 'another tag'}`
     })
     expect(outcomes).toEqual({ 'valid: the tag': 66, 'invalid: another tag': 109 })
