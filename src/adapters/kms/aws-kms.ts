@@ -7,6 +7,8 @@ import {
 } from '@aws-sdk/client-kms'
 import { type ErrorCode, messageOf, SealError } from '../../errors.ts'
 import type { GeneratedDataKey, Kms, KmsContext, WrappedKey } from '../../keys/kms.ts'
+import { catchPlaintext } from './aws-plaintext.ts'
+import { wipingAgents } from './wiping-agents.ts'
 
 /** How AWS KMS is reached. Without credentials the AWS default chain is asked. */
 export interface AwsKmsOptions {
@@ -69,6 +71,7 @@ export class AwsKms implements Kms {
       // Tries are made, counted and limited by what is wrapped around this adapter.
       maxAttempts: 1,
       requestHandler: {
+        ...wipingAgents(),
         connectionTimeout: CONNECTION_TIMEOUT_MS,
         requestTimeout: options.requestTimeoutMs,
         throwOnRequestTimeout: true,
@@ -83,34 +86,40 @@ export class AwsKms implements Kms {
   }
 
   async generateDataKey(kekId: string, context: KmsContext): Promise<GeneratedDataKey> {
-    const answer = await this.#try(`a data key under ${kekId}`, () =>
-      this.#client.send(
-        new GenerateDataKeyCommand({
-          KeyId: kekId,
-          KeySpec: 'AES_256',
-          EncryptionContext: { ...context },
-        }),
-      ),
-    )
-    return {
-      plaintext: this.#required(answer.Plaintext),
-      wrapped: this.#required(answer.CiphertextBlob),
-      kekId: answer.KeyId ?? kekId,
-      kekVersion: answer.KeyMaterialId ?? null,
+    const command = new GenerateDataKeyCommand({
+      KeyId: kekId,
+      KeySpec: 'AES_256',
+      EncryptionContext: { ...context },
+    })
+    const plaintext = catchPlaintext(command)
+    try {
+      const answer = await this.#try(`a data key under ${kekId}`, () => this.#client.send(command))
+      return {
+        plaintext: this.#required(plaintext()),
+        wrapped: this.#required(answer.CiphertextBlob),
+        kekId: answer.KeyId ?? kekId,
+        kekVersion: answer.KeyMaterialId ?? null,
+      }
+    } catch (error) {
+      plaintext()?.fill(0)
+      throw error
     }
   }
 
   async unwrap(kekId: string, wrapped: Uint8Array, context: KmsContext): Promise<Uint8Array> {
-    const answer = await this.#try(`unwrapping under ${kekId}`, () =>
-      this.#client.send(
-        new DecryptCommand({
-          KeyId: kekId,
-          CiphertextBlob: wrapped,
-          EncryptionContext: { ...context },
-        }),
-      ),
-    )
-    return this.#required(answer.Plaintext)
+    const command = new DecryptCommand({
+      KeyId: kekId,
+      CiphertextBlob: wrapped,
+      EncryptionContext: { ...context },
+    })
+    const plaintext = catchPlaintext(command)
+    try {
+      await this.#try(`unwrapping under ${kekId}`, () => this.#client.send(command))
+      return this.#required(plaintext())
+    } catch (error) {
+      plaintext()?.fill(0)
+      throw error
+    }
   }
 
   async rewrap(
@@ -141,8 +150,8 @@ export class AwsKms implements Kms {
     this.#client.destroy()
   }
 
-  #required(bytes: Uint8Array | undefined): Uint8Array {
-    if (bytes !== undefined) return bytes
+  #required(bytes: Uint8Array | null | undefined): Uint8Array {
+    if (bytes) return bytes
     throw new SealError('SEAL_KMS_UNAVAILABLE', `${this.#where} answers without a key`, {
       retryable: true,
     })
