@@ -100,6 +100,7 @@ export class SegmentWriter {
     try {
       if (this.#part !== null) this.#dispatchLast(this.#part)
       this.#part = null
+      void this.#wipeKeysWhenSettled()
       const parts = await Promise.all(this.#parts)
       if (parts.length > 0) await this.#complete(parts.map((part) => part.receipt))
       return {
@@ -234,15 +235,17 @@ export class SegmentWriter {
     return { ...this.#key(), objectKey, clusterId, frameKey, baseNonce, sources }
   }
 
-  /**
-   * Wipes the segment's keys and lets go of the DEK when no worker needs them any more: whatever
-   * becomes of the others, a part that still runs does.
-   */
-  async #letGoOfKeys(): Promise<void> {
+  /** Not before: whatever becomes of the others, a part that still runs needs the key. */
+  async #wipeKeysWhenSettled(): Promise<void> {
     await Promise.allSettled(this.#parts)
+    this.#keys[Symbol.dispose]()
+  }
+
+  /** The DEK counts as in use for as long as a key made of it is. */
+  async #letGoOfKeys(): Promise<void> {
+    await this.#wipeKeysWhenSettled()
     if (!this.#holdsDek) return
     this.#holdsDek = false
-    this.#keys[Symbol.dispose]()
     if (this.#messageCount > 0) this.plan.window.noteUse()
     this.plan.window.dek.release()
   }

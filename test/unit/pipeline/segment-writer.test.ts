@@ -223,7 +223,12 @@ describe('the keys of a segment', () => {
     expect(frameKey()?.isWiped).toBe(true)
   })
 
-  it('stay for the parts that still run when another one failed', async () => {
+  it('stay for the parts that still run when another one failed, and so does the DEK', async () => {
+    const dek = { isWiped: false }
+    window.dek.onWiped(() => {
+      dek.isWiped = true
+    })
+    window.dek.release()
     place.runner.gate.close()
     add(...large(11))
     const finished = writer.finish().catch(({ code }) => code)
@@ -233,10 +238,10 @@ describe('the keys of a segment', () => {
     place.runner.gate.passOne()
     expect(await finished).toBe('SEAL_STORE_REFUSED')
     await settled()
-    expect(frameKey()?.isWiped).toBe(false)
+    expect([frameKey()?.isWiped, dek.isWiped]).toEqual([false, false])
     place.runner.gate.open()
     await settled()
-    expect(frameKey()?.isWiped).toBe(true)
+    expect([frameKey()?.isWiped, dek.isWiped]).toEqual([true, true])
   })
 
   it('are wiped when it is given up', async () => {
