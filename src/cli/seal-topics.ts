@@ -1,7 +1,6 @@
 import { type AdminServer, startAdminServer } from '../admin/server.ts'
 import { systemClock } from '../clock.ts'
 import { composeEncryptor, type Encryptor } from '../compose/encryptor.ts'
-import { guardMemory } from '../compose/memory-guard.ts'
 import type { Environment } from '../config/environment.ts'
 import type { Config } from '../config/schema.ts'
 import { messageOf, SealError } from '../errors.ts'
@@ -9,6 +8,7 @@ import { createHealth, type Health } from '../telemetry/health.ts'
 import { createLogger, type Logger } from '../telemetry/logger.ts'
 import { collectProcessMetrics, createMetrics } from '../telemetry/metrics.ts'
 import { TelemetryObserver } from '../telemetry/telemetry-observer.ts'
+import { guardKeys } from './guard-keys.ts'
 import { type StopSignal, stopSignal } from './stop-signal.ts'
 
 /** What was read is given this long to get published; orchestrators usually kill after 30 s. */
@@ -26,8 +26,7 @@ export async function sealTopics(
 ): Promise<void> {
   const logger = createLogger({ level: config.log.level })
   for (const warning of warnings) logger.warn(warning)
-  const flags = { execArgv: process.execArgv, nodeOptions: env.NODE_OPTIONS }
-  const { level, message } = await guardMemory(config.process, flags)
+  const { level, message } = await guardKeys(config, env)
   logger[level](message)
   const health = createHealth(warnings)
   const metrics = createMetrics()

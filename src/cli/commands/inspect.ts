@@ -7,6 +7,7 @@ import { parseReference } from '../../format/reference-value.ts'
 import type { FooterSource, SegmentFooter } from '../../format/segment-footer.ts'
 import type { SegmentInspection } from '../../reader/segment-inspection.ts'
 import { summarizeSegment } from '../../reader/segment-summary.ts'
+import { guardKeys } from '../guard-keys.ts'
 import { type ConfigOption, withConfigOption, withExamples } from '../options.ts'
 import { startProgress } from '../progress.ts'
 import { renderJson } from '../render.ts'
@@ -52,6 +53,7 @@ async function answer(
   const { env } = terminal
   const key = objectOf(object, options)
   const { config } = loadConfig({ file: configFileOf(options.config, env), env })
+  if (options.verify) await guardKeys(config, env)
   const { inspection, verifiedFrames } = await look(config, key, options.verify === true)
   const summary = summarizeSegment(inspection)
   if (options.json) {

@@ -6,6 +6,7 @@ import type { Message } from '../../format/message.ts'
 import { parseReference, type Reference } from '../../format/reference-value.ts'
 import type { SealedReader } from '../../reader/sealed-reader.ts'
 import { type DataOutput, openOutputFile, stdoutOutput } from '../data-output.ts'
+import { guardKeys } from '../guard-keys.ts'
 import { messageToJson } from '../message-json.ts'
 import { type ConfigOption, withConfigOption, withExamples } from '../options.ts'
 import { startProgress } from '../progress.ts'
@@ -63,6 +64,7 @@ async function read_(
   }
   const { env } = terminal
   const { config } = loadConfig({ file: configFileOf(options.config, env), env })
+  await guardKeys(config, env)
   const { composeReader } = await import('../../compose/references.ts')
   const file = options.output
   const output = file === undefined ? stdoutOutput : await openOutputFile(file)

@@ -57,15 +57,18 @@ describe('flags that lay the memory open', () => {
     }
   })
 
-  it('end `sealstream run` before it connects to anything', async () => {
-    const config = join(folder, 'config.yaml')
-    writeFileSync(config, MINIMAL)
-    const flags = ['--inspect=127.0.0.1:0', CLI, 'run', '--config', config]
-    const failure = await run(process.execPath, flags).catch((error) => error)
-    expect(failure.code).toBe(2)
-    expect(failure.stderr).toContain('node is run with --inspect')
-    expect(failure.stderr).toContain('process.memoryDumps')
-  })
+  it.each([['run'], ['read', 'orders'], ['inspect', 'segment.seal', '--verify']])(
+    'end `sealstream %s` before it connects to anything',
+    async (...command) => {
+      const config = join(folder, 'config.yaml')
+      writeFileSync(config, MINIMAL)
+      const flags = ['--inspect=127.0.0.1:0', CLI, ...command, '--config', config]
+      const failure = await run(process.execPath, flags).catch((error) => error)
+      expect(failure.code).toBe(2)
+      expect(failure.stderr).toContain('node is run with --inspect')
+      expect(failure.stderr).toContain('process.memoryDumps')
+    },
+  )
 })
 
 describe('a process', () => {
