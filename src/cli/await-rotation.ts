@@ -20,6 +20,8 @@ import type { Terminal } from './terminal.ts'
 /** How the commands that retire keys wait. */
 export interface AwaitOptions {
   readonly reason: string
+  /** Ids of instances. */
+  readonly dead?: readonly string[]
   /** In seconds. */
   readonly timeout: number
   readonly json?: true
@@ -27,6 +29,9 @@ export interface AwaitOptions {
 
 /** Seconds that a command waits for instances, unless it is told otherwise. */
 export const TIMEOUT_SECONDS = 60
+
+/** What `--dead` is for. */
+export const DEAD_HELP = 'silent instances that have ended, as you know: do not wait for their word'
 
 const REASON_LENGTH_MAX = 500
 
@@ -36,6 +41,7 @@ const PROGRESS: Readonly<Record<InstanceReport['standing'], string>> = {
   retired: 'done',
   stopped: 'has stopped in good order, its data keys are gone with it',
   gone: 'has fallen silent: it died, or Cassandra is out of its reach',
+  dead: 'has fallen silent, and is known to be dead',
 }
 
 /** The reason as it is recorded. */
@@ -59,7 +65,7 @@ export function parseSeconds(text: string): number {
 export async function awaitRotation(
   services: KeyServices,
   request: KeyRequest,
-  { timeout, json }: AwaitOptions,
+  { timeout, dead = [], json }: AwaitOptions,
   terminal: Terminal,
 ): Promise<RotationReport> {
   const stop = stopSignal()
@@ -67,6 +73,7 @@ export async function awaitRotation(
     const report = await rotateEverywhere(services, request, {
       timeoutMs: timeout * 1000,
       signal: stop.signal,
+      dead: new Set(dead),
       onChange: ({ instanceId, standing }) => {
         if (!json) terminal.err(`${printable(instanceId)}: ${PROGRESS[standing]}\n`)
       },

@@ -166,7 +166,7 @@ function withKeyRecords(
     finished: pipeline.finished,
     async stop(drainMs) {
       const isDrained = await pipeline.stop(drainMs)
-      await journal.close(KEY_RECORDS_MS_MAX)
+      await journal.close(KEY_RECORDS_MS_MAX, pipeline.keys.held())
       await watcher.stop(KEY_RECORDS_MS_MAX)
       return isDrained
     },

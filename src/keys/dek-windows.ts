@@ -107,6 +107,11 @@ export class DekWindows {
     return exposure
   }
 
+  /** DEKs that sealed and whose bytes are in memory yet. */
+  get held(): number {
+    return this.#live.size
+  }
+
   /**
    * Ends the windows in scope and drops what was made ahead for their domains. Resolves when their
    * DEKs are wiped, which waits for the segments under them: whoever holds these closes them.
@@ -142,15 +147,11 @@ export class DekWindows {
     return keys
   }
 
+  /** Counts what has arrived: a DEK that the KMS may never give must end nobody's window. */
   async #createWithin(keyDomain: string): Promise<Dek> {
-    if (this.#deks >= this.#services.deksMax) this.#quietestBeside(keyDomain)?.rotate('idle')
-    this.#deks++
-    try {
-      return await this.#services.createDek(keyDomain)
-    } catch (error) {
-      this.#deks--
-      throw error
-    }
+    const dek = await this.#services.createDek(keyDomain)
+    if (this.#deks++ >= this.#services.deksMax) this.#quietestBeside(keyDomain)?.rotate('idle')
+    return dek
   }
 
   #quietestBeside(keyDomain: string): DomainKeys | null {

@@ -13,6 +13,12 @@ export interface Instance {
   readonly seenAtMs: number
 }
 
+/** An instance as the desk knows it. */
+export interface SeenInstance extends Instance {
+  /** It has said nothing for {@link ANNOUNCED_MS}, by the desk's own clock. */
+  readonly isSilent: boolean
+}
+
 /** An instance and the DEKs of its windows that are open now. */
 export interface InstanceKeys extends Instance {
   readonly keys: readonly KeyInUse[]
@@ -45,7 +51,10 @@ export interface KeyAnswer {
  * Errors: SEAL_MAPPING_*.
  */
 export interface KeyDesk {
-  /** Replaces what the instance said before. Forgotten {@link ANNOUNCED_MS} after the last call. */
+  /**
+   * Replaces what the instance said before. It counts as silent {@link ANNOUNCED_MS} after the last
+   * call, and is remembered for {@link REQUEST_MS}: one that is only cut off may still hold its DEKs.
+   */
   announce(instance: InstanceKeys): Promise<void>
   /** Ids of the requests of the last day, in no order. */
   requestIds(): Promise<readonly string[]>
@@ -60,9 +69,9 @@ export interface KeyDesk {
 export interface KeyOffice {
   /** Durable when it resolves: instances act on it whatever becomes of the caller. */
   place(request: KeyRequest): Promise<void>
-  /** Instances that spoke within the last {@link ANNOUNCED_MS}. */
-  instances(): Promise<readonly Instance[]>
-  /** The same with their keys. */
+  /** Instances that spoke within the last {@link REQUEST_MS}, the silent ones among them. */
+  instances(): Promise<readonly SeenInstance[]>
+  /** Those that are not silent, with their keys. */
   keysInUse(): Promise<readonly InstanceKeys[]>
   answers(requestId: string): Promise<readonly KeyAnswer[]>
 }

@@ -57,14 +57,14 @@ export class KeyJournal implements KeyLifeListener {
   }
 
   /**
-   * Waits until everything is written, for `withinMs` at most, and ends the journal. Resolves to the
-   * number of events that are lost.
+   * Waits until everything is written, for `withinMs` at most, and ends the journal. `held` DEKs are
+   * left, of whose end nothing will be written. Resolves to the number of events that are lost.
    */
-  async close(withinMs: number): Promise<number> {
+  async close(withinMs: number, held: number): Promise<number> {
     const late = this.#services.clock.sleep(withinMs, this.#stop.signal)
     await Promise.race([this.#writing ?? Promise.resolve(), late])
     this.#stop.abort()
-    const lost = this.#unwritten.length
+    const lost = this.#unwritten.length + held
     if (lost > 0) this.#services.observer.keyEventsLost(lost)
     return lost
   }

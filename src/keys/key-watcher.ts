@@ -1,5 +1,4 @@
 import type { Clock } from '../clock.ts'
-import { isSealError } from '../errors.ts'
 import type { Instance, KeyAnswer, KeyDesk, KeyRequest } from './key-desk.ts'
 import type { KeyObserver } from './key-observer.ts'
 import type { RunningKeys } from './running-keys.ts'
@@ -43,23 +42,21 @@ export class KeyWatcher {
   }
 
   /**
-   * Call it before the first DEK is made. Rejects with what no waiting mends (rights, tables); while
-   * the desk is only away, it goes on, and carries out whatever it finds there later.
+   * Call it before the first DEK is made. Rejects when the desk cannot be reached: a process that
+   * nobody sees must hold no DEK.
    */
   async start(): Promise<void> {
-    try {
-      await this.#announce('running')
-      for (const request of await this.#newRequests()) this.#answer(request, [])
-      await this.#send()
-      this.#services.observer.keyDeskRead()
-    } catch (error) {
-      if (!isSealError(error) || !error.retryable) throw error
-      this.#services.observer.keyRecordsFailed('key desk', error)
-    }
+    await this.#announce('running')
+    for (const request of await this.#newRequests()) this.#answer(request, [])
+    await this.#send()
+    this.#services.observer.keyDeskRead()
     this.#running = this.#run()
   }
 
-  /** Call it when no DEK is left: gives the last answers and says so, within `withinMs`. */
+  /**
+   * Call it when the road has ended: gives the last answers and, when no DEK is left, says so, within
+   * `withinMs`. With DEKs left, it falls silent instead: nobody may take them for gone.
+   */
   async stop(withinMs: number): Promise<void> {
     this.#isStopping = true
     this.#pause.abort()
@@ -69,7 +66,7 @@ export class KeyWatcher {
       // Rotations whose last segment has just been closed.
       await new Promise((resolve) => setImmediate(resolve))
       await this.#send()
-      await this.#announce('stopped')
+      if (this.#services.keys.held() === 0) await this.#announce('stopped')
     }
     const said = say().catch((error) => this.#services.observer.keyRecordsFailed('key desk', error))
     await Promise.race([said, this.#services.clock.sleep(withinMs, over.signal)])

@@ -1,15 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import { isSealError } from '../errors.ts'
-import type { Instance, KeyAnswer, KeyOffice, KeyRequest } from './key-desk.ts'
+import type { KeyAnswer, KeyOffice, KeyRequest, SeenInstance } from './key-desk.ts'
 import type { RetiredKey } from './running-keys.ts'
 
 /**
  * How an instance stands to a request. waiting: it runs and has said nothing yet; closing: its
  * windows are ended, segments under them are still open; retired: it has finished; stopped: it ended
- * in good order, and its DEKs with it; gone: it ran when it was asked and has fallen silent since.
+ * in good order, and its DEKs with it; gone: it has fallen silent within the last day, before it was
+ * asked or since, and may hold its DEKs yet; dead: gone, and the operator knows that it has ended.
  */
-export type Standing = 'waiting' | 'closing' | 'retired' | 'stopped' | 'gone'
+export type Standing = 'waiting' | 'closing' | 'retired' | 'stopped' | 'gone' | 'dead'
 
 /** One instance and what it did about a request. */
 export interface InstanceReport {
@@ -21,12 +22,14 @@ export interface InstanceReport {
 /** What became of a request so far. */
 export interface RotationReport {
   readonly request: KeyRequest
-  /** Every instance that ran since the request was placed, by id. */
+  /** Every instance that ran since the request was placed, or fell silent before it, by id. */
   readonly instances: readonly InstanceReport[]
 }
 
 /** How long to wait, and who hears of it. */
 export interface RotationWait {
+  /** Ids of instances that have ended, as the operator knows. */
+  readonly dead: ReadonlySet<string>
   readonly timeoutMs: number
   /** Ends the waiting; the request remains. */
   readonly signal: AbortSignal
@@ -35,6 +38,7 @@ export interface RotationWait {
 }
 
 const LOOK_EVERY_MS = 300
+const CONFIRMED: ReadonlySet<Standing> = new Set(['retired', 'stopped', 'dead'])
 
 /** A request that is not placed yet. */
 export function newRequest(asked: Omit<KeyRequest, 'requestId' | 'askedAtMs'>, nowMs: number) {
@@ -48,7 +52,7 @@ export function isSettled({ instances }: RotationReport): boolean {
 
 /** The instances that did not confirm that the DEKs in scope are wiped. */
 export function unconfirmed({ instances }: RotationReport): readonly InstanceReport[] {
-  return instances.filter(({ standing }) => standing !== 'retired' && standing !== 'stopped')
+  return instances.filter(({ standing }) => !CONFIRMED.has(standing))
 }
 
 /**
@@ -59,7 +63,7 @@ export function unconfirmed({ instances }: RotationReport): readonly InstanceRep
 export async function rotateEverywhere(
   { office, clock }: { readonly office: KeyOffice; readonly clock: Clock },
   request: KeyRequest,
-  { timeoutMs, signal, onChange }: RotationWait,
+  { timeoutMs, signal, dead, onChange }: RotationWait,
 ): Promise<RotationReport> {
   const endMs = clock.elapsedMs() + timeoutMs
   await office.place(request)
@@ -69,7 +73,7 @@ export async function rotateEverywhere(
     try {
       // In this order: whoever has gone by the second look may have answered before.
       const running = await office.instances()
-      follow(standings, running, await office.answers(request.requestId), onChange)
+      follow(standings, running, await office.answers(request.requestId), { dead, onChange })
       report = reportOf(request, standings)
       if (isSettled(report)) return report
     } catch (error) {
@@ -91,11 +95,11 @@ function reportOf(
 
 function follow(
   standings: Map<string, InstanceReport>,
-  running: readonly Instance[],
+  running: readonly SeenInstance[],
   answers: readonly KeyAnswer[],
-  onChange: (report: InstanceReport) => void,
+  { dead, onChange }: Pick<RotationWait, 'dead' | 'onChange'>,
 ): void {
-  const states = new Map(running.map(({ instanceId, state }) => [instanceId, state]))
+  const seen = new Map(running.map((instance) => [instance.instanceId, instance]))
   const answered = new Map(answers.map((answer) => [answer.instanceId, answer]))
   // Those that were seen stopped and never running had ended before the request.
   const started = running.filter(({ state }) => state === 'running')
@@ -103,7 +107,8 @@ function follow(
   for (const instanceId of new Set(ids)) {
     const before = standings.get(instanceId)
     const answer = answered.get(instanceId)
-    const standing = standingOf(answer, states.get(instanceId), before?.standing)
+    const standsSo = standingOf(answer, seen.get(instanceId), before?.standing)
+    const standing = standsSo === 'gone' && dead.has(instanceId) ? 'dead' : standsSo
     if (standing === before?.standing) continue
     const report = { instanceId, standing, retired: answer?.retired ?? [] }
     standings.set(instanceId, report)
@@ -113,11 +118,11 @@ function follow(
 
 function standingOf(
   answer: KeyAnswer | undefined,
-  state: Instance['state'] | undefined,
+  instance: SeenInstance | undefined,
   before: Standing | undefined,
 ): Standing {
   if (answer !== undefined && answer.finishedAtMs !== null) return 'retired'
-  if (state === 'stopped' || before === 'stopped') return 'stopped'
-  if (state === undefined) return 'gone'
+  if (instance?.state === 'stopped' || before === 'stopped') return 'stopped'
+  if (instance === undefined || instance.isSilent) return 'gone'
   return answer === undefined ? 'waiting' : 'closing'
 }

@@ -31,6 +31,8 @@ export interface KeyScope {
 export interface RunningKeys {
   /** The DEKs of the windows that are open now. */
   inUse(): readonly KeyInUse[]
+  /** How many DEKs that sealed are in memory yet: those in use, and those whose segments are open. */
+  held(): number
   /**
    * Ends the windows in scope at once, drops DEKs that were made ahead for them, and closes the open
    * segments under them. The next message of the domain gets a DEK made after this call. Resolves

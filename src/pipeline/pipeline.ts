@@ -118,6 +118,7 @@ export class Pipeline {
   get keys(): RunningKeys {
     return {
       inUse: () => this.#windows.inUse(),
+      held: () => this.#windows.held,
       rotate: async (scope, reason) => {
         const retired = this.#windows.rotate(scope, reason)
         await Promise.all(this.#lanes.map((lane) => lane.rollEnded()))
@@ -145,9 +146,10 @@ export class Pipeline {
     const isDrained = await Promise.race([drained, late])
     this.#stop.abort()
     const close = async () => {
+      // First, so that keys are wiped whoever holds up the rest; segments under way keep theirs.
+      await this.#windows.close()
       await Promise.all(this.#lanes.map((lane) => lane.close()))
       await source.stop()
-      await this.#windows.close()
     }
     // Services that do not answer must not hold up the end; the process drops what is left.
     await Promise.race([close(), clock.sleep(CLOSE_MS_MAX)])

@@ -117,8 +117,9 @@ export class SegmentWriter {
   /** Gives an unfinished segment up: its upload is aborted as far as the store can be reached. */
   async abandon(): Promise<void> {
     this.#part = null
-    const uploadId = await this.#uploadId?.catch(() => undefined)
     await this.#letGoOfKeys()
+    // Only now: a part that waited for something else may have begun the upload meanwhile.
+    const uploadId = await this.#uploadId?.catch(() => undefined)
     if (uploadId !== undefined) {
       await this.#services.store.abortUpload(this.plan.objectKey, uploadId).catch(() => {})
     }

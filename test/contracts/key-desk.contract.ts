@@ -62,7 +62,7 @@ function instancesContract(parts: () => KeyDeskParts): void {
     await desk.announce(instance)
     expect(await find(instance.instanceId)).toEqual(instance)
     const { keys: _, ...bare } = instance
-    expect(await office.instances()).toContainEqual(bare)
+    expect(await office.instances()).toContainEqual({ ...bare, isSilent: false })
     const later = { ...instance, state: 'stopped', seenAtMs: AT_MS + 9, keys: [] } as const
     await desk.announce(later)
     expect(await find(instance.instanceId)).toEqual(later)
@@ -81,12 +81,14 @@ function instancesContract(parts: () => KeyDeskParts): void {
     expect(found).toHaveLength(1)
   })
 
-  test('an instance that says nothing more runs out, and may come back', async () => {
-    const { desk, runOut } = parts()
+  test('an instance that says nothing more is silent, remembered, and may come back', async () => {
+    const { desk, office, runOut } = parts()
     const instance = announced()
     await desk.announce(instance)
     await runOut()
     expect(await find(instance.instanceId)).toBeUndefined()
+    const { keys: _, ...bare } = instance
+    expect(await office.instances()).toContainEqual({ ...bare, isSilent: true })
     await desk.announce(instance)
     expect(await find(instance.instanceId)).toEqual(instance)
   })

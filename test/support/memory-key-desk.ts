@@ -1,12 +1,12 @@
 import type { Clock } from '../../src/clock.ts'
 import {
   ANNOUNCED_MS,
-  type Instance,
   type InstanceKeys,
   type KeyAnswer,
   type KeyDesk,
   type KeyOffice,
   type KeyRequest,
+  type SeenInstance,
 } from '../../src/keys/key-desk.ts'
 
 /** The desk in memory, held to the same contract as the one over Cassandra. */
@@ -51,15 +51,19 @@ export class MemoryKeyDesk implements KeyDesk, KeyOffice {
     this.#requests.set(request.requestId, structuredClone(request))
   }
 
-  async instances(): Promise<readonly Instance[]> {
-    return (await this.keysInUse()).map(({ keys: _, ...instance }) => instance)
+  async instances(): Promise<readonly SeenInstance[]> {
+    return this.#seen().map(({ keys: _, ...instance }) => instance)
   }
 
   async keysInUse(): Promise<readonly InstanceKeys[]> {
+    const speaking = this.#seen().filter(({ isSilent }) => !isSilent)
+    return speaking.map(({ isSilent: _, ...instance }) => instance)
+  }
+
+  #seen(): (InstanceKeys & SeenInstance)[] {
     const nowMs = this.#clock.elapsedMs()
     return [...this.#announced.values()]
-      .filter(({ atMs }) => nowMs - atMs < ANNOUNCED_MS)
-      .map(({ instance }) => instance)
+      .map(({ instance, atMs }) => ({ ...instance, isSilent: nowMs - atMs >= ANNOUNCED_MS }))
       .sort((a, b) => (a.instanceId < b.instanceId ? -1 : 1))
   }
 

@@ -8,6 +8,7 @@ import {
   type KeyOffice,
   type KeyRequest,
   REQUEST_MS,
+  type SeenInstance,
 } from '../../keys/key-desk.ts'
 import type { KeyInUse, RetiredKey } from '../../keys/running-keys.ts'
 import { Chunks, chunksOf } from './chunks.ts'
@@ -17,14 +18,16 @@ import { uuidBytes } from './ids.ts'
 /** Everything that a fleet says stands in one partition, so that one read finds all of it. */
 const SHARD = 0
 
+const REMEMBERED_SECONDS = REQUEST_MS / 1000
+
 const INSERT_KEYS =
   'INSERT INTO key_instances (shard, instance_id, chunk, in_use) VALUES (?, ?, ?, ?) USING TTL ?'
 const INSERT_INSTANCE =
   'INSERT INTO key_instances (shard, instance_id, chunk, chunks, group_id, state, started_at, seen_at, in_use) VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?) USING TTL ?'
 const SELECT_INSTANCES =
-  'SELECT instance_id, chunks, group_id, state, started_at, seen_at FROM key_instances WHERE shard = ?'
+  'SELECT instance_id, chunks, group_id, state, started_at, seen_at, TTL(state) AS seconds_left FROM key_instances WHERE shard = ?'
 const SELECT_KEYS =
-  'SELECT instance_id, chunk, chunks, group_id, state, started_at, seen_at, in_use FROM key_instances WHERE shard = ?'
+  'SELECT instance_id, chunk, chunks, group_id, state, started_at, seen_at, in_use, TTL(state) AS seconds_left FROM key_instances WHERE shard = ?'
 const INSERT_REQUEST =
   'INSERT INTO key_requests (shard, request_id, asked_at, actor, reason, dek_id, key_domain) VALUES (?, ?, ?, ?, ?, ?, ?) USING TTL ?'
 const SELECT_REQUEST_IDS = 'SELECT request_id FROM key_requests WHERE shard = ?'
@@ -51,7 +54,7 @@ export class CassandraKeyDesk implements KeyDesk, KeyOffice {
   /** The first chunk goes last: whoever reads it finds all the others. */
   async announce(instance: InstanceKeys): Promise<void> {
     const { instanceId, groupId, state, startedAtMs, seenAtMs } = instance
-    const ttl = this.#announcedSeconds
+    const ttl = REMEMBERED_SECONDS
     const [first, ...others] = chunksOf(instance.keys)
     for (const [i, keys] of others.entries()) {
       await this.#connection.execute(INSERT_KEYS, [SHARD, instanceId, i + 1, keys, ttl])
@@ -106,20 +109,30 @@ export class CassandraKeyDesk implements KeyDesk, KeyOffice {
     await this.#connection.execute(INSERT_REQUEST, params)
   }
 
-  async instances(): Promise<readonly Instance[]> {
-    const found: Instance[] = []
+  async instances(): Promise<readonly SeenInstance[]> {
+    const found: SeenInstance[] = []
     for await (const row of this.#connection.rows(SELECT_INSTANCES, [SHARD])) {
-      if (row.chunks !== null) found.push(instanceOf(row))
+      if (row.chunks === null) continue
+      found.push({ ...instanceOf(row), isSilent: this.#isSilent(row) })
     }
     return found
   }
 
   async keysInUse(): Promise<readonly InstanceKeys[]> {
-    const chunks = new Chunks<Instance, KeyInUse>()
+    const chunks = new Chunks<SeenInstance, KeyInUse>()
     for await (const row of this.#connection.rows(SELECT_KEYS, [SHARD])) {
-      chunks.add(row, row.in_use, () => instanceOf(row))
+      chunks.add(row, row.in_use, () => ({ ...instanceOf(row), isSilent: this.#isSilent(row) }))
     }
-    return chunks.whole().map(({ head, items }) => ({ ...head, keys: items }))
+    const speaking = chunks.whole().filter(({ head }) => !head.isSilent)
+    return speaking.map(({ head: { isSilent: _, ...instance }, items }) => ({
+      ...instance,
+      keys: items,
+    }))
+  }
+
+  /** What is left of the time that a row lives tells how old it is, by Cassandra's clock alone. */
+  #isSilent(row: types.Row): boolean {
+    return REMEMBERED_SECONDS - row.seconds_left >= this.#announcedSeconds
   }
 
   async answers(requestId: string): Promise<readonly KeyAnswer[]> {

@@ -8,6 +8,7 @@ import { newRequest, type RotationReport } from '../../keys/rotation.ts'
 import {
   type AwaitOptions,
   awaitRotation,
+  DEAD_HELP,
   isComplete,
   parseReason,
   parseSeconds,
@@ -32,6 +33,7 @@ export function registerRetire(keys: Command, terminal: Terminal): void {
       parseSeconds,
       TIMEOUT_SECONDS,
     )
+    .option('--dead <instance...>', DEAD_HELP)
     .option('--json', 'print JSON')
     .action((dekId: string, options: RetireOptions) => answer(dekId, options, terminal))
   withExamples(

@@ -5,6 +5,7 @@ import { newRequest } from '../../keys/rotation.ts'
 import {
   type AwaitOptions,
   awaitRotation,
+  DEAD_HELP,
   domainOf,
   parseReason,
   parseSeconds,
@@ -32,6 +33,7 @@ export function registerRotateNow(keys: Command, terminal: Terminal): void {
       parseSeconds,
       TIMEOUT_SECONDS,
     )
+    .option('--dead <instance...>', DEAD_HELP)
     .option('--json', 'print JSON')
     .action((options: RotateOptions) => answer(options, terminal))
   withExamples(

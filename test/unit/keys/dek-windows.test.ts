@@ -510,6 +510,39 @@ describe('rotating', () => {
   })
 })
 
+describe('the budget of DEKs', () => {
+  const NAMES = ['a', 'b', 'c', 'd', 'e', 'f']
+  const domainsInUse = (windows: DekWindows) => windows.inUse().map(({ keyDomain }) => keyDomain)
+
+  /** Windows of all names, used far enough for the next DEK to be wanted. */
+  async function inUse(deksMax: number): Promise<DekWindows> {
+    const windows = windowsWith({}, deksMax)
+    for (const name of NAMES) (await windows.take(name, 1)).spend(1)
+    clock.advance(750)
+    return windows
+  }
+
+  it('ends no window for DEKs that the KMS does not give', async () => {
+    const windows = await inUse(NAMES.length + 2)
+    kms.close()
+    for (let round = 0; round < 3; round++) {
+      for (const name of NAMES) windows.prepare(name)
+      await Promise.all(NAMES.map((name) => windows.take(name, 1)))
+      await settle()
+    }
+    expect(domainsInUse(windows)).toEqual(NAMES)
+  })
+
+  it('ends no window for a DEK that is refused, and nobody is refused before the hard limits', async () => {
+    const windows = await inUse(NAMES.length)
+    failures = NAMES.map(() => new SealError('SEAL_KEK_DISABLED', 'disabled'))
+    for (const name of NAMES) windows.prepare(name)
+    await settle()
+    await Promise.all(NAMES.map((name) => windows.take(name, 1)))
+    expect(domainsInUse(windows)).toEqual(NAMES)
+  })
+})
+
 describe('the exposure', () => {
   it('is that of the worst DEK that is still in memory', async () => {
     const windows = windowsWith({ messagesMax: 10, bytesMax: 10_000 })

@@ -98,13 +98,18 @@ describe('the journal of keys', () => {
     expect(observer.unwritten).toBe(50_000)
     expect(observer.lost).toBe(20)
     gate.open()
-    await journal.close(1_000)
+    await journal.close(1_000, 0)
     expect(events.all).toHaveLength(50_000)
+  })
+
+  it('counts the ends of DEKs that are left as lost', async () => {
+    expect(await journal.close(1_000, 3)).toBe(3)
+    expect(observer.lost).toBe(3)
   })
 
   it('is closed when everything is written, and has lost nothing then', async () => {
     journal.retired(retiredKey(), 'closed')
-    expect(await journal.close(1_000)).toBe(0)
+    expect(await journal.close(1_000, 0)).toBe(0)
     expect(told().map(([, reason]) => reason)).toEqual([
       '3 messages, 30 bytes',
       'the process stopped',
@@ -115,7 +120,7 @@ describe('the journal of keys', () => {
     gate.close()
     journal.retired(retiredKey(), 'closed')
     let lost: number | null = null
-    journal.close(1_000).then((count) => {
+    journal.close(1_000, 0).then((count) => {
       lost = count
     })
     await clock.step(999)

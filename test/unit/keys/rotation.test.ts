@@ -24,6 +24,7 @@ let clock: SteppedClock
 let desk: MemoryKeyDesk
 let changes: string[]
 let stop: AbortController
+let dead: Set<string>
 let [a, b]: InstanceKeys[] = []
 
 beforeEach(async () => {
@@ -31,6 +32,7 @@ beforeEach(async () => {
   desk = new MemoryKeyDesk(clock)
   changes = []
   stop = new AbortController()
+  dead = new Set()
   a = announced({ instanceId: 'a/1/00000000' })
   b = announced({ instanceId: 'b/2/00000000' })
   await desk.announce(a)
@@ -44,7 +46,7 @@ function begin() {
   const outcome: { report: RotationReport | null; error: unknown } = { report: null, error: null }
   const onChange = ({ instanceId, standing }: InstanceReport) =>
     void changes.push(`${instanceId[0]} ${standing}`)
-  const wait = { timeoutMs: TIMEOUT_MS, signal: stop.signal, onChange }
+  const wait = { timeoutMs: TIMEOUT_MS, signal: stop.signal, dead, onChange }
   rotateEverywhere({ office: desk, clock }, request, wait).then(
     (report) => {
       outcome.report = report
@@ -93,6 +95,29 @@ describe('a rotation', () => {
     expect(unconfirmed(outcome.report as RotationReport).map((one) => one.instanceId)).toEqual([
       b?.instanceId,
     ])
+  })
+
+  it('names an instance that had fallen silent before it was asked: it may only be cut off', async () => {
+    await clock.step(ANNOUNCED_MS)
+    await speak(a)
+    const { answer, outcome, standings } = begin()
+    await answer(a as InstanceKeys, true)
+    await clock.step(1_000)
+    expect(standings()).toEqual(['retired', 'gone'])
+    expect(unconfirmed(outcome.report as RotationReport)).toHaveLength(1)
+  })
+
+  it('takes the word of the operator for one that is gone, and for no other', async () => {
+    dead = new Set([a, b].map((one) => one?.instanceId as string))
+    await clock.step(ANNOUNCED_MS)
+    await speak(a)
+    const { answer, outcome, standings } = begin()
+    await clock.step(1_000)
+    expect(standings()).toBeNull()
+    await answer(a as InstanceKeys, true)
+    await clock.step(1_000)
+    expect(standings()).toEqual(['retired', 'dead'])
+    expect(unconfirmed(outcome.report as RotationReport)).toEqual([])
   })
 
   it('takes an instance that stops in good order as done, but not one that had stopped before', async () => {
