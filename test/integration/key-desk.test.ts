@@ -38,7 +38,7 @@ afterAll(async () => {
 }, 60_000)
 
 async function runOut(): Promise<void> {
-  while ((await desk.instances()).length > 0) await systemClock.sleep(100)
+  while ((await desk.keysInUse()).length > 0) await systemClock.sleep(100)
 }
 
 describe('the desk over Cassandra', () => {

@@ -12,6 +12,7 @@ import { KafkaFixture } from '../support/kafka-fixture.ts'
 import { numberedRecords } from '../support/records.ts'
 import { expectSealedOnce } from '../support/sealed-proof.ts'
 import { SealingPlace } from '../support/sealing-place.ts'
+import { TcpProxy } from '../support/tcp-proxy.ts'
 
 // The KMS is killed, so it must be one that nobody else needs.
 const directory = mkdtempSync(join(tmpdir(), 'sealstream-kms-outage-'))
@@ -41,12 +42,14 @@ test('a KMS killed for five windows: sealing goes on to the hard limits, waits, 
   const place = new SealingPlace('kms-outage', 1, undefined, stack)
   const kafka = await KafkaFixture.connect(stack.kafka.brokers)
   await kafka.createTopic(place.topic, PARTITIONS)
+  const proxy = await TcpProxy.before(new URL(stack.kms.endpoint).host)
   const encryptor = new EncryptorProcess(
     place.config({
       'window.ageMs': `${WINDOW_MS}ms`,
       'window.messagesMax': MESSAGES_MAX,
       'window.outageFactor': OUTAGE_FACTOR,
       'segment.ageMs': '100ms',
+      'kms.aws.endpoint': `http://${proxy.address}`,
     }),
   )
   await encryptor.ready()
@@ -84,7 +87,10 @@ test('a KMS killed for five windows: sealing goes on to the hard limits, waits, 
   await systemClock.sleep(WINDOW_MS)
   expect(await published()).toBe(whileAway)
 
+  // The emulator forgets its keys, and is given them again a moment after it answers: AWS does neither.
+  await proxy.cut()
   await startStack({ directory, ports: 'free' })
+  await proxy.restore()
   await encryptor.until('on its way again', async () => (await published()) > whileAway + 500)
   await cold.openReference(opened)
   isOver = true
@@ -101,6 +107,6 @@ test('a KMS killed for five windows: sealing goes on to the hard limits, waits, 
     const spanMs = (openedAtMs.at(-1) ?? 0) - (openedAtMs[0] ?? 0)
     expect(spanMs).toBeLessThanOrEqual(WINDOW_MS * OUTAGE_FACTOR)
   }
-  await Promise.all([warm.close(), cold.close(), kafka.close()])
+  await Promise.all([warm.close(), cold.close(), kafka.close(), proxy.cut()])
   place.remove()
 })
