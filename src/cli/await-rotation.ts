@@ -36,12 +36,12 @@ export const DEAD_HELP = 'silent instances that have ended, as you know: do not 
 const REASON_LENGTH_MAX = 500
 
 const PROGRESS: Readonly<Record<InstanceReport['standing'], string>> = {
-  waiting: 'asked',
-  closing: 'windows ended; open segments are being closed',
-  retired: 'done',
-  stopped: 'has stopped in good order, its data keys are gone with it',
-  gone: 'has fallen silent: it died, or Cassandra is out of its reach',
-  dead: 'has fallen silent, and is known to be dead',
+  waiting: 'waiting: asked',
+  closing: 'closing: windows ended, open segments are being closed',
+  retired: 'retired: done',
+  stopped: 'stopped in good order, its data keys are gone with it',
+  gone: 'gone: it died, or Cassandra is out of its reach',
+  dead: 'dead, as you say, and silent',
 }
 
 /** The reason as it is recorded. */
@@ -102,7 +102,12 @@ function conclude(
   stopped: AbortSignal,
   terminal: Terminal,
 ): void {
-  if (isComplete(report)) return
+  if (isComplete(report)) {
+    if (report.instances.every(({ retired }) => retired.length === 0)) {
+      terminal.err(`sealstream: no data key ${scopeText(report.request)} was in use\n`)
+    }
+    return
+  }
   const { requestId } = report.request
   const remains = `request ${requestId} stands for a day, and every instance that reads it carries it out`
   if (stopped.aborted && !isSettled(report)) {
@@ -112,13 +117,19 @@ function conclude(
     return
   }
   terminal.exitCode = EXIT_CODES.unanswered
-  const ids = unconfirmed(report).map(({ instanceId }) => printable(instanceId))
+  const ids = unconfirmed(report).map((one) => `${printable(one.instanceId)} (${one.standing})`)
+  const late = isSettled(report) ? '' : ` within ${timeout} s`
   const total = report.instances.length
   const what =
     total === 0
       ? 'no instance of this keyspace is running, so no data key was retired'
-      : `${ids.length} of ${total} instances did not confirm within ${timeout} s: ${ids.join(', ')}`
+      : `${unconfirmed(report).length} of ${total} instances did not confirm${late}: ${ids.join(', ')}`
   terminal.err(`sealstream: ${what}; ${remains}\n`)
+}
+
+function scopeText({ scope: { dekId, keyDomain } }: KeyRequest): string {
+  if (dekId !== null) return dekId
+  return keyDomain === null ? 'at all' : `of key domain ${printable(keyDomain)}`
 }
 
 /** A line a retired DEK, and one for each instance that retired none. */

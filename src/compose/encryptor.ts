@@ -12,7 +12,7 @@ import { S3ObjectStore } from '../adapters/s3/s3-object-store.ts'
 import { systemClock } from '../clock.ts'
 import type { Config } from '../config/schema.ts'
 import { type EngineChoice, type EngineName, selectEngine } from '../crypto/cipher-engine.ts'
-import { SealError } from '../errors.ts'
+import { isSealError, SealError } from '../errors.ts'
 import { actorOfInstance, newInstanceId } from '../keys/instance.ts'
 import { encodeDirectoryEntry } from '../keys/key-directory.ts'
 import { domainOfBy } from '../keys/key-domain.ts'
@@ -118,8 +118,8 @@ async function wire(
   })
   closers.push(() => kms.close())
   const domainKeks = domainKeksOf(config.keyDomain)
-  for (const kekId of new Set([config.kms.keyId, ...domainKeks.values()]))
-    await checkKek(kms, kekId)
+  await checkKek(kms, config.kms.keyId)
+  await checkDomainKeks(kms, config.kms.keyId, domainKeks)
 
   const runner = new PartPool(config.workers, { s3: s3OptionsOf(config), cassandra, cipherEngine })
   closers.push(() => runner.close())
@@ -211,6 +211,24 @@ function tooFewPartitions(topic: string, count: number, needed: number): SealErr
 async function checkKek(kms: Kms, kekId: string): Promise<void> {
   const { plaintext } = await kms.generateDataKey(kekId, { app: 'sealstream', use: 'start-check' })
   plaintext.fill(0)
+}
+
+/** The same for the KEKs of domains, each once; a failure names the domain. */
+async function checkDomainKeks(
+  kms: Kms,
+  checkedKekId: string,
+  keks: ReadonlyMap<string, string>,
+): Promise<void> {
+  const checked = new Set([checkedKekId])
+  for (const [domain, kekId] of keks) {
+    if (checked.has(kekId)) continue
+    checked.add(kekId)
+    await checkKek(kms, kekId).catch((error) => {
+      if (!isSealError(error)) throw error
+      const { code, message, retryable } = error
+      throw new SealError(code, `the KEK of ${domain} in keyDomain.keks: ${message}`, { retryable })
+    })
+  }
 }
 
 /** A wrapped DEK is recorded in Cassandra and in the key directory; both before its first use. */

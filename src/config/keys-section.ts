@@ -42,7 +42,8 @@ export const keyDomain = section('What shares DEKs.', {
   ),
   keks: withDefault(
     list({
-      about: 'Domains with a KEK of their own; all others have kms.keyId.',
+      about:
+        'Domains with a KEK of their own; all others have kms.keyId. One that is refused ends the whole process. When you replace one, put the old KEK into kms.allowedKeyIds.',
       bounds: 'domain=key id each',
       lengthMin: 0,
       refuse: refuseDomainKek,
@@ -67,7 +68,8 @@ export const window = section('How long one DEK is used; the limit reached first
   ),
   messagesMax: withDefault(
     count({
-      about: 'Most messages under one DEK. 1 gives every message a DEK of its own.',
+      about:
+        'Most messages under one DEK, but see outageFactor. 1 gives every message a DEK of its own.',
       unit: 'messages',
       min: 1,
       max: DEK_MESSAGES_MAX,
@@ -81,7 +83,7 @@ export const window = section('How long one DEK is used; the limit reached first
   outageFactor: withDefault(
     count({
       about:
-        'While the KMS gives no next DEK, one may be used up to this many times the limits above. 1: not at all. messagesMax 1 is never stretched.',
+        'While the KMS fails to give the next DEK (a try failed, or takes over 2 s), one may be used up to this many times the limits above. 1: not at all. messagesMax 1 is never stretched.',
       unit: 'times',
       min: 1,
       max: 24,

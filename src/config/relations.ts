@@ -139,15 +139,28 @@ function s3Problems({ s3 }: Config): Problem[] {
   return endpointProblems('s3', s3)
 }
 
-function keyDomainProblems({ keyDomain }: Config): Problem[] {
+/** A key that has no effect would make somebody believe in a separation that is not there. */
+function keyDomainProblems({ keyDomain, kafka, window, memory }: Config): Problem[] {
   const problems: Problem[] = []
+  for (const name of ['header', 'fallback'] as const) {
+    if (keyDomain.by !== 'topic' || keyDomain[name] === undefined) continue
+    problems.push({ path: `keyDomain.${name}`, reason: 'is given, but keyDomain.by is not header' })
+  }
+  if (window.reserve + 1 >= memory.deksMax) {
+    problems.push({ path: 'window.reserve', reason: 'must be well below memory.deksMax' })
+  }
   if (keyDomain.by === 'header' && keyDomain.header === undefined) {
     problems.push({ path: 'keyDomain.header', reason: 'is required beside by: header' })
   }
   const domains = keyDomain.keks.map((entry) => entry.slice(0, entry.indexOf('=')))
   for (const [index, domain] of domains.entries()) {
-    if (domains.indexOf(domain) === index) continue
-    problems.push({ path: `keyDomain.keks.${index}`, reason: 'gives a domain a second KEK' })
+    const path = `keyDomain.keks.${index}`
+    if (domains.indexOf(domain) !== index) {
+      problems.push({ path, reason: 'gives a domain a second KEK' })
+    }
+    if (keyDomain.by === 'topic' && !kafka.topics.includes(domain)) {
+      problems.push({ path, reason: 'names a domain that is none of kafka.topics' })
+    }
   }
   return problems
 }

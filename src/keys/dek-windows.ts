@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
 import type { Dek } from './dek.ts'
 import type { DekWindow } from './dek-window.ts'
-import { DomainKeys, type DomainServices } from './domain-keys.ts'
+import { type CreateDek, DomainKeys, type DomainServices } from './domain-keys.ts'
 import type { KeyInUse, KeyLifeListener, KeyScope, RetiredKey } from './running-keys.ts'
 import type { WindowPolicy } from './window-policy.ts'
 
@@ -9,7 +9,7 @@ const NEVER_USED = { firstUsedAtMs: null, lastUsedAtMs: null, messages: 0, bytes
 
 /** What windows are made of. */
 export interface WindowServices {
-  readonly createDek: (keyDomain: string) => Promise<Dek>
+  readonly createDek: CreateDek
   readonly policy: WindowPolicy
   /** Most DEKs that may be in memory before windows of quiet domains are ended for new ones. */
   readonly deksMax: number
@@ -52,7 +52,7 @@ export class DekWindows {
   constructor(services: WindowServices) {
     this.#services = services
     const { policy, clock, lives } = services
-    const createDek = (keyDomain: string) => this.#createWithin(keyDomain)
+    const createDek: CreateDek = (...asked) => this.#createWithin(...asked)
     this.#domainServices = {
       ...{ createDek, policy, clock, random: services.random ?? Math.random },
       onFirstUse: ({ dek }) =>
@@ -148,9 +148,9 @@ export class DekWindows {
   }
 
   /** Counts what has arrived: a DEK that the KMS may never give must end nobody's window. */
-  async #createWithin(keyDomain: string): Promise<Dek> {
-    const dek = await this.#services.createDek(keyDomain)
-    if (this.#deks++ >= this.#services.deksMax) this.#quietestBeside(keyDomain)?.rotate('idle')
+  async #createWithin(...asked: Parameters<CreateDek>): Promise<Dek> {
+    const dek = await this.#services.createDek(...asked)
+    if (this.#deks++ >= this.#services.deksMax) this.#quietestBeside(asked[0])?.rotate('idle')
     return dek
   }
 

@@ -4,10 +4,15 @@ import type { Dek } from './dek.ts'
 import { DekWindow, type WindowEnd } from './dek-window.ts'
 import type { WindowPolicy } from './window-policy.ts'
 
+/**
+ * Resolves to a DEK whose wrap is durable. Rejects only with what no waiting mends; `onTrouble` hears
+ * of every try that failed and is made again.
+ */
+export type CreateDek = (keyDomain: string, onTrouble: () => void) => Promise<Dek>
+
 /** What all domains of a process share. */
 export interface DomainServices {
-  /** Resolves to a DEK whose wrap is durable. Rejects only with what no waiting mends. */
-  readonly createDek: (keyDomain: string) => Promise<Dek>
+  readonly createDek: CreateDek
   readonly policy: WindowPolicy
   readonly clock: Clock
   /** From 0 to 1, for jitter. */
@@ -36,8 +41,8 @@ const BUSY_FROM = 0.25
 /** DEKs of one domain that are made at a time when several are wanted. */
 const MAKING_MAX = 8
 
-/** How long a turn waits for the next DEK before it stretches the window. */
-const STRETCH_AFTER_MS = 25
+/** A DEK under way for so long is late, though no try has failed: the KMS does not answer. */
+const LATE_AFTER_MS = 2_000
 
 /** A refusal is not asked for again by every batch. */
 const REFUSED_PAUSE_MS = 5_000
@@ -47,8 +52,9 @@ const REFUSED_PAUSE_MS = 5_000
  *
  * One window is current. DEKs that were made ahead wait in line behind it: one from some 70 % of the
  * window on, beside the reserve that the policy asks for. `take` turns to the next in line when the
- * current window has no room. When the line is empty it waits for a moment, then stretches the
- * window; only at the hard limits it waits for as long as it takes. As many DEKs are under way as are
+ * current window has no room. When the line is empty it waits for the next one, unless that is late:
+ * a try to make it has failed, or takes very long. Then the window is stretched, and only at its hard
+ * limits `take` waits for as long as it takes. As many DEKs are under way as are
  * wanted and not in line yet, so callers that need one at the same time share the one being made.
  *
  * `rotate` ends the current window and starts a new era: DEKs made or asked for before it are dropped
@@ -66,7 +72,9 @@ export class DomainKeys {
   #prepareAt = 0
   #pausedUntilMs = 0
   #lastAskedAtMs = 0
-  #isRefused = false
+  /** The next DEK cannot be had now: refused, or on tries that fail. */
+  #isLate = false
+  #makingSinceMs = 0
   #isClosed = false
 
   constructor(keyDomain: string, services: DomainServices) {
@@ -98,7 +106,8 @@ export class DomainKeys {
       if (this.#current?.hasRoom(bytes, nowMs)) return this.#current
       const next = this.#ready.shift()
       if (next !== undefined) this.#turn(next, nowMs)
-      else if (this.#current?.couldStretch(bytes, nowMs)) await this.#nextOrStretch(this.#current)
+      else if (this.#current?.couldStretch(bytes, nowMs))
+        await this.#nextOrStretch(this.#current, nowMs)
       else await this.#oneMore()
     }
   }
@@ -122,8 +131,8 @@ export class DomainKeys {
     if (this.#lastAskedAtMs - startedAtMs >= policy.soft.ageMs * BUSY_FROM) {
       this.#fillUnlessPaused(nowMs)
     }
-    const isLate = this.#making.size > 0 || this.#isRefused
-    const isAwaited = isLate && ageMs < policy.hard.ageMs
+    const isUnderWay = this.#making.size > 0 || this.#isLate
+    const isAwaited = isUnderWay && ageMs < policy.hard.ageMs
     if (this.#current !== null && ageMs >= policy.soft.ageMs && !isAwaited) this.#end('age')
     const isQuiet = nowMs - this.#lastAskedAtMs >= policy.soft.ageMs
     if (this.#current === null && isQuiet && this.#waiting === 0) this.#dropReady()
@@ -182,13 +191,19 @@ export class DomainKeys {
     setImmediate(() => ended.dek.release())
   }
 
-  /** Gives the next DEK a moment; when it does not come, the window at hand goes on without it. */
-  async #nextOrStretch(window: DekWindow): Promise<void> {
-    const over = new AbortController()
-    const moment = this.#services.clock.sleep(STRETCH_AFTER_MS, over.signal)
-    // A refusal was told already, and is nobody's failure before the hard limits.
-    await this.#oneMore(moment).catch(() => {})
-    over.abort()
+  /** Waits for the next DEK; when it is late, the window at hand goes on without it. */
+  async #nextOrStretch(window: DekWindow, nowMs: number): Promise<void> {
+    // Asked for here at the latest, so that there is a time from which on it may be late.
+    if (this.#making.size === 0) this.#fillUnlessPaused(nowMs, 1)
+    const leftMs = this.#makingSinceMs + LATE_AFTER_MS - nowMs
+    if (!this.#isLate && leftMs > 0) {
+      const over = new AbortController()
+      const moment = this.#services.clock.sleep(leftMs, over.signal)
+      // A refusal was told already, and is nobody's failure before the hard limits.
+      await this.#oneMore(moment).catch(() => {})
+      over.abort()
+      if (!this.#isLate && this.#services.clock.elapsedMs() < nowMs + leftMs) return
+    }
     if (this.#ready.length === 0) window.stretch()
   }
 
@@ -204,18 +219,18 @@ export class DomainKeys {
     }
   }
 
-  #fillUnlessPaused(nowMs: number): void {
-    if (nowMs >= this.#pausedUntilMs) this.#fill()
+  #fillUnlessPaused(nowMs: number, atLeast = 0): void {
+    if (nowMs >= this.#pausedUntilMs) this.#fill(atLeast)
   }
 
-  #fill(): void {
+  #fill(atLeast = 0): void {
     if (this.#isClosed) return
     const used = this.#current?.usedShare(this.#services.clock.elapsedMs()) ?? 0
     const isNextWanted = this.#current !== null && used >= this.#prepareAt
     const reserve =
       this.#current === null && this.#waiting === 0 ? 0 : this.#services.policy.reserve
     const asked = Math.ceil(this.#waiting / this.#services.policy.soft.messagesMax)
-    const wanted = Math.max(isNextWanted ? 1 : 0, asked) + reserve
+    const wanted = Math.max(isNextWanted ? 1 : 0, asked, atLeast) + reserve
     const missing = wanted - this.#ready.length - this.#making.size
     const free = MAKING_MAX - this.#making.size
     for (let i = Math.min(missing, free); i > 0; i--) this.#make()
@@ -224,13 +239,19 @@ export class DomainKeys {
   #make(): void {
     const token = Symbol(this.#keyDomain)
     const era = this.#making
+    if (era.size === 0) this.#makingSinceMs = this.#services.clock.elapsedMs()
     era.add(token)
     const isOurs = () => era === this.#making && !this.#isClosed
-    this.#services.createDek(this.#keyDomain).then(
+    const onTrouble = () => {
+      if (!isOurs() || this.#isLate) return
+      this.#isLate = true
+      this.#wake()
+    }
+    this.#services.createDek(this.#keyDomain, onTrouble).then(
       (dek) => {
         era.delete(token)
         if (!isOurs()) return this.#drop(dek)
-        this.#isRefused = false
+        this.#isLate = false
         this.#ready.push(dek)
         this.#wake()
       },
@@ -238,7 +259,7 @@ export class DomainKeys {
         era.delete(token)
         if (!isOurs()) return
         const { clock, onRefused } = this.#services
-        this.#isRefused = true
+        this.#isLate = true
         this.#pausedUntilMs = clock.elapsedMs() + REFUSED_PAUSE_MS
         onRefused(this.#keyDomain, error)
         this.#wake(error)

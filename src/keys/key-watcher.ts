@@ -81,9 +81,10 @@ export class KeyWatcher {
       this.#pause = new AbortController()
       try {
         for (const request of await this.#newRequests()) this.#carryOut(request)
-        await this.#send()
+        // Before the answers: whoever has these finds the list of keys in use as it is then.
         const isDue = clock.elapsedMs() - this.#announcedAtMs >= ANNOUNCE_EVERY_MS
-        if (isDue) await this.#announce('running')
+        if (isDue || this.#unsent.size > 0) await this.#announce('running')
+        await this.#send()
         observer.keyDeskRead()
       } catch (error) {
         observer.keyRecordsFailed('key desk', error)

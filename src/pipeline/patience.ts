@@ -31,8 +31,11 @@ export class Patience {
     this.#stop = stop
   }
 
-  /** Runs `call` until it settles for good. Throws SEAL_STOPPED when the process stops first. */
-  async with<T>(call: () => Promise<T>): Promise<T> {
+  /**
+   * Runs `call` until it settles for good; `onTrouble` hears of each try that is made again. Throws
+   * SEAL_STOPPED when the process stops first.
+   */
+  async with<T>(call: () => Promise<T>, onTrouble?: () => void): Promise<T> {
     const wait = this.begin()
     for (let attempt = 1; ; attempt++) {
       if (this.#stop.aborted) {
@@ -48,6 +51,7 @@ export class Patience {
           throw error
         }
         wait.failed(error, attempt)
+        onTrouble?.()
         await this.#clock.sleep(delayMs(attempt), this.#stop)
       }
     }

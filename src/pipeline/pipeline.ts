@@ -87,7 +87,7 @@ export class Pipeline {
       observer.inFlight(bytes),
     )
     this.#windows = new DekWindows({
-      createDek: (keyDomain) => this.#createDek(keyDomain),
+      createDek: (...asked) => this.#createDek(...asked),
       policy: settings.window,
       deksMax: settings.deksMax,
       ...{ clock, lives },
@@ -196,19 +196,21 @@ export class Pipeline {
   }
 
   /** Waits for KMS, key store and event log one by one, so that an outage of the latter costs no more keys. */
-  async #createDek(keyDomain: string): Promise<Dek> {
+  async #createDek(keyDomain: string, onTrouble: () => void): Promise<Dek> {
     const { keys, clock, observer } = this.#parts
     const { kms, keyStore, events, kekOf, actor } = keys
     const patient = {
       kms: {
         generateDataKey: (...asked: Parameters<Kms['generateDataKey']>) =>
-          this.#patience.with(() => kms.generateDataKey(...asked)),
+          this.#patience.with(() => kms.generateDataKey(...asked), onTrouble),
       },
       keyStore: {
-        recordDek: (dek: DekRecord) => this.#patience.with(() => keyStore.recordDek(dek)),
+        recordDek: (dek: DekRecord) =>
+          this.#patience.with(() => keyStore.recordDek(dek), onTrouble),
       },
       events: {
-        append: (made: readonly KeyEvent[]) => this.#patience.with(() => events.append(made)),
+        append: (made: readonly KeyEvent[]) =>
+          this.#patience.with(() => events.append(made), onTrouble),
       },
     }
     const dek = await createDek({ ...patient, kekOf, actor, clock }, keyDomain)

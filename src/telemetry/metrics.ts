@@ -178,9 +178,11 @@ function stateMetrics(registry: Registry) {
       'Tries that failed in a way that passes, by service.',
       ['service'],
     ),
-    waiting: gauge('service_waiting', '1 while the road waits for the service, else 0.', [
-      'service',
-    ]),
+    waiting: gauge(
+      'service_waiting',
+      '1 while something waits for the service, else 0. For kms, sealing goes on until exposed_share is 1.',
+      ['service'],
+    ),
     laneResets: counter('lane_resets_total', 'Lanes that began again at their offsets.', []),
     partitionStops: counter(
       'partition_stops_total',

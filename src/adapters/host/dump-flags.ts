@@ -2,7 +2,11 @@ import { url } from 'node:inspector'
 import { SealError } from '../../errors.ts'
 
 /** Names of Node's flags, from their start on, that open the memory or write it to a file. */
-const DUMPING = ['--inspect', '--debug-port', '--heapsnapshot-', '--heap-prof', '--report-']
+const DUMPING = [
+  ...['--inspect', '--debug-port', '--heapsnapshot-', '--heap-prof', '--report-'],
+  // Files that may hold any of these.
+  ...['--experimental-config-file', '--experimental-default-config-file'],
+]
 
 /** How Node was told to run. */
 export interface NodeFlags {

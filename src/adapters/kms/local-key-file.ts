@@ -150,7 +150,7 @@ function keyObjectsOf(entries: readonly LocalKeyEntry[]): KekVersions {
 function noKeyFile(path: string): SealError {
   return new SealError(
     'SEAL_KMS_REFUSED',
-    `${path} is no whole key file; bring back a copy, or make one: sealstream keys local-file FILE`,
+    `${path} is no whole key file; bring back a copy, or for a first key make one: sealstream keys local-file FILE --name NAME`,
   )
 }
 
@@ -159,7 +159,7 @@ function cannotOpen(path: string, error: unknown): SealError {
   if (code === 'ENOENT' || code === 'ENOTDIR') {
     return new SealError(
       'SEAL_KMS_UNAVAILABLE',
-      `there is no key file ${path}; make one: sealstream keys local-file ${path}`,
+      `there is no key file ${path}; bring it back, or for a first key make one: sealstream keys local-file ${path} --name NAME`,
       { retryable: true },
     )
   }

@@ -18,6 +18,22 @@ const AZURE = {
 
 describe('values that do not go together', () => {
   it.each([
+    [
+      { 'keyDomain.header': 'tenant' },
+      'keyDomain.header: is given, but keyDomain.by is not header',
+    ],
+    [
+      { 'keyDomain.fallback': 'shared' },
+      'keyDomain.fallback: is given, but keyDomain.by is not header',
+    ],
+    [
+      { 'keyDomain.keks': ['orderz=1234abcd-12ab-34cd-56ef-1234567890ab'] },
+      'keyDomain.keks.0: names a domain that is none of kafka.topics',
+    ],
+    [
+      { 'window.reserve': 1000, 'memory.deksMax': 16 },
+      'window.reserve: must be well below memory.deksMax',
+    ],
     [{ 'kafka.heartbeatIntervalMs': '11s' }, 'kafka.heartbeatIntervalMs: must be at most a third'],
     [
       { 'kafka.fetchWaitMs': '2s', 'kafka.requestTimeoutMs': '2s' },

@@ -76,7 +76,22 @@ describe('a watcher', () => {
     expect(observer.rotated).toEqual([[request.requestId, 'laptop lost', 1]])
     await clock.step(60_000)
     expect(rotations).toHaveLength(1)
-    expect(finished()).toEqual([false, true])
+    expect(finished()).toEqual([true])
+    await watcher.stop(1_000)
+  })
+
+  it('tells of the keys that are left before it answers', async () => {
+    await watcher.start()
+    inUse = []
+    const answer = desk.answer.bind(desk)
+    let listed: unknown
+    desk.answer = async (given) => {
+      listed = (await desk.keysInUse())[0]?.keys
+      return answer(given)
+    }
+    await desk.place(keyRequest())
+    await clock.step(2_000)
+    expect(listed).toEqual([])
     await watcher.stop(1_000)
   })
 

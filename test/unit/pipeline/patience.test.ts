@@ -34,6 +34,14 @@ function failing(times: number, error: Error): () => Promise<string> {
 }
 
 describe('patience', () => {
+  it('tells the caller of each try that is made again', async () => {
+    let troubles = 0
+    const call = failing(2, passing('SEAL_KMS_UNAVAILABLE'))
+    const done = patience.with(call, () => void troubles++)
+    expect(await done).toBe('done')
+    expect(troubles).toBe(2)
+  })
+
   it('says nothing of a call that succeeds at once', async () => {
     expect(await patience.with(async () => 'done')).toBe('done')
     expect(events).toEqual([])

@@ -26,6 +26,7 @@ const REFUSED = [
   ...['--debug-port=0', '--heapsnapshot-signal=SIGUSR2', '--heapsnapshot-near-heap-limit=1'],
   ...['--heap-prof', '--heap-prof-dir=/tmp', '--report-on-signal', '--report-uncaught-exception'],
   ...['--report-on-fatalerror', '--heapsnapshot_signal=SIGUSR2'],
+  ...['--experimental-config-file=node.json', '--experimental-default-config-file'],
 ]
 const HARMLESS = ['--max-old-space-size=512', '--enable-source-maps', '--disable-sigusr1', '']
 
