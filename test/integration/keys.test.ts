@@ -154,7 +154,7 @@ describe('the keys of two encryptors under load', () => {
     expect(retired.code).toBe(0)
     expect(retired.stdout).toContain(dekOf(one))
     expect(retired.stdout).toContain('none in scope')
-    expect(retired.stderr).toContain(`${one.instanceId}: done`)
+    expect(retired.stderr).toContain(`${one.instanceId}: retired: done`)
     const after = await allAtWork(2)
     const used = after.flatMap(({ keys: now }) => now.map((key) => key.dekId))
     expect(used).toContain(dekOf(other))
@@ -195,7 +195,7 @@ describe('the keys of two encryptors under load', () => {
       retired: [{ dekId: dekOf(alive) }],
     })
     expect(code).toBe(4)
-    expect(stderr).toMatch(/^sealstream: 1 of 2 instances did not confirm .+\n$/)
+    expect(stderr).toMatch(/^sealstream: 1 of 2 instances did not confirm: .+ \(gone\); .+\n$/)
     expect(stderr).toContain(instanceId)
 
     // Nobody is left who could tell of the end of its key, so the operator does.
