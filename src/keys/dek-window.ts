@@ -3,6 +3,9 @@ import type { Dek } from './dek.ts'
 import type { KeyInUse, RetiredKey } from './running-keys.ts'
 import type { WindowLimits, WindowPolicy } from './window-policy.ts'
 
+/** A smaller share of a window says nothing of its pace. */
+const PACE_FROM = 0.05
+
 /** What ended a window. */
 export type WindowEnd = 'age' | 'messages' | 'bytes' | 'idle' | 'closed' | (string & {})
 
@@ -106,6 +109,13 @@ export class DekWindow {
   /** How much of the soft limits is used, from 0 on, by the limit that is nearest. */
   usedShare(nowMs: number): number {
     return this.#shareOf(this.#policy.soft, nowMs)
+  }
+
+  /** Time until a soft limit is reached, at the pace so far; infinite while that says nothing yet. */
+  leftMs(nowMs: number): number {
+    const used = this.usedShare(nowMs)
+    if (used < PACE_FROM) return Number.POSITIVE_INFINITY
+    return ((nowMs - this.startedAtMs) * (1 - used)) / used
   }
 
   /** How much of the hard limits is used, from 0 to 1. */

@@ -33,6 +33,12 @@ const PREPARE_FROM = 0.6
 const PREPARE_SPREAD = 0.2
 
 /**
+ * A window that ends within this time, at the pace so far, wants its next DEK now: making one takes
+ * a KMS call and two durable writes, on a busy machine some hundred milliseconds.
+ */
+const LEAD_MS = 1_000
+
+/**
  * A domain that is asked for beyond this share of a window will want the next DEK too. One message
  * now and then costs one DEK, not two.
  */
@@ -51,7 +57,7 @@ const REFUSED_PAUSE_MS = 5_000
  * The DEKs of one key domain.
  *
  * One window is current. DEKs that were made ahead wait in line behind it: one from some 70 % of the
- * window on, beside the reserve that the policy asks for. `take` turns to the next in line when the
+ * window on, or from a second before its end, beside the reserve that the policy asks for. `take` turns to the next in line when the
  * current window has no room. When the line is empty it waits for the next one, unless that is late:
  * a try to make it has failed, or takes very long. Then the window is stretched, and only at its hard
  * limits `take` waits for as long as it takes. As many DEKs are under way as are
@@ -225,8 +231,7 @@ export class DomainKeys {
 
   #fill(atLeast = 0): void {
     if (this.#isClosed) return
-    const used = this.#current?.usedShare(this.#services.clock.elapsedMs()) ?? 0
-    const isNextWanted = this.#current !== null && used >= this.#prepareAt
+    const isNextWanted = this.#isNextWanted()
     const reserve =
       this.#current === null && this.#waiting === 0 ? 0 : this.#services.policy.reserve
     const asked = Math.ceil(this.#waiting / this.#services.policy.soft.messagesMax)
@@ -234,6 +239,13 @@ export class DomainKeys {
     const missing = wanted - this.#ready.length - this.#making.size
     const free = MAKING_MAX - this.#making.size
     for (let i = Math.min(missing, free); i > 0; i--) this.#make()
+  }
+
+  #isNextWanted(): boolean {
+    if (this.#current === null) return false
+    const nowMs = this.#services.clock.elapsedMs()
+    const isFarUsed = this.#current.usedShare(nowMs) >= this.#prepareAt
+    return isFarUsed || this.#current.leftMs(nowMs) <= LEAD_MS
   }
 
   #make(): void {

@@ -143,10 +143,10 @@ describe('the next DEK', () => {
   })
 
   it('is made once, at 70 % of the age give or take the jitter', async () => {
-    const windows = windowsWith()
+    const windows = windowsWith({ ageMs: 10_000 })
     windows.prepare('orders')
     await windows.take('orders', 1)
-    clock.advance(699)
+    clock.advance(6_999)
     windows.prepare('orders')
     expect(asked).toHaveLength(1)
     clock.advance(1)
@@ -155,20 +155,38 @@ describe('the next DEK', () => {
     expect(asked).toHaveLength(2)
     await settle()
     windows.prepare('orders')
-    clock.advance(300)
+    clock.advance(3_000)
     await windows.take('orders', 1)
     expect(asked).toHaveLength(2)
   })
 
+  it('is made a second before the end, where that is earlier', async () => {
+    const windows = windowsWith({ ageMs: 2_000, messagesMax: 100 })
+    const byAge = await windows.take('a', 1)
+    byAge.spend(1)
+    clock.advance(999)
+    windows.prepare('a')
+    expect(asked).toHaveLength(1)
+    clock.advance(1)
+    windows.prepare('a')
+    expect(asked).toHaveLength(2)
+    // At this pace the hundredth message comes in half a second.
+    const byPace = await windows.take('b', 1)
+    clock.advance(100)
+    for (let i = 0; i < 17; i++) byPace.spend(1)
+    windows.prepare('b')
+    expect(asked).toHaveLength(4)
+  })
+
   it.each([
-    ['and is there when a burst comes after the end of the window', 300, 2],
-    ['but not where there was nothing but one burst at the beginning', 200, 1],
+    ['and is there when a burst comes after the end of the window', 3_000, 2],
+    ['but not where there was nothing but one burst at the beginning', 2_000, 1],
   ])('is made by the sweep for a domain in use, %s', async (_, lastMs, calls) => {
-    const windows = windowsWith()
+    const windows = windowsWith({ ageMs: 10_000 })
     const first = await windows.take('a', 1)
     clock.advance(lastMs)
     windows.prepare('a')
-    for (; clock.elapsedMs() < first.startedAtMs + 1_100; clock.advance(100)) {
+    for (; clock.elapsedMs() < first.startedAtMs + 11_000; clock.advance(500)) {
       windows.sweep()
       await settle()
     }
