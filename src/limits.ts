@@ -30,6 +30,9 @@ export const DEK_MESSAGES_MAX = 2 ** 32 - 1
 /** A window may not outlive a day: a leaked DEK must not reveal more. */
 export const DEK_AGE_MS_MAX = 24 * 60 * 60 * 1000
 
+/** Bytes of a data key, an AES-256 key. */
+export const DEK_BYTES = 32
+
 /** S3 takes 2 KB of user metadata in all; a wrapped DEK must leave room for the header. */
 export const WRAPPED_DEK_BYTES_MAX = 1024
 

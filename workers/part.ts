@@ -2,7 +2,7 @@ import { workerData } from 'node:worker_threads'
 import { move, transferableSymbol, valueSymbol } from 'piscina'
 import { type CassandraConnection, connectCassandra } from '../src/adapters/cassandra/connection.ts'
 import { CassandraMappingWriter } from '../src/adapters/cassandra/mapping-writer.ts'
-import { type PartMessage, taskOf } from '../src/adapters/piscina/part-message.ts'
+import { type PartMessage, partTaskOf } from '../src/adapters/piscina/part-message.ts'
 import type { PartWorkerData } from '../src/adapters/piscina/part-pool.ts'
 import { S3ObjectStore } from '../src/adapters/s3/s3-object-store.ts'
 import { systemClock } from '../src/clock.ts'
@@ -24,7 +24,7 @@ export default async function part(message: PartMessage): Promise<PartResult> {
     selected ??= selectEngine(cipherEngine)
     const { engine } = await selected
     const mapping = new CassandraMappingWriter(await connected(), systemClock)
-    return handOver(await workPart(taskOf(message), { engine, store, mapping }))
+    return handOver(await workPart(partTaskOf(message), { engine, store, mapping }))
   } catch (error) {
     if (!isSealError(error)) throw error
     const plain = toPlainError(error, error.code)

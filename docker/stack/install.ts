@@ -14,18 +14,14 @@ const LOCK_WAIT_MS = 15 * 60_000
 const HEARTBEAT_MS = 15_000
 const MAVEN_SCOPE = ['-DincludeScope=runtime', '-DoutputDirectory=.']
 
-/** What is installed into a folder of its own. */
-export interface FolderRecipe {
+interface Recipe {
+  readonly part: PartName
   readonly folder: string
   /** A file that is there only in a complete, usable install. */
   readonly proof: string
+  readonly tool: Tool
   /** Fills the folder `into`, which exists and is empty. */
   readonly build: (into: string) => Promise<void>
-}
-
-interface Recipe extends FolderRecipe {
-  readonly part: PartName
-  readonly tool: Tool
 }
 
 const RECIPES: Readonly<Record<PartName, Recipe>> = {
@@ -108,30 +104,14 @@ export async function installParts(report: StackReporter): Promise<void> {
   const waiting = absentRecipes()
   if (waiting.length === 0) return
   const detail = 'another process is installing; waiting for it'
-  await withInstallLock(
+  await withLock(
+    join(partsDirectory(), 'install.lock'),
+    LOCK_WAIT_MS,
     () => installAbsent(report),
     () => {
       for (const { part } of waiting) report({ part, step: 'installing', detail, elapsedMs: 0 })
     },
   )
-}
-
-/**
- * Installs what a test needs and the stack does not run, where it is absent, and returns its proof.
- * Shares folder and lock with {@link installParts}. Throws STACK_INSTALL_FAILED or STACK_BUSY.
- */
-export async function installFolder(recipe: FolderRecipe): Promise<string> {
-  if (!isInstalled(recipe)) {
-    await withInstallLock(async () => {
-      clearDrafts()
-      if (!isInstalled(recipe)) await buildFolder(recipe)
-    })
-  }
-  return join(partsDirectory(), recipe.folder, recipe.proof)
-}
-
-function withInstallLock(work: () => Promise<void>, onWait?: () => void): Promise<void> {
-  return withLock(join(partsDirectory(), 'install.lock'), LOCK_WAIT_MS, work, onWait)
 }
 
 async function installAbsent(report: StackReporter): Promise<void> {
@@ -146,6 +126,7 @@ async function installAbsent(report: StackReporter): Promise<void> {
   for (const result of results) if (result.status === 'rejected') throw result.reason
 }
 
+// Built beside its final place and renamed into it: a folder that has the name is complete.
 async function installOne(recipe: Recipe, report: StackReporter): Promise<void> {
   const { part, folder } = recipe
   const startMs = systemClock.elapsedMs()
@@ -155,26 +136,18 @@ async function installOne(recipe: Recipe, report: StackReporter): Promise<void> 
   tell('installing', work)
   // A cold build takes minutes: a line now and then shows that it lives.
   const heartbeat = setInterval(() => tell('installing', work), HEARTBEAT_MS)
-  try {
-    tell('installed', await buildFolder(recipe))
-  } finally {
-    clearInterval(heartbeat)
-  }
-}
-
-// Built beside its final place and renamed into it: a folder that has the name is complete.
-async function buildFolder({ folder, build }: FolderRecipe): Promise<string> {
   const final = join(partsDirectory(), folder)
   const draft = `${final}.${process.pid}.draft`
   mkdirSync(draft, { recursive: true })
   try {
-    await build(draft)
+    await recipe.build(draft)
     rmSync(final, { recursive: true, force: true })
     renameSync(draft, final)
   } finally {
+    clearInterval(heartbeat)
     rmSync(draft, { recursive: true, force: true })
   }
-  return final
+  tell('installed', final)
 }
 
 async function fetchJars(into: string, artifacts: readonly string[]): Promise<void> {
@@ -190,11 +163,9 @@ async function fetchJars(into: string, artifacts: readonly string[]): Promise<vo
 }
 
 function absentRecipes(): Recipe[] {
-  return Object.values(RECIPES).filter((recipe) => !isInstalled(recipe))
-}
-
-function isInstalled({ folder, proof }: FolderRecipe): boolean {
-  return existsSync(join(partsDirectory(), folder, proof))
+  return Object.values(RECIPES).filter(
+    (recipe) => !existsSync(join(partsDirectory(), recipe.folder, recipe.proof)),
+  )
 }
 
 // The caller holds the lock, so a draft that is still here belongs to a process that died.

@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from 'commander'
+import { type Command, InvalidArgumentError } from 'commander'
 import type { KeyServices } from '../compose/key-office.ts'
 import { SealError } from '../errors.ts'
 import type { KeyRequest } from '../keys/key-desk.ts'
@@ -27,11 +27,8 @@ export interface AwaitOptions {
   readonly json?: true
 }
 
-/** Seconds that a command waits for instances, unless it is told otherwise. */
-export const TIMEOUT_SECONDS = 60
-
-/** What `--dead` is for. */
-export const DEAD_HELP = 'silent instances that have ended, as you know: do not wait for their word'
+/** Unless the command is told otherwise. */
+const TIMEOUT_SECONDS = 60
 
 const REASON_LENGTH_MAX = 500
 
@@ -44,6 +41,22 @@ const PROGRESS: Readonly<Record<InstanceReport['standing'], string>> = {
   dead: 'dead, as you say, and silent',
 }
 
+/** The options of a command that waits so. */
+export function withAwaitOptions(command: Command): Command {
+  return command
+    .option(
+      '--timeout <seconds>',
+      'how long to wait for the instances',
+      parseSeconds,
+      TIMEOUT_SECONDS,
+    )
+    .option(
+      '--dead <instance...>',
+      'silent instances that have ended, as you know: do not wait for their word',
+    )
+    .option('--json', 'print JSON')
+}
+
 /** The reason as it is recorded. */
 export function parseReason(text: string): string {
   const reason = text.trim()
@@ -52,7 +65,7 @@ export function parseReason(text: string): string {
 }
 
 /** A time limit in seconds. */
-export function parseSeconds(text: string): number {
+function parseSeconds(text: string): number {
   const seconds = Number(text)
   if (Number.isFinite(seconds) && seconds > 0 && seconds <= 86_400) return seconds
   throw new InvalidArgumentError('a number of seconds up to 86400')

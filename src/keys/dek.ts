@@ -9,6 +9,7 @@ import {
 } from '../crypto/segment-keys.ts'
 import { SealError } from '../errors.ts'
 import { SALT_BYTES, type SegmentHeader } from '../format/segment-header.ts'
+import { DEK_BYTES } from '../limits.ts'
 import type { DekRecord } from './key-store.ts'
 import { hashKmsContext, kmsContextOf } from './kms-context.ts'
 
@@ -26,7 +27,7 @@ export class Dek {
 
   /** Takes over `plaintext`: it is copied and zeroed. */
   constructor(record: DekRecord, plaintext: Uint8Array) {
-    if (plaintext.length !== 32) {
+    if (plaintext.length !== DEK_BYTES) {
       plaintext.fill(0)
       throw new SealError(
         'SEAL_KMS_REFUSED',

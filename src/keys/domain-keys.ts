@@ -57,11 +57,11 @@ const REFUSED_PAUSE_MS = 5_000
  * The DEKs of one key domain.
  *
  * One window is current. DEKs that were made ahead wait in line behind it: one from some 70 % of the
- * window on, or from a second before its end, beside the reserve that the policy asks for. `take` turns to the next in line when the
- * current window has no room. When the line is empty it waits for the next one, unless that is late:
- * a try to make it has failed, or takes very long. Then the window is stretched, and only at its hard
- * limits `take` waits for as long as it takes. As many DEKs are under way as are
- * wanted and not in line yet, so callers that need one at the same time share the one being made.
+ * window on, or from a second before its end, beside the reserve that the policy asks for. `take`
+ * turns to the next in line when the current window has no room. When the line is empty it waits for
+ * the next one, unless that is late: a try to make it has failed, or takes very long. Then the window
+ * is stretched, and only at its hard limits `take` waits for as long as it takes. As many DEKs are
+ * under way as are wanted and not in line yet, so callers that need one at the same time share it.
  *
  * `rotate` ends the current window and starts a new era: DEKs made or asked for before it are dropped
  * when they arrive.

@@ -1,32 +1,20 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { resetStack, type StackEndpoints, startStack } from '../../docker/stack/stack.ts'
+import { expect, test } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
 import type { Message } from '../../src/format/message.ts'
 import { EncryptorProcess } from '../support/encryptor-process.ts'
 import { KafkaFixture } from '../support/kafka-fixture.ts'
+import { ownStack } from '../support/own-stack.ts'
 import { numberedRecords } from '../support/records.ts'
 import { expectSealedOnce } from '../support/sealed-proof.ts'
 import { SealingPlace } from '../support/sealing-place.ts'
 
 // The broker is killed, so it must be one that nobody else needs.
-const directory = mkdtempSync(join(tmpdir(), 'sealstream-kafka-outage-'))
+const own = ownStack('kafka-outage')
 const PARTITIONS = 4
 const AWAY_MS = 4_000
-let stack: StackEndpoints
-
-beforeAll(async () => {
-  stack = await startStack({ directory, ports: 'free' })
-})
-
-afterAll(async () => {
-  await resetStack(directory)
-  rmSync(directory, { recursive: true })
-})
 
 test('a broker that is killed in mid-run is waited for; nothing is lost or doubled', async () => {
+  const stack = own.endpoints
   const place = new SealingPlace('kafka-outage', 1, undefined, stack)
   const before = await KafkaFixture.connect(stack.kafka.brokers)
   await before.createTopic(place.topic, PARTITIONS)
@@ -48,7 +36,7 @@ test('a broker that is killed in mid-run is waited for; nothing is lost or doubl
   await systemClock.sleep(AWAY_MS)
   expect(encryptor.isRunning).toBe(true)
 
-  await startStack({ directory, ports: 'free' })
+  await own.revive()
   const after = await KafkaFixture.connect(stack.kafka.brokers)
   await append(after, 5_000)
   const ends = await after.ends(place.topic)

@@ -1,36 +1,24 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { resetStack, type StackEndpoints, startStack } from '../../docker/stack/stack.ts'
+import { expect, test } from 'vitest'
+import type { StackEndpoints } from '../../docker/stack/stack.ts'
 import { systemClock } from '../../src/clock.ts'
 import type { Message } from '../../src/format/message.ts'
 import { createReader, type Reference } from '../../src/index.ts'
 import { dekUsage } from '../support/dek-usage.ts'
 import { EncryptorProcess } from '../support/encryptor-process.ts'
 import { KafkaFixture } from '../support/kafka-fixture.ts'
+import { ownStack } from '../support/own-stack.ts'
 import { numberedRecords } from '../support/records.ts'
 import { expectSealedOnce } from '../support/sealed-proof.ts'
 import { SealingPlace } from '../support/sealing-place.ts'
 import { TcpProxy } from '../support/tcp-proxy.ts'
 
 // The KMS is killed, so it must be one that nobody else needs.
-const directory = mkdtempSync(join(tmpdir(), 'sealstream-kms-outage-'))
+const own = ownStack('kms-outage')
 const PARTITIONS = 4
 const WINDOW_MS = 1_000
 const OUTAGE_FACTOR = 4
 const AWAY_WINDOWS = 5
 const MESSAGES_MAX = 5_000
-let stack: StackEndpoints
-
-beforeAll(async () => {
-  stack = await startStack({ directory, ports: 'free' })
-})
-
-afterAll(async () => {
-  await resetStack(directory)
-  rmSync(directory, { recursive: true })
-})
 
 /** A reader that forgets its keys after a while, as one in service does. */
 function readerOf({ s3, kms }: StackEndpoints, ttlMs: number) {
@@ -39,6 +27,7 @@ function readerOf({ s3, kms }: StackEndpoints, ttlMs: number) {
 }
 
 test('a KMS killed for five windows: sealing goes on to the hard limits, waits, and goes on by itself', async () => {
+  const stack = own.endpoints
   const place = new SealingPlace('kms-outage', 1, undefined, stack)
   const kafka = await KafkaFixture.connect(stack.kafka.brokers)
   await kafka.createTopic(place.topic, PARTITIONS)
@@ -89,7 +78,7 @@ test('a KMS killed for five windows: sealing goes on to the hard limits, waits, 
 
   // The emulator forgets its keys, and is given them again a moment after it answers: AWS does neither.
   await proxy.cut()
-  await startStack({ directory, ports: 'free' })
+  await own.revive()
   await proxy.restore()
   await encryptor.until('on its way again', async () => (await published()) > whileAway + 500)
   await cold.openReference(opened)

@@ -12,7 +12,8 @@ export interface CachedPart {
   readonly folder: string
   /** A file that is there only in a complete one. */
   readonly proof: string
-  readonly tool: Tool
+  /** What builds it, where that is not everywhere. */
+  readonly tool?: Tool
   /** Fills the folder `into`, which exists and is empty. */
   readonly build: (into: string) => Promise<void>
 }
@@ -26,7 +27,7 @@ export async function cachedPart({ folder, proof, tool, build }: CachedPart): Pr
   const final = join(partsDirectory(), folder)
   const isThere = () => existsSync(join(final, proof))
   if (isThere()) return final
-  const missing = await missingTools([tool])
+  const missing = await missingTools(tool === undefined ? [] : [tool])
   if (missing.length > 0) throw missingToolsError(missing)
   await withLock(`${final}.lock`, LOCK_WAIT_MS, async () => {
     if (isThere()) return

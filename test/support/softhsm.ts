@@ -3,8 +3,8 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { softHsmModule } from '../../docker/stack/softhsm.ts'
 import type { SoftHsmTask } from './softhsm-admin.ts'
+import { softHsmModule } from './softhsm-module.ts'
 
 const ADMIN = fileURLToPath(new URL('./softhsm-admin.ts', import.meta.url))
 

@@ -1,4 +1,4 @@
-import { randomBytes, timingSafeEqual } from 'node:crypto'
+import { timingSafeEqual } from 'node:crypto'
 import {
   ClientSecretCredential,
   DefaultAzureCredential,
@@ -11,13 +11,14 @@ import {
   type KeyVaultKey,
 } from '@azure/keyvault-keys'
 import { isSealError, SealError } from '../../errors.ts'
-import type { GeneratedDataKey, Kms, KmsContext, WrappedKey } from '../../keys/kms.ts'
+import type { KmsContext, WrappedKey } from '../../keys/kms.ts'
 import { canonicalContext, hashKmsContext } from '../../keys/kms-context.ts'
+import { DEK_BYTES } from '../../limits.ts'
 import { azureFailure } from './azure-failures.ts'
 import type { AzureKmsOptions } from './azure-options.ts'
 import { type AzureWrap, decodeAzureWrap, encodeAzureWrap, isKeyVersion } from './azure-wrap.ts'
+import { WrappingKms } from './wrapping-kms.ts'
 
-const DEK_BYTES = 32
 const KEK_NAME = /^(https:\/\/[A-Za-z0-9.-]+(?::\d+)?)\/keys\/([A-Za-z0-9-]{1,127})$/
 
 type Policies = NonNullable<KeyClientOptions['additionalPolicies']>
@@ -32,56 +33,26 @@ interface Wrapping {
 
 /**
  * KEKs in Azure Key Vault and Managed HSM, named `https://VAULT/keys/NAME`. The vault makes no data
- * keys and cannot rewrap, so DEKs are made here, and a rewrap has the DEK in this process for as
- * long as it takes. RSA authenticates no context: its SHA-256 is wrapped with the DEK and compared
+ * keys and cannot rewrap. RSA authenticates no context: its SHA-256 is wrapped with the DEK and compared
  * here. A256GCM has the canonical context as additional authenticated data.
  */
-export class AzureKms implements Kms {
+export class AzureKms extends WrappingKms {
   readonly #options: AzureKmsOptions
   readonly #credential: TokenCredential
   readonly #policies: Policies
 
   /** `policies` are put into the pipelines of the vendor's clients, tokens included. */
   constructor(options: AzureKmsOptions, policies: Policies = []) {
+    super()
     this.#options = options
     this.#policies = policies
     this.#credential = credentialOf(options, this.#clientOptions())
   }
 
-  async generateDataKey(kekId: string, context: KmsContext): Promise<GeneratedDataKey> {
-    const plaintext = randomBytes(DEK_BYTES)
-    try {
-      const wrap = await this.#wrap(`a data key under ${kekId}`, kekId, plaintext, context)
-      return { plaintext, ...wrap }
-    } catch (error) {
-      plaintext.fill(0)
-      throw error
-    }
-  }
-
-  async unwrap(kekId: string, wrapped: Uint8Array, context: KmsContext): Promise<Uint8Array> {
-    return this.#unwrap(`unwrapping under ${kekId}`, kekId, wrapped, context)
-  }
-
-  async rewrap(
-    kekId: string,
-    wrapped: Uint8Array,
-    toKekId: string,
-    context: KmsContext,
-  ): Promise<WrappedKey> {
-    const doing = `rewrapping from ${kekId} to ${toKekId}`
-    const plaintext = await this.#unwrap(doing, kekId, wrapped, context)
-    try {
-      return await this.#wrap(doing, toKekId, plaintext, context)
-    } finally {
-      plaintext.fill(0)
-    }
-  }
-
   /** The vendor's clients hold nothing that is to be closed. */
-  async close(): Promise<void> {}
+  override async close(): Promise<void> {}
 
-  async #wrap(
+  protected override async wrapDek(
     doing: string,
     kekId: string,
     dek: Uint8Array,
@@ -126,7 +97,7 @@ export class AzureKms implements Kms {
     return { version, ciphertext: result, gcm: { iv, tag } }
   }
 
-  async #unwrap(
+  protected override async unwrapDek(
     doing: string,
     kekId: string,
     wrapped: Uint8Array,

@@ -1,12 +1,13 @@
-import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { KeyManagementServiceClient, type protos } from '@google-cloud/kms'
 import { GoogleAuth, JWT } from 'google-auth-library'
 import { SealError } from '../../errors.ts'
-import type { GeneratedDataKey, Kms, KmsContext, WrappedKey } from '../../keys/kms.ts'
+import type { KmsContext, WrappedKey } from '../../keys/kms.ts'
 import { canonicalContext } from '../../keys/kms-context.ts'
+import { DEK_BYTES } from '../../limits.ts'
 import { crc32c } from './crc32c.ts'
 import { gcpFailure } from './gcp-failures.ts'
+import { WrappingKms } from './wrapping-kms.ts'
 
 /** How Google Cloud KMS is reached. Without a file the application default credentials are used. */
 export interface GcpKmsOptions {
@@ -17,7 +18,6 @@ export interface GcpKmsOptions {
   readonly requestTimeoutMs: number
 }
 
-const DEK_BYTES = 32
 const SCOPE = 'https://www.googleapis.com/auth/cloudkms'
 const KEK_NAME = /^projects\/[\w:.-]+\/locations\/[\w-]+\/keyRings\/[\w-]+\/cryptoKeys\/[\w-]+$/
 
@@ -42,17 +42,17 @@ type Checksum = { readonly value?: unknown } | null | undefined
 
 /**
  * KEKs in Google Cloud KMS, symmetric keys named by their full resource name; the version is the
- * number of the key version that wrapped. The service makes no data keys and cannot rewrap, so DEKs
- * are made here, and a rewrap has the DEK in this process for as long as it takes. The canonical
+ * number of the key version that wrapped. The service makes no data keys and cannot rewrap. The canonical
  * context is the additional authenticated data. Every transfer is checked by CRC-32C in both
  * directions, as https://cloud.google.com/kms/docs/data-integrity-guidelines asks.
  */
-export class GcpKms implements Kms {
+export class GcpKms extends WrappingKms {
   readonly #client: KeyManagementServiceClient
   readonly #where: string
   readonly #timeoutMs: number
 
   private constructor(client: KeyManagementServiceClient, where: string, timeoutMs: number) {
+    super()
     this.#client = client
     this.#where = where
     this.#timeoutMs = timeoutMs
@@ -82,41 +82,11 @@ export class GcpKms implements Kms {
     return new GcpKms(client, where, requestTimeoutMs)
   }
 
-  async generateDataKey(kekId: string, context: KmsContext): Promise<GeneratedDataKey> {
-    const plaintext = randomBytes(DEK_BYTES)
-    try {
-      const wrap = await this.#wrap(`a data key under ${kekId}`, kekId, plaintext, context)
-      return { plaintext, ...wrap }
-    } catch (error) {
-      plaintext.fill(0)
-      throw error
-    }
-  }
-
-  async unwrap(kekId: string, wrapped: Uint8Array, context: KmsContext): Promise<Uint8Array> {
-    return this.#unwrap(`unwrapping under ${kekId}`, kekId, wrapped, context)
-  }
-
-  async rewrap(
-    kekId: string,
-    wrapped: Uint8Array,
-    toKekId: string,
-    context: KmsContext,
-  ): Promise<WrappedKey> {
-    const doing = `rewrapping from ${kekId} to ${toKekId}`
-    const plaintext = await this.#unwrap(doing, kekId, wrapped, context)
-    try {
-      return await this.#wrap(doing, toKekId, plaintext, context)
-    } finally {
-      plaintext.fill(0)
-    }
-  }
-
-  async close(): Promise<void> {
+  override async close(): Promise<void> {
     await this.#client.close()
   }
 
-  async #wrap(
+  protected override async wrapDek(
     doing: string,
     kekId: string,
     plaintext: Uint8Array,
@@ -144,7 +114,7 @@ export class GcpKms implements Kms {
     return { wrapped, kekId, kekVersion: version }
   }
 
-  async #unwrap(
+  protected override async unwrapDek(
     doing: string,
     kekId: string,
     wrapped: Uint8Array,

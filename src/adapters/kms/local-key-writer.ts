@@ -4,13 +4,13 @@ import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { getSystemErrorMessage } from 'node:util'
 import { messageOf, SealError } from '../../errors.ts'
+import { DEK_BYTES } from '../../limits.ts'
 import {
   LOCAL_KEY_NAME,
   type LocalKeyTable,
   readKeyTable,
   renderKeyTable,
 } from './local-key-file.ts'
-import { DEK_BYTES } from './versioned-wrap.ts'
 
 /** What is to be done to a key file. */
 export interface LocalKeyChange {

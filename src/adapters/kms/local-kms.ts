@@ -1,10 +1,11 @@
-import { type KeyObject, randomFillSync } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { unwrapKey, wrapKey } from '../../crypto/key-wrap.ts'
 import { SealError } from '../../errors.ts'
-import type { GeneratedDataKey, Kms, KmsContext, WrappedKey } from '../../keys/kms.ts'
+import type { KmsContext, WrappedKey } from '../../keys/kms.ts'
 import { canonicalContext } from '../../keys/kms-context.ts'
 import { type KekVersions, LocalKeyFile } from './local-key-file.ts'
-import { DEK_BYTES, decodeWrap, encodeWrap, notTheWrap } from './versioned-wrap.ts'
+import { decodeWrap, encodeWrap, notTheWrap } from './versioned-wrap.ts'
+import { WrappingKms } from './wrapping-kms.ts'
 
 /** Where the KEKs are. */
 export interface LocalKmsOptions {
@@ -20,22 +21,31 @@ const VERSION_BYTES = 4
  * with AES-256-GCM under the newest version, bound to the canonical context. Full names are
  * `local/NAME`; versions count from 1.
  */
-export class LocalKms implements Kms {
+export class LocalKms extends WrappingKms {
   readonly #path: string
   readonly #file: LocalKeyFile
 
   constructor({ keyFile }: LocalKmsOptions) {
+    super()
     this.#path = keyFile
     this.#file = new LocalKeyFile(keyFile)
   }
 
-  async generateDataKey(kekId: string, context: KmsContext): Promise<GeneratedDataKey> {
-    const versions = await this.#versionsOf(kekId)
-    const plaintext = randomFillSync(new Uint8Array(DEK_BYTES))
-    return { plaintext, ...wrapUnderNewest(kekId, versions, plaintext, context) }
+  protected override async wrapDek(
+    _doing: string,
+    kekId: string,
+    dek: Uint8Array,
+    context: KmsContext,
+  ): Promise<WrappedKey> {
+    return wrapUnderNewest(kekId, await this.#versionsOf(kekId), dek, context)
   }
 
-  async unwrap(kekId: string, wrapped: Uint8Array, context: KmsContext): Promise<Uint8Array> {
+  protected override async unwrapDek(
+    _doing: string,
+    kekId: string,
+    wrapped: Uint8Array,
+    context: KmsContext,
+  ): Promise<Uint8Array> {
     const versions = await this.#versionsOf(kekId)
     const { version, sealed } = decodeWrap(kekId, wrapped)
     if (version.length !== VERSION_BYTES) throw notTheWrap(kekId)
@@ -47,21 +57,7 @@ export class LocalKms implements Kms {
     return plaintext
   }
 
-  async rewrap(
-    kekId: string,
-    wrapped: Uint8Array,
-    toKekId: string,
-    context: KmsContext,
-  ): Promise<WrappedKey> {
-    const plaintext = await this.unwrap(kekId, wrapped, context)
-    try {
-      return wrapUnderNewest(toKekId, await this.#versionsOf(toKekId), plaintext, context)
-    } finally {
-      plaintext.fill(0)
-    }
-  }
-
-  async close(): Promise<void> {}
+  override async close(): Promise<void> {}
 
   async #versionsOf(kekId: string): Promise<KekVersions> {
     const versions = (await this.#file.keys()).get(nameOf(kekId))

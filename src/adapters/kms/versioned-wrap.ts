@@ -1,5 +1,6 @@
 import { WRAP_IV_BYTES, WRAP_TAG_BYTES } from '../../crypto/key-wrap.ts'
 import { SealError } from '../../errors.ts'
+import { DEK_BYTES } from '../../limits.ts'
 
 /**
  * The wrapped bytes of the providers that wrap with a bare AES key: format (1 byte, 1), length of
@@ -9,10 +10,8 @@ const FORMAT = 1
 const HEAD_BYTES = 2
 /** The longest version, in bytes. */
 export const VERSION_BYTES_MAX = 32
-/** Bytes of a data key. */
-export const DEK_BYTES = 32
 /** Bytes behind the version: IV, ciphertext, tag. */
-export const SEALED_DEK_BYTES = WRAP_IV_BYTES + DEK_BYTES + WRAP_TAG_BYTES
+const SEALED_DEK_BYTES = WRAP_IV_BYTES + DEK_BYTES + WRAP_TAG_BYTES
 
 /** Which version of a KEK wrapped, and what it made: IV, ciphertext and tag. */
 export interface VersionedWrap {

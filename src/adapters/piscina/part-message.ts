@@ -10,13 +10,13 @@ export type PartMessage = Omit<PartTask, 'segment'> & {
 }
 
 /** The message for a task. */
-export function messageOf(task: PartTask): PartMessage {
+export function partMessageOf(task: PartTask): PartMessage {
   const { segment } = task
   return { ...task, segment: { ...segment, frameKey: segment.frameKey.share() } }
 }
 
 /** The task of a message. Throws SEAL_MALFORMED when its key is none. */
-export function taskOf(message: PartMessage): PartTask {
+export function partTaskOf(message: PartMessage): PartTask {
   const { segment } = message
   return { ...message, segment: { ...segment, frameKey: SecretBytes.borrow(segment.frameKey) } }
 }

@@ -4,7 +4,7 @@ import type { EngineName } from '../../crypto/cipher-engine.ts'
 import type { PartResult, PartRunner, PartTask } from '../../pipeline/part-task.ts'
 import type { CassandraOptions } from '../cassandra/connection.ts'
 import type { S3Options } from '../s3/s3-client.ts'
-import { messageOf, type PartMessage } from './part-message.ts'
+import { type PartMessage, partMessageOf } from './part-message.ts'
 
 /** What every worker thread is started with: its own ways to the services, and the engine to take. */
 export interface PartWorkerData {
@@ -43,7 +43,7 @@ export class PartPool implements PartRunner {
   }
 
   run(task: PartTask): Promise<PartResult> {
-    return this.#pool.run(messageOf(task), { transferList: [task.buffer] })
+    return this.#pool.run(partMessageOf(task), { transferList: [task.buffer] })
   }
 
   async close(): Promise<void> {

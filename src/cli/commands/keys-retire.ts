@@ -8,11 +8,9 @@ import { newRequest, type RotationReport } from '../../keys/rotation.ts'
 import {
   type AwaitOptions,
   awaitRotation,
-  DEAD_HELP,
   isComplete,
   parseReason,
-  parseSeconds,
-  TIMEOUT_SECONDS,
+  withAwaitOptions,
 } from '../await-rotation.ts'
 import { type ConfigOption, withConfigOption, withExamples } from '../options.ts'
 import { renderTime } from '../table.ts'
@@ -27,17 +25,9 @@ export function registerRetire(keys: Command, terminal: Terminal): void {
     .description('See that no instance seals anything more under one data key')
     .argument('<dek>', 'id of the data key')
     .requiredOption('--reason <text>', 'why; it stands in the events of the key', parseReason)
-    .option(
-      '--timeout <seconds>',
-      'how long to wait for the instances',
-      parseSeconds,
-      TIMEOUT_SECONDS,
-    )
-    .option('--dead <instance...>', DEAD_HELP)
-    .option('--json', 'print JSON')
     .action((dekId: string, options: RetireOptions) => answer(dekId, options, terminal))
   withExamples(
-    withConfigOption(retire),
+    withConfigOption(withAwaitOptions(retire)),
     'sealstream keys retire 2f6c1e9a-57c4-4d0e-9d3b-7a1f6f0c9b11 --reason "seen in a heap dump"',
     'sealstream keys retire 2f6c1e9a-57c4-4d0e-9d3b-7a1f6f0c9b11 --reason drill --json',
   )

@@ -5,11 +5,9 @@ import { newRequest } from '../../keys/rotation.ts'
 import {
   type AwaitOptions,
   awaitRotation,
-  DEAD_HELP,
   domainOf,
   parseReason,
-  parseSeconds,
-  TIMEOUT_SECONDS,
+  withAwaitOptions,
 } from '../await-rotation.ts'
 import { type ConfigOption, withConfigOption, withExamples } from '../options.ts'
 import type { Terminal } from '../terminal.ts'
@@ -27,17 +25,9 @@ export function registerRotateNow(keys: Command, terminal: Terminal): void {
     )
     .requiredOption('--reason <text>', 'why; it stands in the events of the keys', parseReason)
     .option('--domain <name>', 'only the windows of this key domain')
-    .option(
-      '--timeout <seconds>',
-      'how long to wait for the instances',
-      parseSeconds,
-      TIMEOUT_SECONDS,
-    )
-    .option('--dead <instance...>', DEAD_HELP)
-    .option('--json', 'print JSON')
     .action((options: RotateOptions) => answer(options, terminal))
   withExamples(
-    withConfigOption(rotateNow),
+    withConfigOption(withAwaitOptions(rotateNow)),
     'sealstream keys rotate-now --reason "laptop of an operator lost"',
     'sealstream keys rotate-now --domain orders --reason drill --json',
   )

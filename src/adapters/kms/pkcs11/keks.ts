@@ -3,13 +3,8 @@ import ck, { type Handle, type Template } from 'pkcs11js'
 import { WRAP_IV_BYTES, WRAP_TAG_BYTES } from '../../../crypto/key-wrap.ts'
 import { SealError } from '../../../errors.ts'
 import type { GeneratedDataKey, WrappedKey } from '../../../keys/kms.ts'
-import {
-  DEK_BYTES,
-  decodeWrap,
-  encodeWrap,
-  notTheWrap,
-  VERSION_BYTES_MAX,
-} from '../versioned-wrap.ts'
+import { DEK_BYTES } from '../../../limits.ts'
+import { decodeWrap, encodeWrap, notTheWrap, VERSION_BYTES_MAX } from '../versioned-wrap.ts'
 import { ckrOf, tellsWrongTag, unavailable } from './failure.ts'
 import type { Pkcs11Session, Pkcs11Token } from './token.ts'
 

@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { type FolderRecipe, installFolder } from './install.ts'
-import { runTool } from './run-tool.ts'
-import { StackError } from './stack-error.ts'
+import { runTool } from '../../docker/stack/run-tool.ts'
+import { StackError } from '../../docker/stack/stack-error.ts'
+import { type CachedPart, cachedPart } from './cached-part.ts'
 
 const MODULE = 'libsofthsm2.so'
 
@@ -17,7 +17,7 @@ const PLACES = [
   `/opt/homebrew/lib/softhsm/${MODULE}`,
 ]
 
-const RECIPE: FolderRecipe = {
+const PART: CachedPart = {
   folder: 'softhsm-2.6',
   proof: MODULE,
   async build(into) {
@@ -44,7 +44,7 @@ export async function softHsmModule(): Promise<string> {
   const installed = PLACES.find((path) => existsSync(path))
   if (installed !== undefined) return installed
   try {
-    return await installFolder(RECIPE)
+    return join(await cachedPart(PART), MODULE)
   } catch (error) {
     if (!(error instanceof StackError) || error.code !== 'STACK_INSTALL_FAILED') throw error
     throw new StackError(error.code, error.message, [
