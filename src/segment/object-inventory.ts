@@ -1,0 +1,33 @@
+/** One version of one object, or the mark that it was deleted. */
+export interface StoredObject {
+  readonly key: string
+  /** null in a bucket that keeps no versions. */
+  readonly versionId: string | null
+  readonly isDeleteMarker: boolean
+  readonly bytes: number
+  /** By the clock of the store. */
+  readonly modifiedAtMs: number
+}
+
+/** A multipart upload that was neither completed nor aborted. */
+export interface OpenUpload {
+  readonly key: string
+  readonly uploadId: string
+  /** By the clock of the store. */
+  readonly startedAtMs: number
+}
+
+/**
+ * What really is in the bucket, for those who compare it with what is on record. Iterators hold one
+ * page, whatever they walk over. Errors: SEAL_STORE_UNAVAILABLE (retryable), SEAL_STORE_REFUSED.
+ */
+export interface ObjectInventory {
+  /** Every version of every object whose key begins with `prefix`, older ones and marks included. */
+  objects(prefix: string): AsyncIterable<StoredObject>
+  /** Every open upload whose key begins with `prefix`. */
+  uploads(prefix: string): AsyncIterable<OpenUpload>
+  /** Removes this one version for good. One that is gone already is fine. */
+  remove(object: StoredObject): Promise<void>
+  /** Drops the upload and its parts. One that is gone already is fine. */
+  abort(upload: OpenUpload): Promise<void>
+}
