@@ -35,6 +35,13 @@ export interface Pkcs11Answers {
   readonly rewrap: WrappedKey
 }
 
+/** What the thread of a module begins with. */
+export interface Pkcs11ThreadData {
+  readonly module: string
+  /** Memory of the exit gate. */
+  readonly gate: SharedArrayBuffer
+}
+
 /** What the thread of a module is told. A seat is one user of one token. */
 export type ToPkcs11Thread =
   | { readonly kind: 'take'; readonly seat: number; readonly options: Pkcs11Options }

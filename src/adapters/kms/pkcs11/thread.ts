@@ -5,8 +5,10 @@ import type {
   Pkcs11Answers,
   Pkcs11Call,
   Pkcs11Options,
+  Pkcs11ThreadData,
   ToPkcs11Thread,
 } from './calls.ts'
+import { ExitGate } from './exit-gate.ts'
 import { unavailable } from './failure.ts'
 
 /**
@@ -55,17 +57,21 @@ class Pkcs11Thread {
   readonly #module: string
   readonly #worker: Worker
   readonly #waiting = new Map<number, Waiting>()
+  readonly #gate = new ExitGate()
+  readonly #onExit = () => this.#gate.shut()
   #last = 0
   hasEnded = false
 
   constructor(module: string) {
     this.#module = module
-    this.#worker = new Worker(workerUrl(), { name: 'pkcs11', workerData: { module } })
+    const workerData: Pkcs11ThreadData = { module, gate: this.#gate.memory }
+    this.#worker = new Worker(workerUrl(), { name: 'pkcs11', workerData })
     this.#worker.on('message', (answer: FromPkcs11Thread) => this.#settle(answer))
     this.#worker.on('error', (error) => this.#end(messageOf(error)))
     this.#worker.on('exit', () => this.#end('it was ended'))
     // A process that waits for no answer may end.
     this.#worker.unref()
+    process.on('exit', this.#onExit)
   }
 
   seat(options: Pkcs11Options): number {
@@ -103,6 +109,7 @@ class Pkcs11Thread {
   #end(reason: string): void {
     if (this.hasEnded) return
     this.hasEnded = true
+    process.off('exit', this.#onExit)
     if (threads.get(this.#module) === this) threads.delete(this.#module)
     const error = unavailable(`the thread of the module ${this.#module} ended (${reason})`)
     for (const { reject } of this.#waiting.values()) reject(error)
