@@ -1,7 +1,7 @@
 /** One version of one object, or the mark that it was deleted. */
 export interface StoredObject {
   readonly key: string
-  /** null in a bucket that keeps no versions. */
+  /** As the store names it; null where it cannot list versions. */
   readonly versionId: string | null
   readonly isDeleteMarker: boolean
   readonly bytes: number

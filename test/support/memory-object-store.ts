@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { crc32 } from 'node:zlib'
+import { type Clock, systemClock } from '../../src/clock.ts'
 import { SealError } from '../../src/errors.ts'
 import type { ObjectEnd, ObjectRange, ObjectReader } from '../../src/reader/object-reader.ts'
 import type { ObjectMetadata, ObjectStore, PartReceipt } from '../../src/segment/object-store.ts'
@@ -8,16 +9,20 @@ import type { ObjectMetadata, ObjectStore, PartReceipt } from '../../src/segment
 interface StoredObject {
   readonly bytes: Buffer
   readonly metadata: ObjectMetadata
+  readonly modifiedAtMs?: number
 }
 
 interface Upload {
   readonly key: string
+  readonly startedAtMs: number
   readonly metadata: ObjectMetadata
   readonly parts: Map<number, { readonly bytes: Buffer; readonly etag: string }>
 }
 
 /** A bucket in memory, for writers and readers; the contract suite runs against it and a real one. */
 export class MemoryObjectStore implements ObjectStore, ObjectReader {
+  /** What tells the age of objects and uploads. */
+  readonly clock: Pick<Clock, 'nowMs'>
   readonly objects = new Map<string, StoredObject>()
   readonly uploads = new Map<string, Upload>()
   /** Bodies as they came in, those of refused calls too. */
@@ -27,6 +32,10 @@ export class MemoryObjectStore implements ObjectStore, ObjectReader {
   /** Thrown by the writing calls to come, one each. */
   readonly failures: Error[] = []
 
+  constructor(clock: Pick<Clock, 'nowMs'> = systemClock) {
+    this.clock = clock
+  }
+
   async put(key: string, body: Uint8Array, metadata: ObjectMetadata): Promise<void> {
     const bytes = this.#receive(body)
     this.#create(key, { bytes, metadata })
@@ -34,7 +43,8 @@ export class MemoryObjectStore implements ObjectStore, ObjectReader {
 
   async createUpload(key: string, metadata: ObjectMetadata): Promise<string> {
     const uploadId = randomUUID()
-    this.uploads.set(uploadId, { key, metadata, parts: new Map() })
+    const startedAtMs = this.clock.nowMs()
+    this.uploads.set(uploadId, { key, metadata, startedAtMs, parts: new Map() })
     return uploadId
   }
 
@@ -108,7 +118,8 @@ export class MemoryObjectStore implements ObjectStore, ObjectReader {
     if (isThere && !this.#holds(key, { bytes: object.bytes.length, metadata: object.metadata })) {
       throw refused(`${key} is there already`)
     }
-    this.objects.set(key, this.objects.get(key) ?? object)
+    const modifiedAtMs = this.clock.nowMs()
+    this.objects.set(key, this.objects.get(key) ?? { ...object, modifiedAtMs })
   }
 
   #holds(key: string, expected: { bytes: number; metadata: ObjectMetadata }): boolean {

@@ -3,7 +3,6 @@ import { messageOf, SealError } from '../../errors.ts'
 /** Final answers of S3 and what they ask of the user. */
 const REFUSALS: Readonly<Record<string, string>> = {
   NoSuchBucket: 'create the bucket, or mend s3.bucket',
-  AccessDenied: 'grant s3:GetObject and s3:PutObject on the bucket to these credentials',
   InvalidAccessKeyId: 'mend s3.accessKeyId',
   XAdminUserNotFound: 'mend s3.accessKeyId',
   SignatureDoesNotMatch: 'mend s3.secretAccessKey',
@@ -17,8 +16,16 @@ const REFUSALS: Readonly<Record<string, string>> = {
   NoSuchUpload: 'the multipart upload has expired or was aborted by somebody else',
 }
 
+/** What reading and writing segments asks for. */
+const ROAD_RIGHTS = 's3:GetObject and s3:PutObject'
+
 /** What a failure of the S3 client means to us. `where` names bucket and endpoint. */
-export function s3Error(error: unknown, doing: string, where: string): SealError {
+export function s3Error(
+  error: unknown,
+  doing: string,
+  where: string,
+  rights = ROAD_RIGHTS,
+): SealError {
   if (error instanceof SealError) return error
   const name = error instanceof Error ? error.name : ''
   const status = statusOf(error)
@@ -26,11 +33,11 @@ export function s3Error(error: unknown, doing: string, where: string): SealError
     return new SealError('SEAL_OBJECT_MISSING', `no object: ${doing} in ${where}`, { cause: error })
   }
   const remedy = REFUSALS[name]
-  if (remedy !== undefined || status === 401 || status === 403) {
+  if (remedy !== undefined || name === 'AccessDenied' || status === 401 || status === 403) {
     const reason = name === '' || name === 'Unknown' ? `status ${status}` : name
     return new SealError(
       'SEAL_STORE_REFUSED',
-      `${where} refuses ${doing} (${reason}): ${remedy ?? REFUSALS.AccessDenied}`,
+      `${where} refuses ${doing} (${reason}): ${remedy ?? `grant ${rights} on the bucket to these credentials`}`,
       // An instance that gives out credentials may be away for a moment.
       { retryable: name === 'CredentialsProviderError', cause: error },
     )

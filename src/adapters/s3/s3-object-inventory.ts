@@ -1,0 +1,181 @@
+import {
+  AbortMultipartUploadCommand,
+  DeleteObjectCommand,
+  ListMultipartUploadsCommand,
+  ListObjectsV2Command,
+  ListObjectVersionsCommand,
+  type S3Client,
+} from '@aws-sdk/client-s3'
+import type { SealError } from '../../errors.ts'
+import type { ObjectInventory, OpenUpload, StoredObject } from '../../segment/object-inventory.ts'
+import { createS3Client, placeOfBucket, type S3Options } from './s3-client.ts'
+import { s3Error, statusOf } from './s3-errors.ts'
+
+/** Who walks a bucket hears of a failure only when trying again did not help. */
+const ATTEMPTS_MAX = 3
+
+/** What S3 gives at most. */
+const PAGE_ITEMS = 1_000
+
+/** How servers say that they do not know of versions. */
+const NO_VERSIONS: readonly (number | undefined)[] = [405, 501]
+
+const LIST_RIGHTS = 's3:ListBucketVersions, s3:ListBucket and s3:ListBucketMultipartUploads'
+const REMOVE_RIGHTS = 's3:DeleteObjectVersion, s3:DeleteObject and s3:AbortMultipartUpload'
+
+/** {@link ObjectInventory} over S3. Close it when done. */
+export class S3ObjectInventory implements ObjectInventory {
+  readonly #client: S3Client
+  readonly #options: S3Options
+  readonly #pageItems: number
+
+  /** `pageItems` is how many a server is asked for at once. */
+  constructor(options: S3Options, pageItems = PAGE_ITEMS) {
+    this.#client = createS3Client(options, ATTEMPTS_MAX)
+    this.#options = options
+    this.#pageItems = pageItems
+  }
+
+  async *objects(prefix: string): AsyncGenerator<StoredObject> {
+    const versions = this.#versions(prefix)
+    let first: IteratorResult<StoredObject>
+    try {
+      first = await versions.next()
+    } catch (error) {
+      if (!NO_VERSIONS.includes(statusOf((error as SealError).cause))) throw error
+      return yield* this.#withoutVersions(prefix)
+    }
+    if (!first.done) yield first.value
+    yield* versions
+  }
+
+  /**
+   * Goes on behind a key, not in the midst of one: versitygw refuses the latter. So the last key of
+   * a page is left to the next one, unless it fills the page by itself.
+   */
+  async *uploads(prefix: string): AsyncGenerator<OpenUpload> {
+    let marker: { KeyMarker?: string | undefined; UploadIdMarker?: string | undefined } = {}
+    let isTruncated: boolean
+    do {
+      const command = new ListMultipartUploadsCommand({
+        ...{ Bucket: this.#options.bucket, Prefix: prefix, MaxUploads: this.#pageItems },
+        ...marker,
+      })
+      const page = await this.#list(prefix, () => this.#client.send(command))
+      const found = (page.Uploads ?? []).map(({ Key, UploadId, Initiated }) => ({
+        ...{ key: Key ?? '', uploadId: UploadId ?? '' },
+        startedAtMs: Initiated?.getTime() ?? Number.NaN,
+      }))
+      isTruncated = page.IsTruncated ?? false
+      const whole = found.filter(({ key }) => key !== found.at(-1)?.key)
+      if (isTruncated && whole.length > 0) {
+        yield* whole
+        marker = { KeyMarker: whole.at(-1)?.key }
+      } else {
+        yield* found
+        marker = { KeyMarker: page.NextKeyMarker, UploadIdMarker: page.NextUploadIdMarker }
+      }
+    } while (isTruncated)
+  }
+
+  async remove(object: StoredObject): Promise<void> {
+    const { key, versionId } = object
+    const command = new DeleteObjectCommand({
+      Bucket: this.#options.bucket,
+      Key: key,
+      ...(versionId === null ? {} : { VersionId: versionId }),
+    })
+    try {
+      await this.#client.send(command)
+    } catch (error) {
+      // Servers differ in what they say of a version that is gone; asking settles it.
+      if (statusOf(error) !== undefined && !(await this.#isThere(object))) return
+      throw this.#error(error, `removing ${key}`, REMOVE_RIGHTS)
+    }
+  }
+
+  async abort({ key, uploadId }: OpenUpload): Promise<void> {
+    const command = new AbortMultipartUploadCommand({
+      Bucket: this.#options.bucket,
+      Key: key,
+      UploadId: uploadId,
+    })
+    try {
+      await this.#client.send(command)
+    } catch (error) {
+      if (error instanceof Error && error.name === 'NoSuchUpload') return
+      throw this.#error(error, `aborting the upload of ${key}`, REMOVE_RIGHTS)
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#client.destroy()
+  }
+
+  async *#versions(prefix: string): AsyncGenerator<StoredObject> {
+    let marker: { KeyMarker?: string | undefined; VersionIdMarker?: string | undefined } = {}
+    let isTruncated: boolean
+    do {
+      const command = new ListObjectVersionsCommand({
+        ...{ Bucket: this.#options.bucket, Prefix: prefix, MaxKeys: this.#pageItems },
+        ...marker,
+      })
+      const page = await this.#list(prefix, () => this.#client.send(command))
+      for (const version of page.Versions ?? []) yield storedObject(version, false)
+      for (const mark of page.DeleteMarkers ?? []) yield storedObject(mark, true)
+      isTruncated = page.IsTruncated ?? false
+      marker = { KeyMarker: page.NextKeyMarker, VersionIdMarker: page.NextVersionIdMarker }
+    } while (isTruncated)
+  }
+
+  async *#withoutVersions(prefix: string): AsyncGenerator<StoredObject> {
+    let token: string | undefined
+    do {
+      const command = new ListObjectsV2Command({
+        ...{ Bucket: this.#options.bucket, Prefix: prefix, MaxKeys: this.#pageItems },
+        ContinuationToken: token,
+      })
+      const page = await this.#list(prefix, () => this.#client.send(command))
+      for (const object of page.Contents ?? []) yield storedObject(object, false)
+      token = page.NextContinuationToken
+    } while (token !== undefined)
+  }
+
+  async #isThere({ key, versionId }: StoredObject): Promise<boolean> {
+    for await (const found of this.objects(key)) {
+      if (found.key === key && found.versionId === versionId) return true
+    }
+    return false
+  }
+
+  async #list<T>(prefix: string, call: () => Promise<T>): Promise<T> {
+    try {
+      return await call()
+    } catch (error) {
+      throw this.#error(error, `listing ${prefix}`, LIST_RIGHTS)
+    }
+  }
+
+  #error(error: unknown, doing: string, rights: string): SealError {
+    return s3Error(error, doing, placeOfBucket(this.#options), rights)
+  }
+}
+
+/** An age that is not told compares as neither old nor young, so that nobody takes it for old. */
+function storedObject(
+  listed: {
+    Key?: string | undefined
+    VersionId?: string | undefined
+    Size?: number | undefined
+    LastModified?: Date | undefined
+  },
+  isDeleteMarker: boolean,
+): StoredObject {
+  return {
+    key: listed.Key ?? '',
+    versionId: listed.VersionId ?? null,
+    isDeleteMarker,
+    bytes: listed.Size ?? 0,
+    modifiedAtMs: listed.LastModified?.getTime() ?? Number.NaN,
+  }
+}

@@ -1,0 +1,131 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { ObjectInventory } from '../../src/segment/object-inventory.ts'
+import type { ObjectStore } from '../../src/segment/object-store.ts'
+import { all } from './mapping-store.contract.ts'
+
+/** The bucket that writers fill, and the inventory of it. */
+export interface InventoryUnderTest {
+  readonly store: ObjectStore
+  readonly inventory: ObjectInventory
+  /** What others may do to objects. Absent where the bucket keeps no versions. */
+  readonly others?: {
+    /** Puts another version over the one that is there. */
+    readonly replace: (key: string, body: Buffer) => Promise<void>
+    /** Deletes without naming a version: a mark covers what is there. */
+    readonly cover: (key: string) => Promise<void>
+  }
+  close(): Promise<void>
+}
+
+/** What every {@link ObjectInventory} does. */
+export function objectInventoryContract(
+  name: string,
+  open: () => InventoryUnderTest | Promise<InventoryUnderTest>,
+): void {
+  describe(`${name} as an inventory`, () => {
+    let bucket: InventoryUnderTest
+    let prefix: string
+
+    beforeAll(async () => {
+      bucket = await open()
+    })
+    beforeEach(() => {
+      prefix = `inventory/${randomUUID()}/`
+    })
+    afterAll(() => bucket.close())
+
+    const put = async (name: string, bytes = 3) => {
+      await bucket.store.put(prefix + name, randomBytes(bytes), { 'ss-u': randomUUID() })
+      return prefix + name
+    }
+    const objects = () => all(bucket.inventory.objects(prefix))
+    const uploads = () => all(bucket.inventory.uploads(prefix))
+    const only = async () => {
+      const [object, ...others] = await objects()
+      if (object === undefined || others.length > 0) throw new Error('not one object')
+      return object
+    }
+
+    it('tells key, bytes and age of every object under the prefix, over pages', async () => {
+      const names = Array.from({ length: 7 }, (_, i) => `o%2F${i}/s.seal`)
+      for (const [i, one] of names.entries()) await put(one, i + 1)
+      await bucket.store.put(`other/${prefix}a`, Buffer.from('x'), {})
+      const found = (await objects()).toSorted((a, b) => a.bytes - b.bytes)
+      expect(found.map(({ key, bytes }) => [key, bytes])).toEqual(
+        names.map((one, i) => [prefix + one, i + 1]),
+      )
+      for (const { isDeleteMarker, modifiedAtMs } of found) {
+        expect(isDeleteMarker).toBe(false)
+        expect(Math.abs(modifiedAtMs - Date.now())).toBeLessThan(60_000)
+      }
+    })
+
+    it('tells every open upload, those of one key too, and not those that have ended', async () => {
+      const open: string[] = []
+      for (const one of ['a', 'b', 'b', 'c', 'd', 'd', 'd', 'd', 'e']) {
+        open.push(await bucket.store.createUpload(prefix + one, {}))
+      }
+      const ended = await bucket.store.createUpload(`${prefix}b`, {})
+      await bucket.store.abortUpload(`${prefix}b`, ended)
+      await bucket.store.createUpload(`other/${prefix}a`, {})
+      const found = await uploads()
+      expect(found.map(({ uploadId }) => uploadId).toSorted()).toEqual(open.toSorted())
+      expect(found.filter(({ key }) => key === `${prefix}d`)).toHaveLength(4)
+      for (const { startedAtMs } of found) {
+        expect(Math.abs(startedAtMs - Date.now())).toBeLessThan(60_000)
+      }
+    })
+
+    it('finds nothing under a prefix that nobody used', async () => {
+      expect([await objects(), await uploads()]).toEqual([[], []])
+    })
+
+    it('removes the one object, twice if need be, and no other', async () => {
+      const kept = await put('b')
+      const gone = await put('a')
+      const object = (await objects()).find(({ key }) => key === gone)
+      if (object === undefined) throw new Error('not listed')
+      await bucket.inventory.remove(object)
+      await bucket.inventory.remove(object)
+      expect((await only()).key).toBe(kept)
+    })
+
+    it('aborts the one upload, twice if need be, and no other of its key', async () => {
+      const key = `${prefix}a`
+      const [first, second] = [
+        await bucket.store.createUpload(key, {}),
+        await bucket.store.createUpload(key, {}),
+      ]
+      const upload = (await uploads()).find(({ uploadId }) => uploadId === first)
+      if (upload === undefined) throw new Error('not listed')
+      await bucket.inventory.abort(upload)
+      await bucket.inventory.abort(upload)
+      expect((await uploads()).map(({ uploadId }) => uploadId)).toEqual([second])
+    })
+
+    it('lists older versions and marks of deletion, and removes each for good', async () => {
+      const { others } = bucket
+      // A bucket without versions has no older ones.
+      if (others === undefined) return
+      const key = await put('a', 10)
+      await others.replace(key, randomBytes(20))
+      await others.cover(key)
+      await others.replace(key, randomBytes(30))
+      await others.cover(await put('b', 40))
+      const found = await objects()
+      const versions = found.filter((one) => !one.isDeleteMarker)
+      expect(versions.map(({ bytes }) => bytes).toSorted()).toEqual([10, 20, 30, 40])
+      expect(found.filter((one) => one.isDeleteMarker)).toHaveLength(2)
+      expect(new Set(found.map((one) => `${one.key} ${one.versionId}`)).size).toBe(6)
+      const old = found.find(({ bytes }) => bytes === 20)
+      if (old === undefined) throw new Error('not listed')
+      await bucket.inventory.remove(old)
+      await bucket.inventory.remove(old)
+      expect((await objects()).map(({ bytes }) => bytes)).not.toContain(20)
+      expect(await objects()).toHaveLength(5)
+      for (const object of found) await bucket.inventory.remove(object)
+      expect(await objects()).toEqual([])
+    })
+  })
+}

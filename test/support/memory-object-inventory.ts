@@ -1,0 +1,73 @@
+import { randomUUID } from 'node:crypto'
+import type {
+  ObjectInventory,
+  OpenUpload,
+  StoredObject,
+} from '../../src/segment/object-inventory.ts'
+import type { MemoryObjectStore } from './memory-object-store.ts'
+
+/**
+ * The inventory of a {@link MemoryObjectStore}, as of a bucket that keeps versions. What time it is
+ * is the clock of that store; an object that a test put there by hand has no age.
+ */
+export class MemoryObjectInventory implements ObjectInventory {
+  /** Every version and upload that was taken away, in order. */
+  readonly taken: (StoredObject | OpenUpload)[] = []
+  readonly #store: MemoryObjectStore
+  readonly #versionIds = new WeakMap<object, string>()
+  /** Older versions, and marks of deletion. */
+  #past: StoredObject[] = []
+
+  constructor(store: MemoryObjectStore) {
+    this.#store = store
+  }
+
+  async *objects(prefix: string): AsyncGenerator<StoredObject> {
+    const all = [...this.#store.objects.keys()].map((key) => this.#current(key)).concat(this.#past)
+    yield* all.filter(({ key }) => key.startsWith(prefix))
+  }
+
+  async *uploads(prefix: string): AsyncGenerator<OpenUpload> {
+    for (const [uploadId, { key, startedAtMs }] of [...this.#store.uploads]) {
+      if (key.startsWith(prefix)) yield { key, uploadId, startedAtMs }
+    }
+  }
+
+  async remove(object: StoredObject): Promise<void> {
+    this.taken.push(object)
+    const isIt = ({ key, versionId }: StoredObject) =>
+      key === object.key && versionId === object.versionId
+    this.#past = this.#past.filter((one) => !isIt(one))
+    if (!this.#store.objects.has(object.key)) return
+    if (isIt(this.#current(object.key))) this.#store.objects.delete(object.key)
+  }
+
+  async abort(upload: OpenUpload): Promise<void> {
+    this.taken.push(upload)
+    await this.#store.abortUpload(upload.key, upload.uploadId)
+  }
+
+  /** What somebody does who writes over what is there. */
+  replace(key: string, bytes: Buffer): void {
+    if (this.#store.objects.has(key)) this.#past.push(this.#current(key))
+    const modifiedAtMs = this.#store.clock.nowMs()
+    this.#store.objects.set(key, { bytes, metadata: {}, modifiedAtMs })
+  }
+
+  /** What somebody does who deletes without naming a version: a mark covers what is there. */
+  cover(key: string): void {
+    if (this.#store.objects.has(key)) this.#past.push(this.#current(key))
+    this.#store.objects.delete(key)
+    const modifiedAtMs = this.#store.clock.nowMs()
+    this.#past.push({ key, versionId: randomUUID(), isDeleteMarker: true, bytes: 0, modifiedAtMs })
+  }
+
+  #current(key: string): StoredObject {
+    const object = this.#store.objects.get(key)
+    if (object === undefined) throw new Error(`no object ${key}`)
+    const versionId = this.#versionIds.get(object) ?? randomUUID()
+    this.#versionIds.set(object, versionId)
+    const { bytes, modifiedAtMs = Number.NaN } = object
+    return { key, versionId, isDeleteMarker: false, bytes: bytes.length, modifiedAtMs }
+  }
+}

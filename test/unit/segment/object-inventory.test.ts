@@ -1,0 +1,13 @@
+import { objectInventoryContract } from '../../contracts/object-inventory.contract.ts'
+import { MemoryObjectInventory } from '../../support/memory-object-inventory.ts'
+import { MemoryObjectStore } from '../../support/memory-object-store.ts'
+
+objectInventoryContract('memory', () => {
+  const store = new MemoryObjectStore()
+  const inventory = new MemoryObjectInventory(store)
+  const others = {
+    replace: async (key: string, body: Buffer) => inventory.replace(key, body),
+    cover: async (key: string) => inventory.cover(key),
+  }
+  return { store, inventory, others, close: () => store.close() }
+})
