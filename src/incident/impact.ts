@@ -15,7 +15,10 @@ export type ImpactScope =
 /** How much a key ever protected. */
 export interface ImpactSummary {
   readonly deks: number
-  /** An intended segment may or may not have left an object; count it in until that is known. */
+  /**
+   * An intended segment may or may not have left an object; count it in until that is known. A
+   * swept one left nothing any more.
+   */
   readonly segments: Readonly<Record<SegmentState, number>>
   /** Objects that are known to be there: those of sealed and published segments. */
   readonly objects: number
@@ -39,7 +42,7 @@ export interface ImpactedMessage extends MappedMessage {
  * SEAL_INPUT_INVALID (not the id of a DEK), SEAL_MAPPING_*.
  */
 export async function impactOf(reader: MappingReader, scope: ImpactScope): Promise<ImpactSummary> {
-  const segments = { intended: 0, sealed: 0, published: 0 }
+  const segments = { intended: 0, sealed: 0, published: 0, swept: 0 }
   let deks = 0
   let messages = 0
   let bytes = 0
@@ -70,13 +73,17 @@ export async function* impactMessages(
   }
 }
 
-/** A segment that was not seen to end has no totals, but may have rows; these are counted. */
+/**
+ * A segment that was not seen to end has no totals, but may have rows; these are counted. So are
+ * the rows that a writer brought to a swept segment after having been asleep.
+ */
 async function sizeOf(
   reader: MappingReader,
   segment: SegmentEntry,
 ): Promise<{ messages: number; bytes: number }> {
-  if (segment.messageCount !== null && segment.bytes !== null) {
-    return { messages: segment.messageCount, bytes: segment.bytes }
+  const { state, messageCount, bytes: objectBytes } = segment
+  if (state !== 'swept' && messageCount !== null && objectBytes !== null) {
+    return { messages: messageCount, bytes: objectBytes }
   }
   let messages = 0
   let bytes = 0

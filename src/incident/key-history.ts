@@ -17,7 +17,7 @@ export interface KeyHistory {
   readonly events: readonly KeyEvent[]
   /** Instances whose open window it is now. */
   readonly inUseBy: readonly string[]
-  /** From the mapping, which also knows what a process did that died without a word. */
+  /** From the mapping, which also knows what a process did that died without a word; none swept. */
   readonly segments: {
     readonly count: number
     /** Of segments that were sealed to their end. */
@@ -33,7 +33,9 @@ export async function historyOf(archive: KeyArchive, dekId: string): Promise<Key
   const events: KeyEvent[] = []
   for await (const event of archive.events.eventsOf(dekId)) events.push(event)
   const segments = { count: 0, messages: 0, bytes: 0, lastOpenedAtMs: null as number | null }
-  for await (const { messageCount, bytes, createdAtMs } of archive.mapping.segmentsOfDek(dekId)) {
+  for await (const segment of archive.mapping.segmentsOfDek(dekId)) {
+    const { state, messageCount, bytes, createdAtMs } = segment
+    if (state === 'swept') continue
     segments.count++
     segments.messages += messageCount ?? 0
     segments.bytes += bytes ?? 0

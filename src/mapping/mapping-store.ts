@@ -48,12 +48,15 @@ export interface MappingWriter {
 }
 
 /** published: references are visible; sealed: object and rows are there, references perhaps not;
- * intended: an object may exist, its upload was not seen to end. */
-export type SegmentState = 'intended' | 'sealed' | 'published'
+ * intended: an object may exist, its upload was not seen to end; swept: it was never published, and
+ * what was there of it was removed. */
+export type SegmentState = 'intended' | 'sealed' | 'published' | 'swept'
 
 /** A segment as look-ups give it. `messageCount` and `bytes` are null until it is sealed. */
 export interface SegmentEntry extends SegmentIntent {
   readonly state: SegmentState
+  /** Last time that it was swept. Beside the state `published`, a sign that something went wrong. */
+  readonly sweptAtMs: number | null
   readonly messageCount: number | null
   readonly bytes: number | null
 }

@@ -140,10 +140,10 @@ function segmentsContract(parts: () => MappingStoreParts): void {
 
     await writer.recordIntent(intent)
     expect(await entries()).toEqual([
-      { ...intent, state: 'intended', messageCount: null, bytes: null },
+      { ...intent, state: 'intended', sweptAtMs: null, messageCount: null, bytes: null },
     ])
     await writer.recordSealed(summary)
-    const totals = { messageCount: 7, bytes: 2 ** 32 + 5 }
+    const totals = { sweptAtMs: null, messageCount: 7, bytes: 2 ** 32 + 5 }
     expect(await entries()).toEqual([{ ...intent, state: 'sealed', ...totals }])
     await writer.recordPublished(segment, CREATED_AT_MS)
     expect(await entries()).toEqual([{ ...intent, state: 'published', ...totals }])
@@ -160,7 +160,7 @@ function segmentsContract(parts: () => MappingStoreParts): void {
     await writer.recordIntent(intent)
     await writer.recordSealed(summary)
     const [entry] = await all(reader.segmentsOfDek(segment.dekId))
-    expect(entry).toEqual({ ...intent, state: 'published', messageCount: 1, bytes: 10 })
+    expect(entry).toMatchObject({ ...intent, state: 'published', messageCount: 1, bytes: 10 })
   })
 
   test('segments of one DEK stay apart, and those of another DEK stay out', async () => {
@@ -182,6 +182,17 @@ function segmentsContract(parts: () => MappingStoreParts): void {
     const [first, second] = keys as [SegmentKey, SegmentKey]
     expect(await all(reader.messagesOfSegment(first))).toEqual(messagesFrom(0, 1))
     expect(await all(reader.messagesOfSegment(second))).toEqual(messagesFrom(10, 2))
+  })
+
+  test('a mark whose intent is not on record makes no segment', async () => {
+    const { writer, reader } = parts()
+    const [dekId, segmentId] = [randomUUID(), randomUUID()]
+    await writer.recordPublished({ dekId, segmentId }, CREATED_AT_MS)
+    await writer.recordSealed({
+      ...{ dekId, segmentId: randomUUID() },
+      ...{ messageCount: 1, bytes: 1, sealedAtMs: CREATED_AT_MS },
+    })
+    expect(await all(reader.segmentsOfDek(dekId))).toEqual([])
   })
 
   test('a DEK that sealed nothing has no segments', async () => {

@@ -11,6 +11,7 @@ import { CassandraDekStore } from '../../src/adapters/cassandra/dek-store.ts'
 import { CassandraMappingReader } from '../../src/adapters/cassandra/mapping-reader.ts'
 import { CassandraMappingWriter } from '../../src/adapters/cassandra/mapping-writer.ts'
 import { migrate } from '../../src/adapters/cassandra/schema.ts'
+import { CassandraSegmentRegister } from '../../src/adapters/cassandra/segment-register.ts'
 import { systemClock } from '../../src/clock.ts'
 import { impactOf } from '../../src/incident/impact.ts'
 import {
@@ -20,6 +21,7 @@ import {
   mappingStoreContract,
   messagesFrom,
 } from '../contracts/mapping-store.contract.ts'
+import { segmentRegisterContract } from '../contracts/segment-register.contract.ts'
 
 const { contactPoints, localDatacenter } = inject('stack').cassandra
 const keyspace = `t_${randomUUID().replaceAll('-', '')}`
@@ -58,6 +60,7 @@ afterAll(async () => {
 
 describe('the mapping store over Cassandra', () => {
   mappingStoreContract(() => parts)
+  segmentRegisterContract(() => ({ ...parts, register: new CassandraSegmentRegister(connection) }))
 
   test('keeps the wrapped DEK, byte for byte', async () => {
     const wrapped = Uint8Array.from({ length: 300 }, (_, i) => i & 0xff)
@@ -108,7 +111,7 @@ describe('the schema', () => {
     await migrate(options, create)
     await migrate(options, look)
     const rows = await plain.execute(`SELECT version FROM ${keyspace}.schema_versions`)
-    expect(rows.rows.map((row) => row.version).sort()).toEqual([1, 2])
+    expect(rows.rows.map((row) => row.version).sort()).toEqual([1, 2, 3])
   })
 
   test('missing, is refused with the way out, and nothing is created', async () => {

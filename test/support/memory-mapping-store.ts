@@ -8,18 +8,21 @@ import type {
   SegmentEntry,
   SegmentIntent,
   SegmentKey,
+  SegmentState,
   SegmentSummary,
 } from '../../src/mapping/mapping-store.ts'
+import type { SegmentRegister } from '../../src/mapping/segment-register.ts'
 
 interface SegmentRecord {
   intent?: SegmentIntent
   summary?: SegmentSummary
   publishedAtMs?: number
+  sweptAtMs?: number
   readonly rows: Map<string, MappedMessage>
 }
 
 /** The mapping store in memory, held to the same contract as the one over Cassandra. */
-export class MemoryMappingStore implements MappingWriter, MappingReader, KeyStore {
+export class MemoryMappingStore implements MappingWriter, MappingReader, SegmentRegister, KeyStore {
   readonly #deks = new Map<string, DekRecord>()
   readonly #segments = new Map<string, Map<string, SegmentRecord>>()
 
@@ -68,16 +71,19 @@ export class MemoryMappingStore implements MappingWriter, MappingReader, KeyStor
   }
 
   async *segmentsOfDek(dekId: string): AsyncGenerator<SegmentEntry> {
-    for (const { intent, summary, publishedAtMs } of this.#segments.get(dekId)?.values() ?? []) {
-      if (intent === undefined) continue
-      const done = publishedAtMs === undefined ? 'sealed' : 'published'
-      yield {
-        ...intent,
-        state: summary === undefined && publishedAtMs === undefined ? 'intended' : done,
-        messageCount: summary?.messageCount ?? null,
-        bytes: summary?.bytes ?? null,
-      }
+    for (const record of this.#segments.get(dekId)?.values() ?? []) {
+      if (record.intent !== undefined) yield segmentEntryOf(record.intent, record)
     }
+  }
+
+  async *segments(): AsyncGenerator<SegmentEntry> {
+    for (const dekId of this.#segments.keys()) yield* this.segmentsOfDek(dekId)
+  }
+
+  async markSwept(segment: SegmentKey, sweptAtMs: number): Promise<void> {
+    const record = this.#segment(segment)
+    record.rows.clear()
+    record.sweptAtMs = sweptAtMs
   }
 
   async *messagesOfSegment(segment: SegmentKey): AsyncGenerator<MappedMessage> {
@@ -97,6 +103,22 @@ export class MemoryMappingStore implements MappingWriter, MappingReader, KeyStor
     ofDek.set(segmentId, segment)
     return segment
   }
+}
+
+function segmentEntryOf(intent: SegmentIntent, record: SegmentRecord): SegmentEntry {
+  return {
+    ...intent,
+    state: stateOf(record),
+    sweptAtMs: record.sweptAtMs ?? null,
+    messageCount: record.summary?.messageCount ?? null,
+    bytes: record.summary?.bytes ?? null,
+  }
+}
+
+function stateOf({ summary, publishedAtMs, sweptAtMs }: SegmentRecord): SegmentState {
+  if (publishedAtMs !== undefined) return 'published'
+  if (sweptAtMs !== undefined) return 'swept'
+  return summary === undefined ? 'intended' : 'sealed'
 }
 
 function entryOf({ dekId, keyDomain, kekId, kekVersion, createdAtMs }: DekRecord): DekEntry {

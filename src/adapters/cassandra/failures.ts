@@ -79,10 +79,16 @@ function answeredRefusal(
     const way = `grant the role SELECT and MODIFY on keyspace "${place.keyspace}" (CREATE as well for cassandra.createSchema)`
     return refused(`${where} does not allow it (${why}); ${way}`, error)
   }
-  if (error.code === codes.invalid && /does ?n[o']t exist|unconfigured table/i.test(why)) {
+  if (
+    error.code === codes.invalid &&
+    /does ?n[o']t exist|unconfigured table|undefined column/i.test(why)
+  ) {
     const way =
       'set cassandra.createSchema to true, or cassandra.keyspace to the one that holds the schema'
-    return refused(`${where} lacks keyspace "${place.keyspace}" or a table (${why}); ${way}`, error)
+    return refused(
+      `${where} lacks keyspace "${place.keyspace}" or a part of the schema (${why}); ${way}`,
+      error,
+    )
   }
   return refused(`${where} refuses the request (${why})`, error)
 }

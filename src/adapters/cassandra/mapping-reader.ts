@@ -5,18 +5,17 @@ import type {
   MappingReader,
   SegmentEntry,
   SegmentKey,
-  SegmentState,
 } from '../../mapping/mapping-store.ts'
 import type { CassandraConnection } from './connection.ts'
 import { uuidBytes } from './ids.ts'
+import { SEGMENT_COLUMNS, segmentEntry } from './segment-entry.ts'
 
 const SELECT_DEK =
   'SELECT dek_id, key_domain, kek_id, kek_version, created_at FROM deks WHERE dek_id = ?'
 const SELECT_KEK_DAYS = 'SELECT kek_id, day FROM kek_days WHERE kek_name = ?'
 const SELECT_BY_KEK =
   'SELECT dek_id, key_domain, kek_id, kek_version, created_at FROM deks_by_kek WHERE kek_id = ? AND day = ?'
-const SELECT_SEGMENTS =
-  'SELECT dek_id, segment_id, object_key, created_at, message_count, bytes, sealed_at, published_at FROM segments_by_dek WHERE dek_id = ?'
+const SELECT_SEGMENTS = `SELECT ${SEGMENT_COLUMNS} FROM segments_by_dek WHERE dek_id = ?`
 const SELECT_ROWS =
   'SELECT topic, partition, offset, position, length FROM message_encryption_map WHERE dek_id = ? AND segment_id = ?'
 
@@ -47,7 +46,10 @@ export class CassandraMappingReader implements MappingReader {
 
   async *segmentsOfDek(dekId: string): AsyncGenerator<SegmentEntry> {
     const rows = this.#connection.rows(SELECT_SEGMENTS, [uuidBytes(dekId)])
-    for await (const row of rows) yield segmentEntry(row)
+    for await (const row of rows) {
+      const entry = segmentEntry(row)
+      if (entry !== null) yield entry
+    }
   }
 
   async *messagesOfSegment(segment: SegmentKey): AsyncGenerator<MappedMessage> {
@@ -74,24 +76,6 @@ function dekEntry(row: types.Row): DekEntry {
     kekVersion: row.kek_version,
     createdAtMs: (row.created_at as Date).getTime(),
   }
-}
-
-/** The columns that an intent alone does not have are null until their step of the road is done. */
-function segmentEntry(row: types.Row): SegmentEntry {
-  return {
-    dekId: String(row.dek_id),
-    segmentId: String(row.segment_id),
-    objectKey: row.object_key,
-    createdAtMs: (row.created_at as Date).getTime(),
-    state: segmentState(row),
-    messageCount: row.message_count,
-    bytes: row.bytes === null ? null : toNumber(row.bytes),
-  }
-}
-
-function segmentState(row: types.Row): SegmentState {
-  if (row.published_at !== null) return 'published'
-  return row.sealed_at === null ? 'intended' : 'sealed'
 }
 
 const toNumber = (value: types.Long): number => value.toNumber()

@@ -7,6 +7,7 @@ import {
 } from './connection.ts'
 import { initialSchema } from './schema/0001-initial.ts'
 import { keyEventsSchema } from './schema/0002-key-events.ts'
+import { sweptSegmentsSchema } from './schema/0003-swept-segments.ts'
 
 interface SchemaStep {
   readonly version: number
@@ -17,6 +18,7 @@ interface SchemaStep {
 const STEPS: readonly SchemaStep[] = [
   { version: 1, name: 'initial', statements: initialSchema },
   { version: 2, name: 'key events', statements: keyEventsSchema },
+  { version: 3, name: 'swept segments', statements: sweptSegmentsSchema },
 ]
 
 /** The schema version that this release of sealstream reads and writes. */

@@ -107,5 +107,8 @@ function renderSummary(scope: ImpactScope, summary: ImpactSummary): string {
   if (segments.intended > 0) {
     lines.push(`${number(segments.intended)} more objects were begun and may exist`)
   }
+  if (segments.swept > 0) {
+    lines.push(`${number(segments.swept)} more were never published and have been swept`)
+  }
   return `${lines.join('\n')}\n`
 }

@@ -8,11 +8,14 @@ import {
   mappingStoreContract,
   messagesFrom,
 } from '../../contracts/mapping-store.contract.ts'
+import { segmentRegisterContract } from '../../contracts/segment-register.contract.ts'
 import { MemoryMappingStore } from '../../support/memory-mapping-store.ts'
 
 describe('the mapping store in memory', () => {
   const store = new MemoryMappingStore()
-  mappingStoreContract(() => ({ writer: store, reader: store, keys: store }))
+  const parts = { writer: store, reader: store, keys: store, register: store }
+  mappingStoreContract(() => parts)
+  segmentRegisterContract(() => parts)
 })
 
 let store: MemoryMappingStore
@@ -41,7 +44,7 @@ async function threeSegments(dekId: string) {
 
 const THREE_SEGMENTS = {
   deks: 1,
-  segments: { intended: 1, sealed: 1, published: 1 },
+  segments: { intended: 1, sealed: 1, published: 1, swept: 0 },
   objects: 2,
   messages: 9,
   bytes: 2200,
@@ -55,6 +58,21 @@ describe('impact of a DEK', () => {
     expect(await impactOf(store, { dekId: dek.dekId })).toEqual(THREE_SEGMENTS)
   })
 
+  test('names swept segments, but counts nothing of them that is not there', async () => {
+    const dek = dekRecord()
+    await store.recordDek(dek)
+    await threeSegments(dek.dekId)
+    const swept = await segmentOf(dek.dekId, 'd.seal', 9, 50)
+    await store.recordSealed({ ...swept, messageCount: 50, bytes: 5000, sealedAtMs: NOW_MS })
+    await store.markSwept(swept, NOW_MS)
+    const segments = { ...THREE_SEGMENTS.segments, swept: 1 }
+    expect(await impactOf(store, { dekId: dek.dekId })).toEqual({ ...THREE_SEGMENTS, segments })
+    // A writer that slept through the sweep: its rows name messages that a key did protect.
+    await store.writeRows(swept, 'd.seal', columnsOf(messagesFrom(9, 2)))
+    expect(await impactOf(store, { dekId: dek.dekId })).toMatchObject({ messages: 11, objects: 2 })
+    expect(await all(impactMessages(store, { dekId: dek.dekId }))).toHaveLength(11)
+  })
+
   test('takes an id as it was pasted', async () => {
     const dek = dekRecord()
     await store.recordDek(dek)
@@ -66,7 +84,7 @@ describe('impact of a DEK', () => {
   test('is nothing for a DEK that sealed nothing, and an error for an unknown one', async () => {
     const dek = dekRecord()
     await store.recordDek(dek)
-    const nothing = { intended: 0, sealed: 0, published: 0 }
+    const nothing = { intended: 0, sealed: 0, published: 0, swept: 0 }
     const empty = { deks: 1, segments: nothing, objects: 0, messages: 0, bytes: 0 }
     expect(await impactOf(store, { dekId: dek.dekId })).toEqual(empty)
     const unknown = randomUUID()
@@ -107,7 +125,7 @@ describe('impact of a KEK', () => {
     }
     expect(await impactOf(store, { kekId: old.kekId })).toEqual({
       deks: 2,
-      segments: { intended: 2, sealed: 2, published: 2 },
+      segments: { intended: 2, sealed: 2, published: 2, swept: 0 },
       objects: 4,
       messages: 18,
       bytes: 4400,
