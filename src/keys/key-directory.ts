@@ -1,3 +1,4 @@
+import { SealError } from '../errors.ts'
 import type { DekRecord } from './key-store.ts'
 
 /**
@@ -10,4 +11,37 @@ export function encodeDirectoryEntry(dek: DekRecord): Buffer {
   return Buffer.from(
     `${JSON.stringify({ v: 1, dekId, keyDomain, kekId, kekVersion, wrapped, createdAtMs })}\n`,
   )
+}
+
+/** An entry is a few hundred bytes; the wrapped key, its largest part, is bounded to 1 KiB. */
+export const DIRECTORY_ENTRY_BYTES_MAX = 8 * 1024
+
+/** Reads an entry of the key directory. Throws SEAL_MALFORMED for what {@link encodeDirectoryEntry} did not write. */
+export function decodeDirectoryEntry(bytes: Uint8Array): DekRecord {
+  const { v, dekId, keyDomain, kekId, kekVersion, wrapped, createdAtMs } = fieldsOf(bytes)
+  const isEntry =
+    v === 1 &&
+    typeof dekId === 'string' &&
+    typeof keyDomain === 'string' &&
+    typeof kekId === 'string' &&
+    (kekVersion === null || typeof kekVersion === 'string') &&
+    typeof wrapped === 'string' &&
+    typeof createdAtMs === 'number'
+  if (!isEntry) throw noEntry()
+  const bytesOfKey = Buffer.from(wrapped, 'base64url')
+  return { dekId, keyDomain, kekId, kekVersion, wrapped: bytesOfKey, createdAtMs }
+}
+
+function fieldsOf(bytes: Uint8Array): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(bytes).toString('utf8'))
+    if (typeof value === 'object' && value !== null) return value as Record<string, unknown>
+  } catch {
+    // It is no JSON: said below.
+  }
+  throw noEntry()
+}
+
+function noEntry(): SealError {
+  return new SealError('SEAL_MALFORMED', 'it is no entry of the key directory')
 }

@@ -1,10 +1,11 @@
 import type { Clock } from '../clock.ts'
 import { type EngineChoice, selectEngine } from '../crypto/cipher-engine.ts'
+import { isSealError, type SealError } from '../errors.ts'
 import type { Message } from '../format/message.ts'
 import { parseReference, type Reference } from '../format/reference-value.ts'
 import { DekCache, type DekCacheOptions } from '../keys/dek-cache.ts'
 import type { Unwrapper } from '../keys/kms.ts'
-import type { ObjectReader } from './object-reader.ts'
+import type { ObjectRange, ObjectReader } from './object-reader.ts'
 import { SegmentOpener } from './open-frame.ts'
 import { planReads, type ReadRange } from './read-plan.ts'
 
@@ -16,6 +17,9 @@ export interface ReaderServices {
 }
 
 const RANGES_AT_ONCE = 8
+
+/** What the caller's own rights and settings are the cause of. */
+const NO_VERDICTS = ['SEAL_STORE_REFUSED', 'SEAL_KMS_DENIED', 'SEAL_CIPHER_UNAVAILABLE'] as const
 
 /**
  * Opens references. Needs the object store and the KMS, and neither Kafka nor Cassandra: a
@@ -52,16 +56,24 @@ export class SealedReader {
   async openReferences(
     references: readonly (Uint8Array | string | Reference)[],
   ): Promise<Message[]> {
-    const ranges = planReads(references.map(parseReference))
     const messages = new Array<Message>(references.length)
-    let next = 0
-    const work = async () => {
-      for (let range = ranges[next++]; range !== undefined; range = ranges[next++]) {
-        await this.#openRange(range, messages)
-      }
-    }
-    await Promise.all(Array.from({ length: Math.min(RANGES_AT_ONCE, ranges.length) }, work))
+    await eachRange(planReads(references.map(parseReference)), async (range) =>
+      this.#openRange(range, await this.#read(range), (index, open) => {
+        messages[index] = open()
+      }),
+    )
     return messages
+  }
+
+  /**
+   * As {@link openReferences}, but every reference has an outcome of its own: the message, or the
+   * SealError that says why there is none. Rejects with what says nothing about the data: whatever
+   * is retryable, SEAL_STORE_REFUSED, SEAL_KMS_DENIED, and errors that are none of ours.
+   */
+  async tryReferences(references: readonly Reference[]): Promise<(Message | SealError)[]> {
+    const outcomes = new Array<Message | SealError>(references.length)
+    await eachRange(planReads(references), (range) => this.#tryRange(range, outcomes))
+    return outcomes
   }
 
   /** Drops the keys and ends the connections. */
@@ -70,14 +82,77 @@ export class SealedReader {
     await Promise.all([this.#services.objects.close(), this.#services.kms.close()])
   }
 
-  async #openRange(range: ReadRange, messages: Message[]): Promise<void> {
-    const { object, position, length, entries } = range
-    const { bytes, metadata } = await this.#services.objects.readRange(object, position, length)
+  /** Hands every frame of the range to `deliver`, which opens it by its second argument. */
+  async #openRange(
+    range: ReadRange,
+    { bytes, metadata }: ObjectRange,
+    deliver: (index: number, open: () => Message) => void,
+  ): Promise<void> {
     this.#selected ??= selectEngine('auto')
     const { engine } = await this.#selected
     using opener = await SegmentOpener.create(metadata, this.#keys, engine)
-    for (const { index, reference } of entries) {
-      messages[index] = opener.open(bytes, reference.position - position, reference)
+    for (const { index, reference } of range.entries) {
+      deliver(index, () => opener.open(bytes, reference.position - range.position, reference))
     }
   }
+
+  async #tryRange(range: ReadRange, outcomes: (Message | SealError)[]): Promise<void> {
+    const found = await this.#read(range).catch(verdictOf)
+    // Of an object that was cut, the frames in front of the cut are still there.
+    if (isSealError(found, 'SEAL_MALFORMED') && range.entries.length > 1) {
+      for (const half of halvesOf(range)) await this.#tryRange(half, outcomes)
+      return
+    }
+    const verdict = isSealError(found)
+      ? found
+      : await this.#openRange(range, found, (index, open) => {
+          outcomes[index] = outcomeOf(open)
+        }).catch(verdictOf)
+    if (verdict !== undefined) for (const { index } of range.entries) outcomes[index] = verdict
+  }
+
+  #read({ object, position, length }: ReadRange): Promise<ObjectRange> {
+    return this.#services.objects.readRange(object, position, length)
+  }
+}
+
+async function eachRange(
+  ranges: readonly ReadRange[],
+  work: (range: ReadRange) => Promise<void>,
+): Promise<void> {
+  let next = 0
+  const run = async () => {
+    for (let range = ranges[next++]; range !== undefined; range = ranges[next++]) await work(range)
+  }
+  await Promise.all(Array.from({ length: Math.min(RANGES_AT_ONCE, ranges.length) }, run))
+}
+
+function outcomeOf(open: () => Message): Message | SealError {
+  try {
+    return open()
+  } catch (error) {
+    return verdictOf(error)
+  }
+}
+
+/** The error, when it speaks of the object, the frame or the key; else it is thrown on. */
+function verdictOf(error: unknown): SealError {
+  const isOpenQuestion =
+    !isSealError(error) || error.retryable || isSealError(error, ...NO_VERDICTS)
+  if (isOpenQuestion) throw error
+  return error
+}
+
+function halvesOf({ entries }: ReadRange): readonly ReadRange[] {
+  const middle = entries.length >> 1
+  const references = [entries.slice(0, middle), entries.slice(middle)]
+  return references.flatMap((half) =>
+    planReads(half.map(({ reference }) => reference)).map((range) => ({
+      ...range,
+      entries: range.entries.map(({ index, reference }) => ({
+        index: half[index]?.index as number,
+        reference,
+      })),
+    })),
+  )
 }

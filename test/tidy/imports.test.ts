@@ -17,6 +17,7 @@ const LEVELS: Readonly<Record<string, number>> = {
   reader: 4,
   pipeline: 5,
   incident: 5,
+  verify: 5,
   config: 6,
   adapters: 6,
   telemetry: 7,

@@ -7,6 +7,9 @@ import { kafkaError } from './kafka-errors.ts'
 /** A partition and an offset in it. */
 export type PartitionOffset = TopicPartition & { readonly offset: number }
 
+/** The code by which the protocol names a topic among those that have settings. */
+const TOPIC_RESOURCE = 2
+
 /** What the road asks Kafka beside consuming and producing. Connect first, close at the end. */
 export class KafkaAdmin {
   readonly #admin: Admin
@@ -110,6 +113,18 @@ export class KafkaAdmin {
           { low: Number(low), high: Number(high) },
         ]),
       )
+    })
+  }
+
+  /** Whether compaction may remove messages of a topic between others. Needs the right to describe its settings. */
+  isCompacted(topic: string): Promise<boolean> {
+    return this.#try(`reading the settings of ${topic}`, async () => {
+      const { resources } = await this.#admin.describeConfigs({
+        resources: [{ type: TOPIC_RESOURCE, name: topic, configNames: ['cleanup.policy'] }],
+        includeSynonyms: false,
+      })
+      const policy = resources[0]?.configEntries[0]?.configValue ?? ''
+      return policy.split(',').includes('compact')
     })
   }
 

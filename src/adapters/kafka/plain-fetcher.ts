@@ -1,0 +1,132 @@
+import { systemClock } from '../../clock.ts'
+import type { TopicPartition } from '../../pipeline/message-source.ts'
+import type { AbortedTransaction } from './committed-records.ts'
+import { createKafka, type KafkaOptions } from './kafka-client.ts'
+import type { DecodedRecord } from './record-decoder.ts'
+
+/** What one fetch of one partition gave. */
+export interface Fetched {
+  /** Whole batches, markers and aborted records included; those before the offset too. */
+  readonly records: readonly DecodedRecord[]
+  readonly aborted: readonly AbortedTransaction[]
+  /** What lies behind it belongs to transactions that are still open. */
+  readonly stableEnd: number
+}
+
+/** The part of kafkajs that fetches without a group; it has no name in its types. */
+interface Cluster {
+  connect(): Promise<void>
+  disconnect(): Promise<void>
+  addTargetTopic(topic: string): Promise<void>
+  refreshMetadata(): Promise<void>
+  findLeaderForPartitions(topic: string, partitions: number[]): Record<string, number[]>
+  findBroker(node: { nodeId: string }): Promise<Broker>
+}
+
+interface Broker {
+  fetch(request: object): Promise<{ readonly responses: readonly TopicResponse[] }>
+}
+
+interface TopicResponse {
+  readonly partitions: readonly {
+    readonly lastStableOffset: string
+    readonly abortedTransactions: readonly AbortedTransaction[] | null
+    readonly messages: readonly DecodedRecord[]
+  }[]
+}
+
+const READ_COMMITTED = 1
+const METADATA_AGE_MS_MAX = 60_000
+/** A fetch of nothing comes back after this. */
+const FETCH_WAIT_MS = 200
+const TRIES_MAX = 6
+const RETRY_MS = 250
+
+/**
+ * Fetches from any offset of any partition. kafkajs consumes in groups only; a checker must leave no
+ * group behind and goes over partitions at its own pace, so this speaks to the brokers through the
+ * cluster that lies under all clients of kafkajs.
+ */
+export class PlainFetcher {
+  readonly #cluster: Cluster
+
+  /** Nothing is connected yet. */
+  constructor(options: KafkaOptions) {
+    this.#cluster = clusterOf(options)
+  }
+
+  connect(): Promise<void> {
+    return this.#cluster.connect()
+  }
+
+  async close(): Promise<void> {
+    await this.#cluster.disconnect().catch(() => {})
+  }
+
+  /** Rejects with what kafkajs throws, its protocol errors with their `type`. */
+  async fetch(
+    { topic, partition }: TopicPartition,
+    offset: number,
+    maxBytes: number,
+  ): Promise<Fetched> {
+    const broker = await this.#leaderOf(topic, partition)
+    const { responses } = await broker.fetch({
+      isolationLevel: READ_COMMITTED,
+      maxWaitTime: FETCH_WAIT_MS,
+      minBytes: 1,
+      maxBytes,
+      topics: [{ topic, partitions: [{ partition, fetchOffset: String(offset), maxBytes }] }],
+    })
+    const found = responses[0]?.partitions[0]
+    return {
+      records: found?.messages ?? [],
+      aborted: found?.abortedTransactions ?? [],
+      stableEnd: Number(found?.lastStableOffset ?? offset),
+    }
+  }
+
+  /** {@link fetch}, again for as long as a leader that moved or a lost connection may be the cause. */
+  async fetchPatiently(at: TopicPartition, offset: number, maxBytes: number): Promise<Fetched> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.fetch(at, offset, maxBytes)
+      } catch (error) {
+        if (!isPassing(error) || tries >= TRIES_MAX) throw error
+        await systemClock.sleep(RETRY_MS * tries)
+        await this.#cluster.refreshMetadata().catch(() => {})
+      }
+    }
+  }
+
+  async #leaderOf(topic: string, partition: number): Promise<Broker> {
+    await this.#cluster.addTargetTopic(topic)
+    const [nodeId] = Object.keys(this.#cluster.findLeaderForPartitions(topic, [partition]))
+    if (nodeId === undefined) throw new Error(`no leader of ${topic}/${partition} is known`)
+    return this.#cluster.findBroker({ nodeId })
+  }
+}
+
+/** True for the refusal of an offset that the broker no longer holds, or does not hold yet. */
+export function isOutOfRange(error: unknown): boolean {
+  return (error as { readonly type?: string } | null)?.type === 'OFFSET_OUT_OF_RANGE'
+}
+
+function isPassing(error: unknown): boolean {
+  if (isOutOfRange(error)) return false
+  const { retriable, name } = error as { readonly retriable?: boolean; readonly name?: string }
+  return retriable !== false && name !== 'RangeError' && name !== 'KafkaJSNotImplemented'
+}
+
+function clusterOf(options: KafkaOptions): Cluster {
+  const kafka = createKafka(options)
+  const create = Object.getOwnPropertySymbols(kafka).find(
+    ({ description }) => description === 'private:Kafka:createCluster',
+  )
+  const made = (kafka as unknown as Record<symbol, (options: object) => Cluster>)[create as symbol]
+  if (made === undefined) throw new Error('this kafkajs makes its cluster in another way')
+  return made({
+    metadataMaxAge: METADATA_AGE_MS_MAX,
+    allowAutoTopicCreation: false,
+    isolationLevel: READ_COMMITTED,
+  })
+}

@@ -1,0 +1,62 @@
+import type { Reference } from '../format/reference-value.ts'
+import type { SegmentEntry } from '../mapping/mapping-store.ts'
+import { RowDigest } from './row-digest.ts'
+
+/** What references, register and bucket say of one segment. Some 300 bytes each. */
+export class SegmentRecord {
+  /** Key of the object within the bucket. */
+  readonly object: string
+  /** What the references say that the mapping must hold; null when none names the segment. */
+  referenced: RowDigest | null = null
+  /** The intent on record; null when there is none. */
+  intent: Pick<SegmentEntry, 'dekId' | 'segmentId' | 'state'> | null = null
+  /** Of its newest version in the bucket, by the clock of the store; null when none was listed. */
+  newestAtMs: number | null = null
+  /** Whether that version is the mark that the object was deleted. */
+  isDeleted = false
+  /** Whether a reference was already told to dangle. */
+  isToldMissing = false
+
+  constructor(object: string) {
+    this.object = object
+  }
+}
+
+/** Every segment that was heard of, by the key of its object. */
+export class SegmentTable {
+  readonly #records = new Map<string, SegmentRecord>()
+
+  /** The record of an object, made when it is new. */
+  at(object: string): SegmentRecord {
+    let record = this.#records.get(object)
+    if (record === undefined) {
+      record = new SegmentRecord(object)
+      this.#records.set(object, record)
+    }
+    return record
+  }
+
+  /** Counts a reference in. */
+  refer(reference: Reference): void {
+    const record = this.at(reference.object)
+    record.referenced ??= new RowDigest()
+    record.referenced.add(reference)
+  }
+
+  /** Takes back that `reference` speaks for a row; its segment stays referenced. */
+  disown(reference: Reference): void {
+    this.at(reference.object).referenced?.remove(reference)
+  }
+
+  /** All of them. */
+  records(): Iterable<SegmentRecord> {
+    return this.#records.values()
+  }
+
+  /** Those that a reference names. */
+  *referenced(): Generator<SegmentRecord & { readonly referenced: RowDigest }> {
+    for (const record of this.#records.values()) {
+      if (record.referenced !== null) yield record as SegmentRecord & { referenced: RowDigest }
+    }
+  }
+}
