@@ -11,6 +11,8 @@ export const EXIT_CODES = {
   keyUnknown: 3,
   /** Running instances were asked, and not all of them confirmed. */
   unanswered: 4,
+  /** What was verified is not as it should be. */
+  inconsistent: 5,
   /** Ended by SIGINT. */
   interrupted: 130,
   /** Ended by SIGTERM. */

@@ -7,6 +7,7 @@ import { registerInspect } from './commands/inspect.ts'
 import { registerKeys } from './commands/keys.ts'
 import { registerRead } from './commands/read.ts'
 import { registerRun } from './commands/run.ts'
+import { registerVerify } from './commands/verify.ts'
 import { outputFailure } from './data-output.ts'
 import { EXIT_CODES } from './exit-codes.ts'
 import { refuseNode } from './node-version.ts'
@@ -21,6 +22,7 @@ export const registrations: readonly Registration[] = [
   registerRead,
   registerImpact,
   registerInspect,
+  registerVerify,
   registerKeys,
   registerConfig,
 ]

@@ -1,0 +1,99 @@
+import { type Command, InvalidArgumentError } from 'commander'
+import { configFileOf, loadConfig } from '../../config/load-config.ts'
+import type { VerifyObserver } from '../../verify/check.ts'
+import type { Verification } from '../../verify/verify.ts'
+import { EXIT_CODES } from '../exit-codes.ts'
+import { guardKeys } from '../guard-keys.ts'
+import { type ConfigOption, withConfigOption, withExamples } from '../options.ts'
+import { type Progress, startProgress } from '../progress.ts'
+import { renderJson } from '../render.ts'
+import { stopSignal } from '../stop-signal.ts'
+import type { Terminal } from '../terminal.ts'
+import { renderVerification } from '../verification-text.ts'
+
+interface VerifyOptions extends ConfigOption {
+  readonly open: boolean
+  readonly limit: number
+  readonly json?: true
+}
+
+const FINDINGS_MAX = 20
+
+/** `sealstream verify`. */
+export function registerVerify(program: Command, terminal: Terminal): void {
+  const verify = program
+    .command('verify')
+    .description('Prove that every message was sealed exactly once, or say what is wrong and where')
+    .argument('[topic...]', 'source topics (default: all of the configuration)')
+    .option('--no-open', 'do not read and open frames; asks no KMS')
+    .option(
+      '--limit <count>',
+      'findings to print of each kind; all are counted',
+      parseLimit,
+      FINDINGS_MAX,
+    )
+    .option('--json', 'print JSON')
+    .action((topics: string[], options: VerifyOptions) => answer(topics, options, terminal))
+  withExamples(
+    withConfigOption(verify),
+    'sealstream verify',
+    'sealstream verify orders payments --no-open',
+    'sealstream verify --json --limit 1000 > verification.json',
+  )
+}
+
+async function answer(
+  topics: readonly string[],
+  options: VerifyOptions,
+  terminal: Terminal,
+): Promise<void> {
+  const { env } = terminal
+  const { config } = loadConfig({ file: configFileOf(options.config, env), env })
+  const { open: isOpened, limit: findingsMax } = options
+  if (isOpened) await guardKeys(config, env)
+  const { verifyPlace } = await import('../../compose/verification.ts')
+  const stop = stopSignal()
+  const progress = stepProgress()
+  try {
+    const request = { topics, isOpened, findingsMax }
+    const verification = await verifyPlace(config, request, progress, stop.signal)
+    progress.end()
+    terminal.out(
+      options.json ? renderJson(verification) : renderVerification(verification, isOpened),
+    )
+    terminal.exitCode = exitCodeOf(verification, stop.signal)
+  } finally {
+    progress.end()
+    stop.release()
+  }
+}
+
+/** A line of progress a step. */
+function stepProgress(): VerifyObserver & { end(): void } {
+  let current: Progress | null = null
+  const end = () => {
+    current?.end()
+    current = null
+  }
+  return {
+    stepBegan(step, total) {
+      end()
+      current = startProgress(step, true, total ?? undefined)
+    },
+    advanced: (count) => current?.add(count),
+    end,
+  }
+}
+
+/** What is wrong outweighs that it was stopped: it stays wrong. */
+function exitCodeOf({ isConsistent, isComplete }: Verification, stop: AbortSignal): number {
+  if (!isConsistent) return EXIT_CODES.inconsistent
+  if (isComplete) return EXIT_CODES.ok
+  return stop.reason === 'SIGTERM' ? EXIT_CODES.terminated : EXIT_CODES.interrupted
+}
+
+function parseLimit(text: string): number {
+  const count = Number(text)
+  if (/^\d+$/.test(text) && Number.isSafeInteger(count)) return count
+  throw new InvalidArgumentError('a whole number from 0 on')
+}

@@ -1,0 +1,92 @@
+import { type CassandraConnection, connectCassandra } from '../adapters/cassandra/connection.ts'
+import { readDekRecord } from '../adapters/cassandra/dek-records.ts'
+import { CassandraMappingReader } from '../adapters/cassandra/mapping-reader.ts'
+import { CassandraSegmentRegister } from '../adapters/cassandra/segment-register.ts'
+import { KafkaRecordLog } from '../adapters/kafka/kafka-record-log.ts'
+import { S3ObjectInventory } from '../adapters/s3/s3-object-inventory.ts'
+import { S3ObjectReader } from '../adapters/s3/s3-object-reader.ts'
+import { systemClock } from '../clock.ts'
+import type { Config } from '../config/schema.ts'
+import { isSealError } from '../errors.ts'
+import { DIRECTORY_ENTRY_BYTES_MAX, decodeDirectoryEntry } from '../keys/key-directory.ts'
+import type { ObjectReader } from '../reader/object-reader.ts'
+import { dekObjectKey } from '../segment/object-key.ts'
+import type { VerifyObserver } from '../verify/check.ts'
+import type { KeyRecords } from '../verify/ports.ts'
+import { type Verification, verify } from '../verify/verify.ts'
+import { composeReader } from './references.ts'
+import { cassandraOptionsOf, kafkaOptionsOf, s3OptionsOf } from './service-options.ts'
+
+/** What is verified of the place that a configuration names. */
+export interface VerificationRequest {
+  /** Source topics; all of the configuration when there are none. */
+  readonly topics: readonly string[]
+  /** Whether frames are read and opened; without, neither S3 bodies nor the KMS are asked for. */
+  readonly isOpened: boolean
+  /** Findings of a kind that are kept. */
+  readonly findingsMax: number
+}
+
+/** An encryptor that was asleep may still publish for as long as its transaction may be open. */
+const OPEN_TRANSACTION_MARGIN_MS = 10_000
+/** What is older has had the time to be published, whatever its encryptor waited for. */
+const YOUNG_MS = 60 * 60_000
+
+/** Verifies the place of a configuration, and ends every connection whatever comes of it. See {@link verify}. */
+export async function verifyPlace(
+  config: Config,
+  request: VerificationRequest,
+  observer: VerifyObserver,
+  signal: AbortSignal,
+): Promise<Verification> {
+  const { groupId, transactionTimeoutMs, referenceTopicSuffix, quarantineTopicSuffix } =
+    config.kafka
+  const openTransactionMsMax = transactionTimeoutMs + OPEN_TRANSACTION_MARGIN_MS
+  const log = new KafkaRecordLog({ ...kafkaOptionsOf(config), groupId, openTransactionMsMax })
+  const inventory = new S3ObjectInventory(s3OptionsOf(config))
+  const objects = new S3ObjectReader(s3OptionsOf(config))
+  const reader = request.isOpened ? composeReader(config) : null
+  let session: CassandraConnection | null = null
+  try {
+    await log.connect()
+    session = await connectCassandra(cassandraOptionsOf(config))
+    const topics = request.topics.length > 0 ? [...new Set(request.topics)] : config.kafka.topics
+    const services = {
+      ...{ log, inventory, clock: systemClock },
+      opener: reader && { open: reader.tryReferences.bind(reader) },
+      register: new CassandraSegmentRegister(session),
+      mapping: new CassandraMappingReader(session),
+      keys: keyRecords(config, session, objects),
+    }
+    const settings = {
+      ...{ topics, referenceTopicSuffix, quarantineTopicSuffix },
+      isEveryTopic: config.kafka.topics.every((topic) => topics.includes(topic)),
+      prefix: config.s3.prefix,
+      findingsMax: request.findingsMax,
+      youngMs: YOUNG_MS,
+    }
+    return await verify(services, settings, observer, signal)
+  } finally {
+    await Promise.all([reader?.close(), objects.close(), inventory.close()])
+    await Promise.all([session?.close(), log.close()])
+  }
+}
+
+function keyRecords(
+  { s3 }: Config,
+  session: CassandraConnection,
+  objects: ObjectReader,
+): KeyRecords {
+  return {
+    onRecord: (dekId) => readDekRecord(session, dekId),
+    async inDirectory(dekId) {
+      try {
+        const { bytes } = await objects.readEnd(dekObjectKey(s3, dekId), DIRECTORY_ENTRY_BYTES_MAX)
+        return decodeDirectoryEntry(bytes)
+      } catch (error) {
+        if (isSealError(error, 'SEAL_OBJECT_MISSING')) return null
+        throw error
+      }
+    },
+  }
+}
