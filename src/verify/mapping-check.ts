@@ -50,7 +50,7 @@ export async function checkMapping(check: Check): Promise<void> {
 function isMapped({ findings }: Check, { intent, object, referenced }: Referenced): boolean {
   if (intent === null) return false
   const { dekId } = intent
-  if ((intent.state as string) !== 'swept') return true
+  if (intent.sweptAtMs === null) return true
   const meaning = `it is marked as swept, though ${referenced.count} references name it`
   findings.add({ kind: 'swept', object, dekId, meaning })
   return false

@@ -9,7 +9,7 @@ export class SegmentRecord {
   /** What the references say that the mapping must hold; null when none names the segment. */
   referenced: RowDigest | null = null
   /** The intent on record; null when there is none. */
-  intent: Pick<SegmentEntry, 'dekId' | 'segmentId' | 'state'> | null = null
+  intent: Pick<SegmentEntry, 'dekId' | 'segmentId' | 'sweptAtMs'> | null = null
   /** Of its newest version in the bucket, by the clock of the store; null when none was listed. */
   newestAtMs: number | null = null
   /** Whether that version is the mark that the object was deleted. */

@@ -7,12 +7,17 @@ interface Unnamed {
   readonly tell: () => void
 }
 
-/** Notes the intent of every segment. A segment that is referenced must not be marked as swept. */
+/** Notes the intent of every segment. */
 export async function readIntents(check: Check): Promise<void> {
   check.observer.stepBegan('intents', null)
-  for await (const { objectKey, dekId, segmentId, state } of check.services.register.segments()) {
+  for await (const {
+    objectKey,
+    dekId,
+    segmentId,
+    sweptAtMs,
+  } of check.services.register.segments()) {
     throwIfStopped(check)
-    check.segments.at(objectKey).intent = { dekId, segmentId, state }
+    check.segments.at(objectKey).intent = { dekId, segmentId, sweptAtMs }
     check.observer.advanced(1)
   }
 }

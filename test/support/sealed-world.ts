@@ -89,7 +89,8 @@ export class SealedWorld {
       rows.push({ topic, partition, offset, position, length })
       position += length
     }
-    const known = { state: 'published', messageCount: messages.length, bytes: position } as const
+    const totals = { messageCount: messages.length, bytes: position }
+    const known = { state: 'published', sweptAtMs: null, ...totals } as const
     const entry = { dekId, segmentId, objectKey, createdAtMs: CREATED_AT_MS, ...known }
     const segment = { entry, frames, rows }
     this.segments.push(segment)

@@ -2,7 +2,6 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Message } from '../../../src/format/message.ts'
 import { parseReference, type Reference } from '../../../src/format/reference-value.ts'
-import type { SegmentState } from '../../../src/mapping/mapping-store.ts'
 import type { FindingKind } from '../../../src/verify/findings.ts'
 import {
   NOTES,
@@ -243,7 +242,7 @@ const breaks: Record<string, Break> = {
   },
   'a referenced segment is marked as swept': (scene) => {
     const segment = segmentOf(scene, scene.pick(scene.sealed))
-    segment.entry = { ...segment.entry, state: 'swept' as SegmentState }
+    segment.entry = { ...segment.entry, sweptAtMs: 1 }
     segment.rows.splice(0)
     return { swept: 1 }
   },
