@@ -56,9 +56,9 @@ async function feed(topic: string, handler: ReferenceHandler, over: Partial<Feed
     onLog: (_, message) => remarks.push(message),
     ...over,
   }
-  await feedReferences(options, async (batch, partition) => {
+  await feedReferences(options, async (batch, partition, timestampMs) => {
     values.push(...batch.map(String))
-    await handler(batch, partition)
+    await handler(batch, partition, timestampMs)
   })
   return { values: values.sort(), remarks }
 }

@@ -128,6 +128,14 @@ export class KafkaAdmin {
     })
   }
 
+  /** The first offset of every partition whose record is of `atMs` or later; else the end. */
+  offsetsSince(topic: string, atMs: number): Promise<ReadonlyMap<number, number>> {
+    return this.#try(`reading the offsets of ${topic}`, async () => {
+      const rows = await this.#admin.fetchTopicOffsetsByTimestamp(topic, Math.max(0, atMs))
+      return new Map(rows.map(({ partition, offset }) => [partition, Number(offset)]))
+    })
+  }
+
   async close(): Promise<void> {
     await this.#admin.disconnect().catch(() => {})
   }
