@@ -8,6 +8,7 @@ export const ERROR_CODES = {
   SEAL_KAFKA_UNAVAILABLE: 'no Kafka broker answers',
   SEAL_KAFKA_REFUSED: 'Kafka answers, but refuses (credentials, rights, settings)',
   SEAL_FENCED: 'another process has taken over this lane',
+  SEAL_TOO_LATE: 'a segment was not published in time; its messages are sealed anew',
   SEAL_SOURCE_GAP: 'Kafka no longer holds messages that were not sealed yet',
   SEAL_STORE_UNAVAILABLE: 'the object store does not answer',
   SEAL_STORE_REFUSED: 'the object store answers, but refuses (credentials, bucket, rights)',

@@ -8,6 +8,7 @@ import { registerKeys } from './commands/keys.ts'
 import { registerRead } from './commands/read.ts'
 import { registerRun } from './commands/run.ts'
 import { registerVerify } from './commands/verify.ts'
+import { registerSweep } from './commands/sweep.ts'
 import { outputFailure } from './data-output.ts'
 import { EXIT_CODES } from './exit-codes.ts'
 import { refuseNode } from './node-version.ts'
@@ -24,6 +25,7 @@ export const registrations: readonly Registration[] = [
   registerInspect,
   registerVerify,
   registerKeys,
+  registerSweep,
   registerConfig,
 ]
 

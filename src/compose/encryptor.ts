@@ -246,7 +246,7 @@ function everyKeyStore({ s3 }: Config, store: S3ObjectStore, table: KeyStore): K
 
 function settingsOf(config: Config): PipelineSettings {
   const { referenceTopicSuffix, quarantineTopicSuffix, lanes } = config.kafka
-  const { bytesMax, messagesMax, ageMs } = config.segment
+  const { bytesMax, messagesMax, ageMs, publishWithinMs } = config.segment
   const keyDomain = domainRuleOf(config)
   return {
     lanes,
@@ -255,7 +255,10 @@ function settingsOf(config: Config): PipelineSettings {
     prefix: config.s3.prefix,
     messageBytesMax: config.message.bytesMax,
     onUnsealable: config.message.onUnsealable,
-    segment: { bytesMax, messagesMax, ageMs, partBytesMax: config.part.bytesMax },
+    segment: {
+      ...{ bytesMax, messagesMax, ageMs, publishWithinMs },
+      partBytesMax: config.part.bytesMax,
+    },
     window: windowPolicyOf(config.window, config.exposure),
     keyDomain,
     domainOf: domainOfBy(keyDomain),

@@ -81,6 +81,12 @@ function timeProblems({ kafka, window, segment }: Config): Problem[] {
       reason: `must be below kafka.requestTimeoutMs (${formatDurationMs(kafka.requestTimeoutMs)})`,
     })
   }
+  if (segment.publishWithinMs <= segment.ageMs) {
+    problems.push({
+      path: 'segment.publishWithinMs',
+      reason: `must be above segment.ageMs (${formatDurationMs(segment.ageMs)})`,
+    })
+  }
   if (window.ageMs < segment.ageMs) {
     problems.push({
       path: 'window.ageMs',

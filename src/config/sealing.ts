@@ -29,6 +29,15 @@ export const segment = section('When an S3 object is closed; the limit reached f
     }),
     SECOND_MS,
   ),
+  publishWithinMs: withDefault(
+    durationMs({
+      about:
+        'A segment that is not published so long after its begin never will be; its messages are sealed anew. What sweep may remove is a multiple of this old.',
+      min: SECOND_MS,
+      max: 24 * HOUR_MS,
+    }),
+    2 * HOUR_MS,
+  ),
   messagesMax: withDefault(
     count({
       about: 'Most messages of one segment.',

@@ -18,7 +18,11 @@ export interface LaneSettings extends OutputTopics {
   readonly prefix: string
   readonly messageBytesMax: number
   readonly onUnsealable: 'stop' | 'quarantine'
-  readonly segment: SegmentLimits & { readonly ageMs: number }
+  readonly segment: SegmentLimits & {
+    readonly ageMs: number
+    /** So old, a segment is not published any more. */
+    readonly publishWithinMs: number
+  }
   readonly keyDomain: DomainRule
   readonly domainOf: DomainOf
   /** Most segments that a lane has open under domains by header. */

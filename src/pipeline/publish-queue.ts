@@ -83,7 +83,9 @@ export class PublishQueue {
     const { clock, settings, observer } = this.#services
     const publication = publicationOf(groups, settings)
     const startedAtMs = clock.elapsedMs()
-    if (publication.offsets.length > 0) await this.#publisher.publish(publication)
+    if (publication.offsets.length > 0) {
+      await this.#publisher.publish(publication, () => this.#isInTime(groups))
+    }
     if (this.#isClosed) return
     // In one go with giving their bytes back: what close hands out is freed by whoever takes it.
     this.#entries.splice(0, groups.length)
@@ -93,6 +95,19 @@ export class PublishQueue {
     const oldestMs = Math.min(...groups.map((group) => group.openedAtMs))
     observer.published(messages, segments, nowMs - startedAtMs, nowMs - oldestMs)
     for (const group of groups) this.#markPublished(group)
+  }
+
+  /**
+   * Whoever slept must not publish what a sweep may have taken meanwhile. Both clocks are asked: one
+   * stands still while the machine is suspended, the other may be set back.
+   */
+  #isInTime(groups: readonly SealedGroup[]): boolean {
+    const { clock, settings } = this.#services
+    const ages = groups.flatMap(({ openedAtMs, createdAtMs }) => [
+      clock.elapsedMs() - openedAtMs,
+      clock.nowMs() - createdAtMs,
+    ])
+    return Math.max(...ages) < settings.segment.publishWithinMs
   }
 
   #markPublished({ segments, chargedBytes }: SealedGroup): void {

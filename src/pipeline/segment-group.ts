@@ -98,6 +98,7 @@ export class SegmentGroup {
       messageCount: this.#messageCount,
       chargedBytes: this.chargedBytes,
       openedAtMs: this.openedAtMs,
+      createdAtMs: Math.min(...writers.map(({ plan }) => plan.createdAtMs)),
     }
   }
 

@@ -76,4 +76,6 @@ export interface SealedGroup {
   readonly chargedBytes: number
   /** Monotonic time at which the group was opened. */
   readonly openedAtMs: number
+  /** Wall clock of the oldest intent; Infinity when there is none. */
+  readonly createdAtMs: number
 }

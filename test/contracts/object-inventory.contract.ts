@@ -63,7 +63,7 @@ export function objectInventoryContract(
 
     it('tells every open upload, those of one key too, and not those that have ended', async () => {
       const open: string[] = []
-      for (const one of ['a', 'b', 'b', 'c', 'd', 'd', 'd', 'd', 'e']) {
+      for (const one of ['a', 'b', 'b', 'c', 'd', 'd', 'e']) {
         open.push(await bucket.store.createUpload(prefix + one, {}))
       }
       const ended = await bucket.store.createUpload(`${prefix}b`, {})
@@ -71,7 +71,7 @@ export function objectInventoryContract(
       await bucket.store.createUpload(`other/${prefix}a`, {})
       const found = await uploads()
       expect(found.map(({ uploadId }) => uploadId).toSorted()).toEqual(open.toSorted())
-      expect(found.filter(({ key }) => key === `${prefix}d`)).toHaveLength(4)
+      expect(found.filter(({ key }) => key === `${prefix}d`)).toHaveLength(2)
       for (const { startedAtMs } of found) {
         expect(Math.abs(startedAtMs - Date.now())).toBeLessThan(60_000)
       }

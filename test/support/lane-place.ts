@@ -37,6 +37,7 @@ const MIB = 1024 * 1024
 export const MESSAGE_BYTES_MAX = 2 * MIB
 export const BUDGET_BYTES = 64 * MIB
 export const SEGMENT_AGE_MS = 10_000
+export const PUBLISH_WITHIN_MS = 60_000
 const WIDE_WINDOW: WindowSettings = {
   ...{ ageMs: 3_600_000, messagesMax: 1_000_000, bytesMax: 2 ** 40, outageFactor: 4, reserve: 0 },
 }
@@ -162,6 +163,7 @@ function settingsWith({ settings, segment }: LanePlaceOptions): LaneSettings {
     ...settings,
     segment: {
       ...{ bytesMax: 2 ** 30, messagesMax: 1_000, partBytesMax: 8 * MIB, ageMs: SEGMENT_AGE_MS },
+      publishWithinMs: PUBLISH_WITHIN_MS,
       ...segment,
     },
   }

@@ -25,15 +25,19 @@ export class MemoryReferenceLog implements ReferenceLog {
 
   /** What the retention of Kafka does. */
   dropBefore(atMs: number): void {
+    this.drop(this.#log.filter((one) => one.atMs < atMs).length)
+  }
+
+  drop(count: number): void {
     this.#isCut = true
-    this.#log = this.#log.filter((one) => one.atMs >= atMs)
+    this.#log = this.#log.slice(count)
   }
 
   async read(sinceMs: number, onValues: (values: readonly Uint8Array[]) => void): Promise<number> {
     this.reads.push(sinceMs)
-    const first = this.#log[0]?.atMs ?? Number.POSITIVE_INFINITY
     onValues(this.#log.filter(({ atMs }) => atMs >= sinceMs).map(({ value }) => value))
     if (this.isHidden) return Number.POSITIVE_INFINITY
-    return this.#isCut && first >= sinceMs ? first : Number.NEGATIVE_INFINITY
+    const oldestMs = this.#log[0]?.atMs ?? Number.POSITIVE_INFINITY
+    return this.#isCut && oldestMs >= sinceMs ? oldestMs : Number.NEGATIVE_INFINITY
   }
 }

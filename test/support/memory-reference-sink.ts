@@ -1,8 +1,9 @@
 import { placeOf } from '../../src/pipeline/message-source.ts'
-import type {
-  LanePublisher,
-  Publication,
-  ReferenceSink,
+import {
+  type LanePublisher,
+  type Publication,
+  type ReferenceSink,
+  tooLate,
 } from '../../src/pipeline/reference-sink.ts'
 import { Gate } from './gate.ts'
 
@@ -33,7 +34,7 @@ export class MemoryReferenceSink implements ReferenceSink {
     const failure = this.openFailures.shift()
     if (failure !== undefined) throw failure
     return {
-      publish: (publication) => this.#publish(publication),
+      publish: (publication, isInTime) => this.#publish(publication, isInTime),
       close: async () => {
         this.#journal.push(`closeLane ${lane}`)
         this.closedPublishers++
@@ -62,12 +63,13 @@ export class MemoryReferenceSink implements ReferenceSink {
       .map(({ nextOffset }) => nextOffset)
   }
 
-  async #publish(publication: Publication): Promise<void> {
+  async #publish(publication: Publication, isInTime: () => boolean): Promise<void> {
     this.publishCalls++
     this.#journal.push('publish')
     await this.publishGate.pass()
     const failure = this.failures.shift()
     if (failure !== undefined) throw failure
+    if (!isInTime()) throw tooLate()
     this.publications.push(publication)
     for (const at of publication.offsets) this.#committed.set(placeOf(at), at.nextOffset)
   }

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Message, Producer, TopicMessages, Transaction } from 'kafkajs'
-import type {
-  LanePublisher,
-  OutputRecords,
-  Publication,
-  ReferenceSink,
+import {
+  type LanePublisher,
+  type OutputRecords,
+  type Publication,
+  type ReferenceSink,
+  tooLate,
 } from '../../pipeline/reference-sink.ts'
 import { createKafka, type KafkaOptions } from './kafka-client.ts'
 import { isConcurrentTransaction, kafkaError } from './kafka-errors.ts'
@@ -68,7 +69,7 @@ class KafkaLanePublisher implements LanePublisher {
     this.#brokers = brokers
   }
 
-  async publish(publication: Publication): Promise<void> {
+  async publish(publication: Publication, isInTime: () => boolean): Promise<void> {
     try {
       const transaction = await this.#producer.transaction()
       let isFirst = true
@@ -79,6 +80,8 @@ class KafkaLanePublisher implements LanePublisher {
       }
       const offsets = () => this.#sendOffsets(transaction, publication)
       await (isFirst ? patiently(offsets) : offsets())
+      // Left open: the next opening of the lane ends it.
+      if (!isInTime()) throw tooLate()
       await transaction.commit()
     } catch (error) {
       throw kafkaError(error, 'publishing references', this.#brokers)

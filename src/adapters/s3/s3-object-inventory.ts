@@ -121,8 +121,12 @@ export class S3ObjectInventory implements ObjectInventory {
         ...marker,
       })
       const page = await this.#list(prefix, () => this.#client.send(command))
-      for (const version of page.Versions ?? []) yield storedObject(version, false)
-      for (const mark of page.DeleteMarkers ?? []) yield storedObject(mark, true)
+      const { KeyMarker, VersionIdMarker } = marker
+      // versitygw begins a page with the last one of the page before.
+      const isNew = (one: { Key?: string | undefined; VersionId?: string | undefined }) =>
+        one.Key !== KeyMarker || one.VersionId !== VersionIdMarker
+      for (const one of (page.Versions ?? []).filter(isNew)) yield storedObject(one, false)
+      for (const one of (page.DeleteMarkers ?? []).filter(isNew)) yield storedObject(one, true)
       isTruncated = page.IsTruncated ?? false
       marker = { KeyMarker: page.NextKeyMarker, VersionIdMarker: page.NextVersionIdMarker }
     } while (isTruncated)

@@ -44,7 +44,7 @@ function groupOf(
   quarantined: SealedGroup['quarantined'] = [],
 ): SealedGroup {
   return {
-    ...{ segments, order, quarantined, chargedBytes: 0, openedAtMs: 0 },
+    ...{ segments, order, quarantined, chargedBytes: 0, openedAtMs: 0, createdAtMs: 0 },
     progress: sources.map(([topic, partition, nextOffset]) => ({ topic, partition, nextOffset })),
     messageCount: segments.reduce((sum, { messageCount }) => sum + messageCount, 0),
   }

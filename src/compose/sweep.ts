@@ -1,0 +1,49 @@
+import { connectCassandra } from '../adapters/cassandra/connection.ts'
+import { CassandraMappingReader } from '../adapters/cassandra/mapping-reader.ts'
+import { CassandraMappingWriter } from '../adapters/cassandra/mapping-writer.ts'
+import { CassandraSegmentRegister } from '../adapters/cassandra/segment-register.ts'
+import { KafkaReferenceLog } from '../adapters/kafka/kafka-reference-log.ts'
+import { S3ObjectInventory } from '../adapters/s3/s3-object-inventory.ts'
+import { systemClock } from '../clock.ts'
+import type { Config } from '../config/schema.ts'
+import type { SweepPorts } from '../incident/sweep.ts'
+import type { SweepScope } from '../incident/sweep-plan.ts'
+import { cassandraOptionsOf, kafkaOptionsOf, s3OptionsOf } from './service-options.ts'
+
+/** An open transaction is over by then, and a broker has answered, or something is wrong. */
+const STALL_TIMEOUTS = 3
+
+/** Runs `work` with what a sweep needs, and ends the connections whatever comes of it. */
+export async function withSweepPorts<T>(
+  config: Config,
+  work: (ports: SweepPorts) => Promise<T>,
+): Promise<T> {
+  const session = await connectCassandra(cassandraOptionsOf(config))
+  const inventory = new S3ObjectInventory(s3OptionsOf(config))
+  const { topics, referenceTopicSuffix, transactionTimeoutMs, requestTimeoutMs } = config.kafka
+  const stallMs = STALL_TIMEOUTS * Math.max(transactionTimeoutMs, requestTimeoutMs)
+  const log = { ...kafkaOptionsOf(config), topics, referenceTopicSuffix, stallMs }
+  try {
+    return await work({
+      inventory,
+      register: new CassandraSegmentRegister(session),
+      mapping: new CassandraMappingReader(session),
+      marks: new CassandraMappingWriter(session, systemClock),
+      references: new KafkaReferenceLog(log, systemClock),
+      clock: systemClock,
+    })
+  } finally {
+    await inventory.close()
+    await session.close()
+  }
+}
+
+/** What a sweep of this configuration may touch, but for its age. */
+export function sweepPlaceOf({
+  s3,
+  kafka,
+  keyDomain,
+}: Config): Pick<SweepScope, 'prefix' | 'domains'> {
+  const domains = keyDomain.by === 'topic' ? new Set(kafka.topics) : null
+  return { prefix: s3.prefix, domains }
+}
