@@ -51,8 +51,8 @@ function table(items: readonly SweepItem[]): string {
     renderCount(uploads.length),
     reason,
   ])
-  const numbers = ['versions', 'bytes', 'uploads']
-  return renderTable(['verdict', 'object', 'begun', ...numbers, 'reason'], rows, numbers)
+  const numbers = ['VERSIONS', 'BYTES', 'UPLOADS']
+  return renderTable(['VERDICT', 'OBJECT', 'BEGUN', ...numbers, 'REASON'], rows, numbers)
 }
 
 function intention(plan: SweepPlan): string {

@@ -28,6 +28,7 @@ export interface SweepScope {
   readonly onProgress: (stage: SweepStage, done: number, total?: number) => void
 }
 
+/** The parts of a sweep, in their order. */
 export type SweepStage = 'segments' | 'objects' | 'references' | 'removals'
 
 /**

@@ -8,7 +8,7 @@ import { PublishQueue } from '../../../src/pipeline/publish-queue.ts'
 import { SegmentGroup } from '../../../src/pipeline/segment-group.ts'
 import { SegmentWriter } from '../../../src/pipeline/segment-writer.ts'
 import { frameBytesOf } from '../../../src/segment/part-buffer.ts'
-import { away, batch, LanePlace, range } from '../../support/lane-place.ts'
+import { away, batch, LanePlace, PUBLISH_WITHIN_MS, range } from '../../support/lane-place.ts'
 import { CLUSTER_ID, makeDek } from '../../support/sealed-segment.ts'
 import { settled } from '../../support/stepped-clock.ts'
 
@@ -61,6 +61,12 @@ function holdParts(): { release(group: SegmentGroup): void } {
     return run(task)
   }
   return { release: (group) => waiting.get(idOf(group))?.() }
+}
+
+/** The wall clock goes on, the monotonic one does not. */
+function suspend(ms: number): void {
+  const now = place.clock.nowMs.bind(place.clock)
+  place.clock.nowMs = () => now() + ms
 }
 
 const offsetsByTransaction = () =>
@@ -128,6 +134,33 @@ describe('the publish queue', () => {
     held.release(writers[1] as SegmentGroup)
     await queue.settled
     expect(offsetsByTransaction()).toEqual([[0], [1, 2]])
+  })
+
+  it('commits to the last moment of its time, and not after it', async () => {
+    const held = holdParts()
+    const writer = groupOf(0, 2)
+    queue.add(writer)
+    await settled()
+    held.release(writer)
+    place.clock.advance(PUBLISH_WITHIN_MS - 1)
+    await queue.settled
+    expect(place.sink.publications).toHaveLength(1)
+  })
+
+  it.each([
+    ['has passed', () => place.clock.advance(PUBLISH_WITHIN_MS)],
+    ['has passed while the machine was suspended', () => suspend(PUBLISH_WITHIN_MS)],
+  ])('gives a segment up whose time %s, be it in the midst of the transaction', async (_, pass) => {
+    place.sink.publishGate.close()
+    queue.add(groupOf(0, 2))
+    await settled()
+    expect(place.sink.publishCalls).toBe(1)
+    pass()
+    place.sink.publishGate.open()
+    await queue.settled
+    expect(place.failures).toMatchObject([{ code: 'SEAL_TOO_LATE', retryable: true }])
+    expect(place.sink.publications).toEqual([])
+    expect(queue.isEmpty).toBe(false)
   })
 
   it('publishes nothing for a segment without messages, notes or sources', async () => {
