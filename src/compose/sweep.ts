@@ -10,8 +10,8 @@ import type { SweepPorts } from '../incident/sweep.ts'
 import type { SweepScope } from '../incident/sweep-plan.ts'
 import { cassandraOptionsOf, kafkaOptionsOf, s3OptionsOf } from './service-options.ts'
 
-/** An open transaction is over by then, and a broker has answered, or something is wrong. */
-const STALL_TIMEOUTS = 3
+/** An open transaction is over by then: the broker has ended it. */
+const OPEN_TRANSACTION_MARGIN_MS = 10_000
 
 /** Runs `work` with what a sweep needs, and ends the connections whatever comes of it. */
 export async function withSweepPorts<T>(
@@ -20,9 +20,12 @@ export async function withSweepPorts<T>(
 ): Promise<T> {
   const session = await connectCassandra(cassandraOptionsOf(config))
   const inventory = new S3ObjectInventory(s3OptionsOf(config))
-  const { topics, referenceTopicSuffix, transactionTimeoutMs, requestTimeoutMs } = config.kafka
-  const stallMs = STALL_TIMEOUTS * Math.max(transactionTimeoutMs, requestTimeoutMs)
-  const log = { ...kafkaOptionsOf(config), topics, referenceTopicSuffix, stallMs }
+  const { topics, groupId, referenceTopicSuffix, transactionTimeoutMs } = config.kafka
+  const openTransactionMsMax = transactionTimeoutMs + OPEN_TRANSACTION_MARGIN_MS
+  const log = {
+    ...kafkaOptionsOf(config),
+    ...{ topics, groupId, referenceTopicSuffix, openTransactionMsMax },
+  }
   try {
     return await work({
       inventory,

@@ -56,9 +56,9 @@ async function feed(topic: string, handler: ReferenceHandler, over: Partial<Feed
     onLog: (_, message) => remarks.push(message),
     ...over,
   }
-  await feedReferences(options, async (batch, partition, timestampMs) => {
+  await feedReferences(options, async (batch, partition) => {
     values.push(...batch.map(String))
-    await handler(batch, partition, timestampMs)
+    await handler(batch, partition)
   })
   return { values: values.sort(), remarks }
 }

@@ -48,12 +48,14 @@ async function transact(at: Place, count: number, end: 'commit' | 'abort' | 'ope
   const [sent] = await transaction.send({ topic: at.topic, messages: records })
   if (end === 'commit') await transaction.commit()
   if (end === 'abort') await transaction.abort()
-  return records.map(({ value }, i): Message => ({
-    ...at,
-    offset: Number(sent?.baseOffset) + i,
-    ...{ key: null, value: Buffer.from(value), headers: [] },
-    ...{ timestampMs: BigInt(timestamp), timestampType: 'create' },
-  }))
+  return records.map(
+    ({ value }, i): Message => ({
+      ...at,
+      offset: Number(sent?.baseOffset) + i,
+      ...{ key: null, value: Buffer.from(value), headers: [] },
+      ...{ timestampMs: BigInt(timestamp), timestampType: 'create' },
+    }),
+  )
 }
 
 describe('the record log over Kafka', () => {

@@ -6,7 +6,7 @@ import { referenceLogContract } from '../contracts/reference-log.contract.ts'
 import { KafkaFixture } from '../support/kafka-fixture.ts'
 
 /** Long for a reading of a few records, and short for whoever waits for a transaction. */
-const STALL_MS = 6_000
+const OPEN_MS_MAX = 3_000
 
 let kafka: KafkaFixture
 
@@ -27,7 +27,8 @@ describe('the reference log of Kafka', () => {
       log: new KafkaReferenceLog(
         {
           brokers: inject('stack').kafka.brokers,
-          ...{ clientId: 'log-test', requestTimeoutMs: 30_000, stallMs: STALL_MS },
+          ...{ clientId: 'log-test', requestTimeoutMs: 30_000, groupId: name },
+          openTransactionMsMax: OPEN_MS_MAX,
           ...{ topics: [name], referenceTopicSuffix: '.sealed' },
         },
         systemClock,

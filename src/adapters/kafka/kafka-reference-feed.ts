@@ -11,15 +11,10 @@ import { kafkaError } from './kafka-errors.ts'
 export interface FeedOptions extends KafkaOptions {
   /** The reference topic. */
   readonly topic: string
-  /** From the oldest reference, only those that come from now on, or from these offsets. */
-  readonly from: 'beginning' | 'end' | ReadonlyMap<number, number>
+  /** From the oldest reference, or only those that come from now on. */
+  readonly from: 'beginning' | 'end'
   /** Goes on for ever instead of ending with the last reference that is there at the start. */
   readonly follow: boolean
-  /**
-   * Ends not with the last reference that can be read, but with what was written before the reading
-   * began: goes on until no transaction of then is open.
-   */
-  readonly untilSettled?: boolean
   /** Without a heartbeat for this long the broker takes the reader for dead; 30 s by default. */
   readonly sessionTimeoutMs?: number
   readonly signal: AbortSignal
@@ -32,12 +27,7 @@ const SESSION_TIMEOUT_MS = 30_000
 const HEARTBEATS_PER_SESSION = 10
 
 /** Takes the values of one fetch of one partition; the next fetch waits for it. */
-export type ReferenceHandler = (
-  values: readonly Buffer[],
-  partition: number,
-  /** Of the first of them. */
-  timestampMs: number,
-) => Promise<void>
+export type ReferenceHandler = (values: readonly Buffer[], partition: number) => Promise<void>
 
 /**
  * Reads a reference topic (read_committed) and hands its values to `onReferences`, each once and
@@ -69,8 +59,6 @@ class ReferenceFeed {
   readonly #next = new Map<number, number>()
   /** Where partitions end that are not yet read to the end they had at the start. */
   readonly #ends = new Map<number, number>()
-  /** Partitions whose end was moved to that of open transactions. */
-  readonly #settling = new Set<number>()
   /** The handler's work of each partition, a call behind the other. Never rejects. */
   readonly #work = new Map<number, Promise<void>>()
   #isOver = false
@@ -79,7 +67,7 @@ class ReferenceFeed {
     this.#options = options
     this.#onReferences = onReferences
     for (const [partition, { low, high }] of bounds) {
-      const start = startOf(options.from, partition, low, high)
+      const start = options.from === 'end' ? high : low
       this.#next.set(partition, start)
       if (high > start) this.#ends.set(partition, high)
     }
@@ -118,7 +106,7 @@ class ReferenceFeed {
     consumer.on(consumer.events.CRASH, ({ payload }) => this.#finished.reject(payload.error))
     // Also told for fetches that hold transaction markers alone, which reach no handler.
     consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) =>
-      this.#passed(payload.partition, payload.lastOffset, payload.highWatermark),
+      this.#passed(payload.partition, Number(payload.lastOffset)),
     )
     await consumer.connect()
     // Only for partitions that are added later: all of theirs is new.
@@ -147,50 +135,35 @@ class ReferenceFeed {
     if (last !== undefined) this.#next.set(partition, Number(last.offset) + 1)
     // A batch that comes in again waits as well: the end must not be told before the work is done.
     const work = (this.#work.get(partition) ?? Promise.resolve()).then(() =>
-      this.#handOn(fresh, partition, batch.highWatermark),
+      this.#handOn(fresh, partition),
     )
     this.#work.set(partition, work)
     await beating(work, heartbeat, systemClock)
   }
 
-  async #handOn(
-    messages: readonly KafkaMessage[],
-    partition: number,
-    highWatermark: string,
-  ): Promise<void> {
+  async #handOn(messages: readonly KafkaMessage[], partition: number): Promise<void> {
     const last = messages.at(-1)
     if (last === undefined || this.#isOver || this.#options.signal.aborted) return
     try {
       const values = messages.map(({ value }) => value ?? Buffer.alloc(0))
-      await this.#onReferences(values, partition, Number(messages[0]?.timestamp))
+      await this.#onReferences(values, partition)
       // Told here too: who lost the membership over the last batch gets no other one after it.
-      this.#passed(partition, last.offset, highWatermark)
+      this.#passed(partition, Number(last.offset))
     } catch (error) {
       this.#isOver = true
       this.#finished.reject(error)
     }
   }
 
-  /** What can be read ends before an open transaction; the high watermark lies behind it. */
-  #passed(partition: number, lastOffset: string, highWatermark: string): void {
-    if (this.#options.untilSettled && !this.#settling.has(partition)) {
-      this.#settling.add(partition)
-      const end = this.#ends.get(partition)
-      if (end !== undefined) this.#ends.set(partition, Math.max(end, Number(highWatermark)))
-    }
+  #passed(partition: number, lastOffset: number): void {
     const end = this.#ends.get(partition)
-    if (end !== undefined && Number(lastOffset) >= end - 1) this.#ends.delete(partition)
+    if (end !== undefined && lastOffset >= end - 1) this.#ends.delete(partition)
     if (this.#isDone) this.#finished.resolve()
   }
 
   get #isDone(): boolean {
     return !this.#options.follow && this.#ends.size === 0
   }
-}
-
-function startOf(from: FeedOptions['from'], partition: number, low: number, high: number): number {
-  if (from === 'end') return high
-  return from === 'beginning' ? low : Math.max(low, from.get(partition) ?? low)
 }
 
 /** Oldest offset and end of every partition now. Throws SEAL_TOPIC_MISSING. */

@@ -1,26 +1,25 @@
 import type { Clock } from '../../clock.ts'
 import { SealError } from '../../errors.ts'
 import type { ReferenceLog } from '../../incident/reference-log.ts'
+import type { LogBounds } from '../../verify/ports.ts'
 import { KafkaAdmin } from './kafka-admin.ts'
-import type { KafkaOptions } from './kafka-client.ts'
-import { feedReferences } from './kafka-reference-feed.ts'
+import { KafkaRecordLog, type RecordLogOptions } from './kafka-record-log.ts'
 
 /** Whose references are read. */
-export interface ReferenceLogOptions extends KafkaOptions {
+export interface ReferenceLogOptions extends RecordLogOptions {
   /** Source topics. */
   readonly topics: readonly string[]
   readonly referenceTopicSuffix: string
-  /** So long without a step forward means that something hides the end of the log. */
-  readonly stallMs: number
 }
 
-/** Where the reading of one partition begins. */
-interface Start {
-  readonly low: number
-  readonly offset: number
-}
+type TakeValues = (values: readonly Uint8Array[]) => void
 
-/** {@link ReferenceLog} over the reference topics of Kafka, read one after the other. */
+const UNCERTAIN_MS = Number.POSITIVE_INFINITY
+const WHOLE_MS = Number.NEGATIVE_INFINITY
+/** How often it is seen whether an open transaction has ended. */
+const LOOK_AGAIN_MS = 250
+
+/** {@link ReferenceLog} over the reference topics of Kafka, read one partition after the other. */
 export class KafkaReferenceLog implements ReferenceLog {
   readonly topics: readonly string[]
   readonly #options: ReferenceLogOptions
@@ -32,129 +31,95 @@ export class KafkaReferenceLog implements ReferenceLog {
     this.#clock = clock
   }
 
-  async read(
-    sinceMs: number,
-    onValues: (values: readonly Uint8Array[]) => void,
-    signal: AbortSignal,
-  ): Promise<number> {
-    let completeSinceMs = Number.NEGATIVE_INFINITY
-    for (const topic of this.topics) {
-      const name = topic + this.#options.referenceTopicSuffix
-      completeSinceMs = Math.max(completeSinceMs, await this.#read(name, sinceMs, onValues, signal))
-      if (signal.aborted) throw new SealError('SEAL_STOPPED', `the reading of ${name} was stopped`)
-    }
-    return completeSinceMs
-  }
-
-  async #read(
-    topic: string,
-    sinceMs: number,
-    onValues: (values: readonly Uint8Array[]) => void,
-    signal: AbortSignal,
-  ): Promise<number> {
-    const starts = await this.#starts(topic, sinceMs)
-    const firstAtMs = new Map<number, number>()
-    const watch = new StallWatch(this.#options.stallMs, this.#clock)
-    const from = new Map([...starts].map(([partition, { offset }]) => [partition, offset]))
-    try {
-      await feedReferences(
-        {
-          ...this.#options,
-          ...{ topic, from, follow: false, untilSettled: true },
-          signal: AbortSignal.any([signal, watch.stalled]),
-        },
-        async (values, partition, timestampMs) => {
-          watch.moved()
-          if (!firstAtMs.has(partition)) firstAtMs.set(partition, timestampMs)
-          onValues(values)
-        },
-      )
-    } finally {
-      watch.end()
-    }
-    if (watch.stalled.aborted) return Number.POSITIVE_INFINITY
-    return completeSince(starts, firstAtMs, await this.#lows(topic))
-  }
-
-  /** One offset early where there is one: a partition of which nothing is read tells nothing. */
-  async #starts(topic: string, sinceMs: number): Promise<ReadonlyMap<number, Start>> {
-    return this.#ask(async (admin) => {
-      const [bounds, since] = [await admin.bounds(topic), await admin.offsetsSince(topic, sinceMs)]
-      return new Map(
-        [...bounds].map(([partition, { low, high }]) => {
-          const offset = Math.max(low, (since.get(partition) ?? high) - 1)
-          return [partition, { low, offset }]
-        }),
-      )
-    })
-  }
-
-  #lows(topic: string): Promise<ReadonlyMap<number, number>> {
-    return this.#ask(async (admin) => {
-      const bounds = await admin.bounds(topic)
-      return new Map([...bounds].map(([partition, { low }]) => [partition, low]))
-    })
-  }
-
-  async #ask<T>(work: (admin: KafkaAdmin) => Promise<T>): Promise<T> {
+  async read(sinceMs: number, onValues: TakeValues, signal: AbortSignal): Promise<number> {
+    const log = new KafkaRecordLog(this.#options)
     const admin = new KafkaAdmin(this.#options)
+    let completeSinceMs = WHOLE_MS
     try {
-      await admin.connect()
-      return await work(admin)
+      await Promise.all([log.connect(), admin.connect()])
+      for (const source of this.topics) {
+        const topic = source + this.#options.referenceTopicSuffix
+        const bounds = await log.bounds(topic)
+        if (bounds === null) throw missing(topic, this.#options.brokers)
+        const since = await admin.offsetsSince(topic, sinceMs)
+        for (const bound of bounds) {
+          const start = Math.max(bound.oldest, since.get(bound.partition) ?? bound.oldest)
+          const walk = new PartitionWalk(log, topic, bound, start)
+          await this.#follow(walk, onValues, signal)
+          completeSinceMs = Math.max(completeSinceMs, walk.completeSinceMs)
+        }
+      }
+      return completeSinceMs
     } finally {
-      await admin.close()
+      await Promise.all([log.close(), admin.close()])
     }
   }
-}
 
-/** The time since which every partition was read whole. */
-function completeSince(
-  starts: ReadonlyMap<number, Start>,
-  firstAtMs: ReadonlyMap<number, number>,
-  lowsAfter: ReadonlyMap<number, number>,
-): number {
-  let sinceMs = Number.NEGATIVE_INFINITY
-  for (const [partition, { low, offset }] of starts) {
-    const isCutMeanwhile = (lowsAfter.get(partition) ?? 0) > offset
-    if (isCutMeanwhile) return Number.POSITIVE_INFINITY
-    // The log goes back beyond the asked time, or to its very beginning.
-    if (low === 0 || offset > low) continue
-    sinceMs = Math.max(sinceMs, firstAtMs.get(partition) ?? Number.POSITIVE_INFINITY)
-  }
-  return sinceMs
-}
-
-/** Aborts when nothing has moved for too long. */
-class StallWatch {
-  readonly #controller = new AbortController()
-  readonly #ended = new AbortController()
-  readonly #clock: Clock
-  #movedAtMs: number
-
-  constructor(stallMs: number, clock: Clock) {
-    this.#clock = clock
-    this.#movedAtMs = clock.elapsedMs()
-    void this.#watch(stallMs)
-  }
-
-  get stalled(): AbortSignal {
-    return this.#controller.signal
-  }
-
-  moved(): void {
-    this.#movedAtMs = this.#clock.elapsedMs()
-  }
-
-  end(): void {
-    this.#ended.abort()
-  }
-
-  async #watch(stallMs: number): Promise<void> {
+  /** To the end that the partition had, or until a transaction has been open for too long. */
+  async #follow(walk: PartitionWalk, onValues: TakeValues, signal: AbortSignal): Promise<void> {
+    let waitsSinceMs: number | null = null
     for (;;) {
-      const leftMs = this.#movedAtMs + stallMs - this.#clock.elapsedMs()
-      if (leftMs <= 0) return this.#controller.abort()
-      await this.#clock.sleep(leftMs, this.#ended.signal)
-      if (this.#ended.signal.aborted) return
+      const hasMoved = await walk.goOn(onValues, signal)
+      if (walk.isAtEnd) return
+      const nowMs = this.#clock.elapsedMs()
+      if (hasMoved || waitsSinceMs === null) waitsSinceMs = nowMs
+      if (nowMs - waitsSinceMs >= this.#options.openTransactionMsMax) return
+      await this.#clock.sleep(LOOK_AGAIN_MS, signal)
     }
   }
+}
+
+/** One reading of one partition. */
+class PartitionWalk {
+  readonly #log: KafkaRecordLog
+  readonly #topic: string
+  readonly #bounds: LogBounds
+  readonly #start: number
+  #next: number
+  #firstAtMs = UNCERTAIN_MS
+  /** Whether retention took away what was still to be read. */
+  #isCut = false
+
+  constructor(log: KafkaRecordLog, topic: string, bounds: LogBounds, start: number) {
+    this.#log = log
+    this.#topic = topic
+    this.#bounds = bounds
+    this.#start = start
+    this.#next = start
+  }
+
+  get isAtEnd(): boolean {
+    return this.#next >= this.#bounds.end
+  }
+
+  get completeSinceMs(): number {
+    if (!this.isAtEnd || this.#isCut) return UNCERTAIN_MS
+    const { oldest } = this.#bounds
+    // The log goes back beyond what was asked for, or to its very beginning.
+    return oldest === 0 || this.#start > oldest ? WHOLE_MS : this.#firstAtMs
+  }
+
+  /** Reads to the end, or to an open transaction. True when there was anything. */
+  async goOn(onValues: TakeValues, signal: AbortSignal): Promise<boolean> {
+    const from = this.#next
+    const at = { topic: this.#topic, partition: this.#bounds.partition }
+    if (this.isAtEnd) return false
+    for await (const chunk of this.#log.read(at, from, this.#bounds.end, 'end')) {
+      if (signal.aborted) throw new SealError('SEAL_STOPPED', 'the reading was stopped')
+      if (chunk.from > this.#next) this.#isCut = true
+      const [first] = chunk.records
+      if (first !== undefined && this.#firstAtMs === UNCERTAIN_MS) {
+        this.#firstAtMs = Number(first.timestampMs)
+      }
+      onValues(chunk.records.map(({ value }) => value ?? new Uint8Array(0)))
+      this.#next = chunk.next
+    }
+    if (signal.aborted) throw new SealError('SEAL_STOPPED', 'the reading was stopped')
+    return this.#next > from
+  }
+}
+
+function missing(topic: string, brokers: readonly string[]): SealError {
+  const message = `no topic ${topic} on ${brokers.join(', ')}; has its source been sealed yet?`
+  return new SealError('SEAL_TOPIC_MISSING', message)
 }
