@@ -1,4 +1,3 @@
-import { SealError } from '../errors.ts'
 import type {
   Check,
   VerifyCounts,
@@ -71,15 +70,20 @@ export async function verify(
   }
 }
 
+/** False when it was stopped: then at once, whatever a service is waited for. */
 async function isDone(check: Check): Promise<boolean> {
+  const { signal } = check
+  const stopped = Promise.withResolvers<false>()
+  const onAbort = () => stopped.resolve(false)
+  signal.addEventListener('abort', onAbort, { once: true })
+  if (signal.aborted) onAbort()
+  const done = checkAll(check).then(() => true)
+  // What is left to itself ends at its next step, and whatever it meets by then is nobody's concern.
+  done.catch(() => {})
   try {
-    await checkAll(check)
-    return true
-  } catch (error) {
-    if (check.signal.aborted && error instanceof SealError && error.code === 'SEAL_STOPPED') {
-      return false
-    }
-    throw error
+    return await Promise.race([stopped.promise, done])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
   }
 }
 

@@ -123,7 +123,7 @@ export class SealedWorld {
 
   get services(): VerifyServices {
     const { segments, objects, uploads, deks, directory } = this
-    const named = segments.filter((segment) => !this.hidden.has(segment))
+    const named = () => segments.filter((segment) => !this.hidden.has(segment))
     return {
       log: this.log,
       clock: this.clock,
@@ -132,7 +132,7 @@ export class SealedWorld {
         objects: (prefix) => iterated(objects.filter(({ key }) => key.startsWith(prefix))),
         uploads: (prefix) => iterated(uploads.filter(({ key }) => key.startsWith(prefix))),
       },
-      register: { segments: () => iterated(named.map(({ entry }) => entry)) },
+      register: { segments: () => iterated(named().map(({ entry }) => entry)) },
       mapping: {
         messagesOfSegment: (wanted) =>
           iterated(segments.find(({ entry }) => entry.segmentId === wanted.segmentId)?.rows ?? []),
