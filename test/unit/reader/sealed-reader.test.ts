@@ -130,3 +130,57 @@ describe('a reader', () => {
     expect(kms.calls.unwrap).toBe(0)
   })
 })
+
+describe('a reader that tries references', () => {
+  const outcomes = (found: readonly (Message | SealError)[]) =>
+    found.map((one) => (one instanceof SealError ? one.code : one.offset))
+
+  it('gives each its own outcome, in their order', async () => {
+    const [whole, altered, gone] = await Promise.all([0, 1, 2].map(sealed))
+    const second = altered?.references[1]
+    const bytes = store.objects.get(second?.object ?? '')?.bytes as Buffer
+    const at = (second?.position ?? 0) + 20
+    bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at)
+    store.objects.delete(gone?.references[0]?.object ?? '')
+    const all = [gone, altered, whole].flatMap((segment) => [...(segment?.references ?? [])])
+    const found = await newReader().tryReferences(all)
+    const missing = Array.from({ length: 4 }, () => 'SEAL_OBJECT_MISSING')
+    const rest = [100, 'SEAL_OPEN_FAILED', 102, 103, 100, 101, 102, 103]
+    expect(outcomes(found)).toEqual([...missing, ...rest])
+    const sent = whole?.sent as Message[]
+    expect(found.slice(8).map((one) => comparable(one as Message))).toEqual(sent.map(comparable))
+  })
+
+  it('still opens what is in front of the cut of an object', async () => {
+    const { references } = await sealed(0)
+    const { object, position } = references[2] as Reference
+    const { bytes, metadata } = store.objects.get(object) as { bytes: Buffer; metadata: object }
+    store.objects.set(object, {
+      bytes: bytes.subarray(0, position + 10),
+      metadata: { ...metadata },
+    })
+    const found = await newReader().tryReferences(references)
+    expect(outcomes(found)).toEqual([100, 101, 'SEAL_MALFORMED', 'SEAL_MALFORMED'])
+  })
+
+  it('reads an object that is no segment once', async () => {
+    const { references } = await sealed(0)
+    const { object } = references[0] as Reference
+    const { bytes } = store.objects.get(object) as { bytes: Buffer }
+    store.objects.set(object, { bytes, metadata: {} })
+    expect(outcomes(await newReader().tryReferences(references))).toEqual(
+      references.map(() => 'SEAL_MALFORMED'),
+    )
+    expect(store.reads).toHaveLength(1)
+  })
+
+  it('takes a key that it may not ask for as a verdict, and a KMS that is away as none', async () => {
+    const { references } = await sealed(0)
+    const refused = await newReader([]).tryReferences(references)
+    expect(outcomes(refused)).toEqual(references.map(() => 'SEAL_KEK_NOT_ALLOWED'))
+    kms.failures.push(new SealError('SEAL_KMS_UNAVAILABLE', 'down', { retryable: true }))
+    await expect(newReader().tryReferences(references)).rejects.toMatchObject({
+      code: 'SEAL_KMS_UNAVAILABLE',
+    })
+  })
+})
