@@ -1,9 +1,9 @@
 import { defineConfig } from 'vitest/config'
 
 /**
- * Three projects: `unit` needs nothing but Node; `vectors` also needs Python and Go, to hold the
- * product against others; `integration` runs against real services that its global set-up starts
- * in a folder and on ports of its own, so that two runs can live side by side.
+ * Four projects: `unit` and `simulation` need nothing but Node; `vectors` also needs Python and Go,
+ * to hold the product against others; `integration` runs against real services that its global
+ * set-up starts in a folder and on ports of its own, so that two runs can live side by side.
  */
 export default defineConfig({
   test: {
@@ -13,6 +13,13 @@ export default defineConfig({
           name: 'unit',
           include: ['test/{unit,property,cli,tidy}/**/*.test.ts'],
           testTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          name: 'simulation',
+          include: ['test/simulation/**/*.test.ts'],
+          testTimeout: 600_000,
         },
       },
       {
