@@ -98,8 +98,8 @@ export class LaneSession {
 
   async #take(batch: FetchedBatch, position: Position, control: BatchControl): Promise<boolean> {
     if (this.#isClosed || position.isStopped) return false
-    if (batch.fetchedOffset > position.next && !(await this.#gapIsHarmless(batch, position))) {
-      return false
+    if (batch.fetchedOffset > position.next) {
+      if (!(await this.#gapIsHarmless(batch, position)) || control.isStale()) return false
     }
     const messages = batch.messages.filter((message) => message.offset >= position.next)
     const { windows, observer, settings } = this.#services

@@ -20,7 +20,7 @@ export interface FetchedBatch extends TopicPartition {
 export interface BatchControl {
   /** Keeps the membership alive; call it while waiting. Rejects when the group rebalances. */
   heartbeat(): Promise<void>
-  /** True once a seek has made this batch obsolete. */
+  /** True, and for good, once a seek has made this batch obsolete. */
   isStale(): boolean
 }
 
@@ -45,7 +45,7 @@ export interface MessageSource {
   /** Identity of the Kafka cluster; sealed into every frame. */
   readonly clusterId: string
   start(handler: SourceHandler): Promise<void>
-  /** Fetches the partition from `offset` next. */
+  /** Fetches the partition from `offset` next, also when it was paused. */
   seek(at: TopicPartition, offset: number): void
   /** No more fetches of these partitions; membership goes on. */
   pause(partitions: readonly TopicPartition[]): void

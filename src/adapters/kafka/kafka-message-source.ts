@@ -1,11 +1,12 @@
 import type { Batch, Consumer, ConsumerGroupJoinEvent, EachBatchPayload } from 'kafkajs'
 import { messageOf } from '../../errors.ts'
-import type {
-  BatchControl,
-  FetchedBatch,
-  MessageSource,
-  SourceHandler,
-  TopicPartition,
+import {
+  type BatchControl,
+  type FetchedBatch,
+  type MessageSource,
+  placeOf,
+  type SourceHandler,
+  type TopicPartition,
 } from '../../pipeline/message-source.ts'
 import type { KafkaAdmin, PartitionOffset } from './kafka-admin.ts'
 import { createKafka, type KafkaOptions } from './kafka-client.ts'
@@ -41,6 +42,8 @@ export class KafkaMessageSource implements MessageSource {
   #handler: SourceHandler | null = null
   #failures = 0
   #isStopped = false
+  /** How often each partition was sought. */
+  readonly #seeks = new Map<string, number>()
 
   /** `admin` is connected, and stays the caller's. */
   constructor(options: KafkaSourceOptions, admin: KafkaAdmin, clusterId: string) {
@@ -55,7 +58,12 @@ export class KafkaMessageSource implements MessageSource {
   }
 
   seek(at: TopicPartition, offset: number): void {
-    this.#whileConsuming((consumer) => consumer.seek({ ...at, offset: String(offset) }))
+    this.#seeks.set(placeOf(at), this.#seekCount(at) + 1)
+    const { topic, partition } = at
+    this.#whileConsuming((consumer) => {
+      consumer.resume([{ topic, partitions: [partition] }])
+      consumer.seek({ topic, partition, offset: String(offset) })
+    })
   }
 
   pause(partitions: readonly TopicPartition[]): void {
@@ -143,8 +151,11 @@ export class KafkaMessageSource implements MessageSource {
    */
   async #take(payload: EachBatchPayload): Promise<void> {
     let rebalance: unknown
+    const { batch: fetched } = payload
+    // The library forgets a seek with the next fetch, while the batch may still wait for its lane.
+    const seekCount = payload.isStale() ? null : this.#seekCount(fetched)
     const control: BatchControl = {
-      isStale: () => payload.isStale() || !payload.isRunning(),
+      isStale: () => seekCount !== this.#seekCount(fetched) || !payload.isRunning(),
       heartbeat: async () => {
         try {
           await payload.heartbeat()
@@ -154,7 +165,7 @@ export class KafkaMessageSource implements MessageSource {
         }
       },
     }
-    const batch = fetchedBatch(payload.batch)
+    const batch = fetchedBatch(fetched)
     try {
       const isTaken = await this.#handler?.onBatch(batch, control)
       // The library moves on behind what is resolved, and behind nothing else.
@@ -163,6 +174,10 @@ export class KafkaMessageSource implements MessageSource {
       if (error === rebalance) throw error
       this.#handler?.onFailure(error)
     }
+  }
+
+  #seekCount(at: TopicPartition): number {
+    return this.#seeks.get(placeOf(at)) ?? 0
   }
 
   /** kafkajs throws when it is not running; positions are read anew when it runs again. */

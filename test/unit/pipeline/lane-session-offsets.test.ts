@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { batch, LanePlace, quiet } from '../../support/lane-place.ts'
+import { batch, LanePlace, quiet, range } from '../../support/lane-place.ts'
 
 describe('the offsets that a session publishes', () => {
   it('lie behind the last message, or behind what trails it', async () => {
@@ -35,6 +35,22 @@ describe('the offsets that a session publishes', () => {
     await session.accept(batch(4, 6), quiet)
     await session.drain()
     expect(place.sink.commits()).toEqual([8, 9])
+  })
+
+  it('are not moved by control records behind a gap that were made stale by a seek', async () => {
+    const place = new LanePlace()
+    const session = await place.session(3)
+    let isStale = false
+    const read = place.source.logStartOffset.bind(place.source)
+    place.source.logStartOffset = async (at) => {
+      isStale = true
+      return read(at)
+    }
+    const control = { ...quiet, isStale: () => isStale }
+    expect(await session.accept({ ...batch(6, 6), nextOffset: 9 }, control)).toBe(false)
+    expect(await session.accept(batch(3, 9), quiet)).toBe(true)
+    await session.drain()
+    expect(place.sink.offsets()).toEqual(range(3, 9))
   })
 
   it('name no partition that has nothing in the segment', async () => {
