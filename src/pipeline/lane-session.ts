@@ -71,10 +71,16 @@ export class LaneSession {
     return work
   }
 
-  /** Closes every open segment and resolves when all of them are published. */
-  async drain(): Promise<void> {
+  /**
+   * Publishes everything that was taken over, batches that wait for budget or key included. Resolves
+   * to whether all of it got through; the rest belongs to whoever reads it again.
+   */
+  async drain(): Promise<boolean> {
+    this.#open.rollAll()
+    await Promise.all([...this.#positions.values()].map(({ turn }) => turn))
     this.#open.rollAll()
     await this.#queue.settled
+    return !this.#isClosed && this.#queue.isEmpty
   }
 
   /** Closes what is open under windows that were ended from outside. */

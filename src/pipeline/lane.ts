@@ -110,9 +110,10 @@ export class Lane {
     ;(await this.#session)?.rollEnded()
   }
 
-  /** Publishes everything that was accepted. */
-  async drain(): Promise<void> {
-    await (await this.#session)?.drain()
+  /** Publishes everything that was accepted. Resolves to whether all of it got through. */
+  async drain(): Promise<boolean> {
+    const session = await this.#session
+    return session === null || session.drain()
   }
 
   /** Gives the lane up; what is unpublished is read again by whoever holds it next. */

@@ -141,7 +141,9 @@ export class Pipeline {
     const { clock, source } = this.#parts
     this.#isDraining = true
     source.pause(this.#assigned)
-    const drained = Promise.all(this.#lanes.map((lane) => lane.drain())).then(() => true)
+    const drained = Promise.all(this.#lanes.map((lane) => lane.drain())).then((lanes) =>
+      lanes.every(Boolean),
+    )
     const late = clock.sleep(drainMs, this.#stop.signal).then(() => false)
     const isDrained = await Promise.race([drained, late])
     this.#stop.abort()
@@ -190,7 +192,11 @@ export class Pipeline {
   }
 
   async #accept(batch: FetchedBatch, control: BatchControl): Promise<boolean> {
-    if (this.#isDraining) return false
+    if (this.#isDraining) {
+      // A lane that starts anew makes its partitions be fetched again.
+      this.#parts.source.pause([batch])
+      return false
+    }
     const lane = this.#lanes[laneOf(batch, this.#lanes.length)] as Lane
     return lane.accept(batch, control)
   }

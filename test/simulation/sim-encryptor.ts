@@ -22,6 +22,10 @@ export class SimEncryptor {
   readonly pipeline: Pipeline
   readonly #world: World
   inFlightBytes = 0
+  packed = 0
+  published = 0
+  /** How often a lane was given up, with what it had not published. */
+  givenUp = 0
   /** Whether it was ever paused: then it keeps no time limits. */
   hasSlept = false
   /** Partitions that stopped where they are, until somebody acts. */
@@ -73,10 +77,16 @@ export class SimEncryptor {
     const { host } = this
     const note = (line: () => string) => this.#world.note(() => `${host.name}: ${line()}`)
     return {
-      packed: (topic, messages) => note(() => `packed ${messages} of ${topic}`),
+      packed: (topic, messages) => {
+        this.packed += messages
+        note(() => `packed ${messages} of ${topic}`)
+      },
       ...{ partSealed: nothing, keyAwaited: nothing, kmsCall: nothing },
       segmentSealed: (topic, bytes) => note(() => `sealed ${bytes} bytes of ${topic}`),
-      published: (references) => note(() => `published ${references}`),
+      published: (references) => {
+        this.published += references
+        note(() => `published ${references}`)
+      },
       dekCreated: (keyDomain, dekId) => note(() => `DEK ${dekId} for ${keyDomain}`),
       dekRefused: (keyDomain, error) => note(() => `no DEK for ${keyDomain}: ${error.message}`),
       exposed: () => this.#lookAtWindows(),
@@ -86,14 +96,20 @@ export class SimEncryptor {
       },
       waiting: (service, error) => note(() => `waits for ${service}: ${error.message}`),
       recovered: (service) => note(() => `${service} is back`),
-      laneReset: (lane, reason) => note(() => `lane ${lane} starts anew: ${reason}`),
+      laneReset: (lane, reason) => {
+        this.givenUp++
+        note(() => `lane ${lane} starts anew: ${reason}`)
+      },
       partitionStopped: (topic, partition, offset, error) => {
         note(() => `${topic}/${partition} stops at ${offset}: ${error.message}`)
         this.stopped.add(`${topic}/${partition}`)
       },
       quarantined: (topic, partition, offset) =>
         note(() => `quarantine ${topic}/${partition}@${offset}`),
-      assigned: (partitions, lanes) => note(() => `holds ${partitions} of ${lanes} lanes`),
+      assigned: (partitions, lanes) => {
+        if (this.packed > this.published) this.givenUp++
+        note(() => `holds ${partitions} partitions, ${lanes} lanes`)
+      },
     }
   }
 

@@ -28,7 +28,12 @@ async function started(options: LanePlaceOptions = {}) {
     { source, sink, store, mapping, runner, observer, clock, keys, lives },
     {
       ...place.settings,
-      ...{ lanes: 2, window: place.window, deksMax: 100, inFlightBytesMax: BUDGET_BYTES },
+      ...{
+        lanes: 2,
+        window: place.window,
+        deksMax: 100,
+        inFlightBytesMax: options.inFlightBytesMax ?? BUDGET_BYTES,
+      },
     },
   )
   await pipeline.start()
@@ -158,6 +163,40 @@ describe('stopping the pipeline', () => {
     place.sink.publishGate.open()
     expect(await stopped).toBe(true)
     expect(place.sink.offsets()).toEqual([0])
+  })
+
+  it('publishes batches that still wait for the budget', async () => {
+    const { place, pipeline, accept } = await started({ inFlightBytesMax: 2_000 })
+    place.sink.publishGate.close()
+    await accept(0, 3)
+    const waiting = accept(3, 6)
+    await settled()
+    const stopped = pipeline.stop(DRAIN_MS)
+    await settled()
+    place.sink.publishGate.open()
+    expect(await stopped).toBe(true)
+    expect(await waiting).toBe(true)
+    expect(place.sink.offsets()).toEqual(range(0, 6))
+  })
+
+  it('resolves to false when publishing fails, though the lane starts anew', async () => {
+    const { place, pipeline, accept } = await started()
+    await accept(0, 3)
+    place.sink.failures.push(away('SEAL_KAFKA_UNAVAILABLE'))
+    expect(await pipeline.stop(DRAIN_MS)).toBe(false)
+    expect(place.sink.offsets()).toEqual([])
+  })
+
+  it('pauses a partition that is fetched all the same', async () => {
+    const { place, pipeline, accept } = await started()
+    place.sink.publishGate.close()
+    await accept(0, 1)
+    const stopped = pipeline.stop(DRAIN_MS)
+    place.source.paused.length = 0
+    expect(await accept(1, 2)).toBe(false)
+    expect(place.source.paused).toEqual([PARTITIONS[0]])
+    place.sink.publishGate.open()
+    await stopped
   })
 
   it('resolves to false when publishing hangs, and closes all the same', async () => {
