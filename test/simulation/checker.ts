@@ -22,7 +22,8 @@ export class Checker {
   readonly #settled = new Map<string, Set<number>>()
   /** Records of each source partition that were found settled, and the committed offset then. */
   readonly #proven = new Map<string, { records: number; committed: number }>()
-  references = 0
+  /** Every reference that readers see. */
+  readonly visible: Reference[] = []
 
   constructor(world: World) {
     this.#world = world
@@ -139,8 +140,9 @@ export class Checker {
   }
 
   /** There is the object with the frame, and the row. */
-  #resolve({ object, topic, partition, offset, position, length }: Reference): void {
-    this.references++
+  #resolve(reference: Reference): void {
+    const { object, topic, partition, offset, position, length } = reference
+    this.visible.push(reference)
     const named = `${topic}/${partition}@${offset}`
     const found = this.#world.bucket.objects.get(object)
     if (found === undefined) {

@@ -4,7 +4,8 @@ import type { GeneratedDataKey, Kms } from '../../src/keys/kms.ts'
 import type { Host } from './host.ts'
 import type { World } from './world.ts'
 
-const KEK_ID = 'arn:aws:kms:us-east-1:000000000000:key/simulated'
+/** The only KEK. */
+export const KEK_ID = 'arn:aws:kms:us-east-1:000000000000:key/simulated'
 
 /** A KMS that wraps by remembering: what it gave out is unwrapped by looking it up. */
 export class SimKms implements Pick<Kms, 'generateDataKey'> {

@@ -1,6 +1,7 @@
 import { type ErrorCode, messageOf, type SealError } from '../../src/errors.ts'
 import { Host } from './host.ts'
 import { NO_FAULTS, type Service } from './network.ts'
+import { openEverything } from './opening.ts'
 import { startProducers } from './producers.ts'
 import { FAULTS_END_MS } from './scenario.ts'
 import { SimEncryptor } from './sim-encryptor.ts'
@@ -26,6 +27,8 @@ interface Slot {
 const SERVICES: readonly Service[] = ['kafka', 's3', 'cassandra', 'kms']
 /** Failures that may end a process: what it met, no waiting mends. */
 const FATAL_CODES: ReadonlySet<ErrorCode> = new Set(['SEAL_KEK_DISABLED'])
+/** Of so many seeds, one has every message opened at the end. */
+const OPENED_EVERY = 10
 const LOOK_EVERY_MS = 1_000
 /** What closing takes beyond the drain. */
 const CLOSE_MS_MAX = 3_000
@@ -43,13 +46,14 @@ export async function simulate(options: RunOptions): Promise<RunResult> {
   Error.stackTraceLimit = 0
   try {
     await new Run(world).run()
+    if (options.seed % OPENED_EVERY === 0 && world.violation === null) await openEverything(world)
   } finally {
     Math.random = realRandom
     Error.stackTraceLimit = stackTraceLimit
     process.off('unhandledRejection', onUnhandled)
   }
   const { violation, checker, scenario, scheduler } = world
-  const { references } = checker
+  const references = checker.visible.length
   return { violation, references, messages: scenario.messages, happened: scheduler.happened }
 }
 
@@ -195,7 +199,7 @@ class Run {
     pipeline.stop(drainMs).then((isDrained) => {
       this.#world.note(() => `${host.name}: has stopped, ${isDrained ? 'with all' : 'not all'}`)
       const { packed, published } = encryptor
-      if (isDrained && givenUp === 0 && packed !== published) {
+      if (isDrained && givenUp === 0 && packed > published) {
         this.#world.violate(
           `${host.name} says that all got through: ${packed} packed, ${published} published`,
         )

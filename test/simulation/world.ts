@@ -3,7 +3,7 @@ import { type FlawName, Flaws } from './flaws.ts'
 import { Kafka } from './kafka.ts'
 import { Network } from './network.ts'
 import { Random } from './random.ts'
-import { type Mode, type Scenario, scenarioOf } from './scenario.ts'
+import { MODES, type Mode, type Scenario, scenarioOf } from './scenario.ts'
 import { Scheduler } from './scheduler.ts'
 import { Registry } from './sim-registry.ts'
 import { Bucket } from './sim-store.ts'
@@ -41,7 +41,7 @@ export class World {
 
   constructor(options: RunOptions) {
     this.options = options
-    this.random = new Random(options.seed)
+    this.random = new Random(options.seed * 2 + MODES.indexOf(options.mode))
     this.flaws = new Flaws(options.flaw ?? null)
     this.scenario = scenarioOf(this.random, options.mode)
     const { scheduler, random, scenario } = this
