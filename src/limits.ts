@@ -33,8 +33,11 @@ export const DEK_AGE_MS_MAX = 24 * 60 * 60 * 1000
 /** Bytes of a data key, an AES-256 key. */
 export const DEK_BYTES = 32
 
-/** S3 takes 2 KB of user metadata in all; a wrapped DEK must leave room for the header. */
+/** A wrapped DEK must leave room for the rest of the metadata. */
 export const WRAPPED_DEK_BYTES_MAX = 1024
+
+/** What S3 takes of user metadata in all: the bytes of names and values. */
+export const METADATA_BYTES_MAX = 2048
 
 /** Percent-encoded, a key domain is a step of an object key; servers take 255 bytes for one. */
 export const KEY_DOMAIN_BYTES_MAX = 80

@@ -13,6 +13,7 @@ import { systemClock } from '../clock.ts'
 import type { Config } from '../config/schema.ts'
 import { type EngineChoice, type EngineName, selectEngine } from '../crypto/cipher-engine.ts'
 import { isSealError, SealError } from '../errors.ts'
+import { refuseOversized } from '../keys/create-dek.ts'
 import { actorOfInstance, newInstanceId } from '../keys/instance.ts'
 import { encodeDirectoryEntry } from '../keys/key-directory.ts'
 import { domainOfBy } from '../keys/key-domain.ts'
@@ -22,6 +23,7 @@ import type { KeyStore } from '../keys/key-store.ts'
 import { KeyWatcher } from '../keys/key-watcher.ts'
 import type { Kms } from '../keys/kms.ts'
 import { windowPolicyOf } from '../keys/window-policy.ts'
+import { KEY_DOMAIN_BYTES_MAX } from '../limits.ts'
 import type { PipelineObserver } from '../pipeline/observer.ts'
 import { Pipeline, type PipelineSettings } from '../pipeline/pipeline.ts'
 import { dekObjectKey } from '../segment/object-key.ts'
@@ -118,7 +120,7 @@ async function wire(
   })
   closers.push(() => kms.close())
   const domainKeks = domainKeksOf(config.keyDomain)
-  await checkKek(kms, config.kms.keyId)
+  await checkKek(kms, config.kms.keyId, longestDomain(config))
   await checkDomainKeks(kms, config.kms.keyId, domainKeks)
 
   const runner = new PartPool(config.workers, { s3: s3OptionsOf(config), cassandra, cipherEngine })
@@ -208,9 +210,16 @@ function tooFewPartitions(topic: string, count: number, needed: number): SealErr
 }
 
 /** Asks for one data key and throws it away, so that a wrong key shows now and not at 3 a.m. */
-async function checkKek(kms: Kms, kekId: string): Promise<void> {
-  const { plaintext } = await kms.generateDataKey(kekId, { app: 'sealstream', use: 'start-check' })
-  plaintext.fill(0)
+async function checkKek(kms: Kms, kekId: string, keyDomain: string): Promise<void> {
+  const made = await kms.generateDataKey(kekId, { app: 'sealstream', use: 'start-check' })
+  made.plaintext.fill(0)
+  refuseOversized(made, keyDomain)
+}
+
+/** The key domain that takes the most room in object metadata, or one as long. */
+function longestDomain({ keyDomain, kafka }: Config): string {
+  if (keyDomain.by === 'header') return '\u00ff'.repeat(KEY_DOMAIN_BYTES_MAX / 2)
+  return kafka.topics.toSorted((a, b) => b.length - a.length)[0] ?? ''
 }
 
 /** The same for the KEKs of domains, each once; a failure names the domain. */
@@ -223,7 +232,7 @@ async function checkDomainKeks(
   for (const [domain, kekId] of keks) {
     if (checked.has(kekId)) continue
     checked.add(kekId)
-    await checkKek(kms, kekId).catch((error) => {
+    await checkKek(kms, kekId, domain).catch((error) => {
       if (!isSealError(error)) throw error
       const { code, message, retryable } = error
       throw new SealError(code, `the KEK of ${domain} in keyDomain.keks: ${message}`, { retryable })

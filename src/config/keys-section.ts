@@ -4,6 +4,7 @@ import {
   choice,
   count,
   durationMs,
+  flag,
   list,
   optional,
   optionalSection,
@@ -49,6 +50,13 @@ export const keyDomain = section('What shares DEKs.', {
       refuse: refuseDomainKek,
     }),
     [],
+  ),
+  allowSharedKeks: withDefault(
+    flag({
+      about:
+        'Lets domains of keks share a KEK, or have kms.keyId: then whoever opens one opens the others.',
+    }),
+    false,
   ),
   openSegmentsMax: withDefault(
     count({

@@ -35,6 +35,8 @@ export interface SectionNotes {
   readonly optional: boolean
 }
 
+const CONTROL_CHARACTER = /\p{Cc}/u
+
 /** The notes of every leaf schema, by the schema as it stands in its section. */
 export const leafNotes = z.registry<LeafNotes>()
 
@@ -62,7 +64,7 @@ interface NumberOptions extends LeafBase {
 export function text(options: TextOptions) {
   const { pattern, refuse, secret = false } = options
   const schema = z.string({ error: orRequired('must be text, put it in quotes') }).check((ctx) => {
-    const reason = reasonAgainst(ctx.value, pattern, refuse)
+    const reason = reasonAgainst(ctx.value, pattern, refuse, secret)
     if (reason !== undefined) ctx.issues.push({ code: 'custom', message: reason, input: '' })
   })
   return noted(schema, 'text', options, { secret, bounds: options.bounds ?? 'not empty' })
@@ -189,8 +191,11 @@ function reasonAgainst(
   value: string,
   pattern: TextOptions['pattern'],
   refuse: TextOptions['refuse'],
+  isSecret = false,
 ): string | undefined {
   if (value.trim() === '') return 'must not be empty'
+  // Names reach logs and terminals; a password may hold whatever its owner likes.
+  if (!isSecret && CONTROL_CHARACTER.test(value)) return 'must not hold control characters'
   if (pattern !== undefined && !pattern[0].test(value)) return pattern[1]
   return refuse?.(value)
 }

@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs'
+import { isUtf8 } from 'node:buffer'
+import { closeSync, openSync, readSync } from 'node:fs'
 import { type Document, LineCounter, parseDocument, type YAMLError } from 'yaml'
 import { applyEnvironment, CONFIG_FILE_VARIABLE, type Environment } from './environment.ts'
 import { configRefused, type Problem, problemsOf } from './problems.ts'
@@ -7,6 +8,9 @@ import { type Config, configSchema } from './schema.ts'
 
 /** Read when neither an option nor the environment names a file. */
 const DEFAULT_CONFIG_FILE = 'sealstream.yaml'
+
+/** Some ten thousand domains with KEKs of their own; also the end of a device that has none. */
+const FILE_BYTES_MAX = 1024 * 1024
 
 /** A configuration that may be used, and what to say about it. */
 export interface LoadedConfig {
@@ -29,18 +33,34 @@ export function loadConfig(options: {
   readonly env: Environment
 }): LoadedConfig {
   const file = configFileOf(options.file, options.env)
-  let text: string
+  const refused = (reason: string) => configRefused('the configuration', [{ path: file, reason }])
+  let bytes: Buffer
   try {
-    text = readFileSync(file, 'utf8')
+    bytes = readStart(file, FILE_BYTES_MAX + 1)
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'no reason given'
-    const reason =
-      code === 'ENOENT'
-        ? `no such file, name one with --config or ${CONFIG_FILE_VARIABLE}`
-        : `cannot be read (${code})`
-    throw configRefused('the configuration', [{ path: file, reason }])
+    if (code !== 'ENOENT') throw refused(`cannot be read (${code})`)
+    throw refused(`no such file, name one with --config or ${CONFIG_FILE_VARIABLE}`)
   }
-  return parseConfig(text, options.env, file)
+  if (bytes.length > FILE_BYTES_MAX) throw refused('is more than 1MiB')
+  // Else a password would change without a word.
+  if (!isUtf8(bytes)) throw refused('is not UTF-8')
+  return parseConfig(bytes.toString('utf8'), options.env, file)
+}
+
+/** The first bytes of a file, a pipe or a device. */
+function readStart(file: string, bytesMax: number): Buffer {
+  const bytes = Buffer.alloc(bytesMax)
+  const handle = openSync(file, 'r')
+  try {
+    let size = 0
+    for (let read = 1; read > 0 && size < bytesMax; size += read) {
+      read = readSync(handle, bytes, size, bytesMax - size, null)
+    }
+    return bytes.subarray(0, size)
+  } finally {
+    closeSync(handle)
+  }
 }
 
 /** As {@link loadConfig}, from YAML at hand; `name` stands for the file in messages. */
@@ -83,7 +103,8 @@ function treeOf(document: Document, name: string): unknown {
   try {
     return document.toJS({ maxAliasCount: 100 })
   } catch {
-    throw configRefused(name, [{ path: 'the file', reason: 'has an alias that leads nowhere' }])
+    const reason = 'has an alias that leads nowhere, or aliases that grow without end'
+    throw configRefused(name, [{ path: 'the file', reason }])
   }
 }
 

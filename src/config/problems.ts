@@ -9,9 +9,14 @@ export interface Problem {
   readonly reason: string
 }
 
+/** What one error lists; a file that is no configuration at all can have any number. */
+const PROBLEMS_MAX = 100
+
 /** All problems in one error, on one line. */
 export function configRefused(name: string, problems: readonly Problem[]): SealError {
-  const list = problems.map(({ path, reason }) => `${path}: ${reason}`).join('; ')
+  const texts = problems.slice(0, PROBLEMS_MAX).map(({ path, reason }) => `${path}: ${reason}`)
+  if (problems.length > PROBLEMS_MAX) texts.push(`and ${problems.length - PROBLEMS_MAX} more`)
+  const list = texts.join('; ')
   const heading = problems.length === 1 ? 'is refused' : `is refused for ${problems.length} reasons`
   // An unknown key may hold line breaks.
   return new SealError('SEAL_CONFIG_INVALID', messageOf(`${name} ${heading}: ${list}`))
@@ -45,11 +50,13 @@ export function suggestNearest(name: string, candidates: readonly string[]): str
   return nearest === null ? '' : `, did you mean ${nearest}?`
 }
 
-/** A key of the same section, or else the place of the key of this very name. */
+/** A key of the same section, or else the key of this very name, below the section if there is one. */
 function suggestKey(sectionPath: readonly string[], key: string): string {
   const near = suggestNearest(key, keysUnder(sectionPath))
   if (near !== '') return near
-  const elsewhere = configLeaves.find((leaf) => leaf.path.at(-1) === key)
+  const sameName = configLeaves.filter((leaf) => leaf.path.at(-1) === key)
+  const isWithin = ({ path }: Leaf) => sectionPath.every((step, i) => path[i] === step)
+  const elsewhere = sameName.find(isWithin) ?? sameName[0]
   return elsewhere === undefined ? '' : `, did you mean ${elsewhere.path.join('.')}?`
 }
 

@@ -1,4 +1,5 @@
 import { FRAME_OVERHEAD_BYTES } from '../format/frame.ts'
+import { isSameKek } from '../keys/kek-name.ts'
 import { TOPIC_NAME_LENGTH_MAX } from '../limits.ts'
 import { kmsProblems, kmsWarnings } from './kms-relations.ts'
 import type { Problem } from './problems.ts'
@@ -64,7 +65,19 @@ function topicProblems({ kafka }: Config): Problem[] {
       problems.push({ path, reason })
     }
   }
-  return problems
+  return [...problems, ...outputProblems(kafka)]
+}
+
+/** Suffixes can make one output topic of two, and then references and notes would mix. */
+function outputProblems({ topics, referenceTopicSuffix, quarantineTopicSuffix }: Config['kafka']) {
+  const noted = new Map(topics.map((topic) => [topic + quarantineTopicSuffix, topic]))
+  return topics.flatMap((topic, index): Problem[] => {
+    if (referenceTopicSuffix === quarantineTopicSuffix) return []
+    const other = topics.indexOf(noted.get(topic + referenceTopicSuffix) ?? '')
+    if (other < 0) return []
+    const reason = `has references where the quarantine of kafka.topics.${other} is, mend the suffixes`
+    return [{ path: `kafka.topics.${index}`, reason }]
+  })
 }
 
 function timeProblems({ kafka, window, segment }: Config): Problem[] {
@@ -146,7 +159,7 @@ function s3Problems({ s3 }: Config): Problem[] {
 }
 
 /** A key that has no effect would make somebody believe in a separation that is not there. */
-function keyDomainProblems({ keyDomain, kafka, window, memory }: Config): Problem[] {
+function keyDomainProblems({ keyDomain, kafka, window, memory, kms }: Config): Problem[] {
   const problems: Problem[] = []
   for (const name of ['header', 'fallback'] as const) {
     if (keyDomain.by !== 'topic' || keyDomain[name] === undefined) continue
@@ -168,7 +181,19 @@ function keyDomainProblems({ keyDomain, kafka, window, memory }: Config): Proble
       problems.push({ path, reason: 'names a domain that is none of kafka.topics' })
     }
   }
-  return problems
+  return keyDomain.allowSharedKeks ? problems : [...problems, ...sharedKeks(keyDomain.keks, kms)]
+}
+
+function sharedKeks(entries: readonly string[], { keyId }: Config['kms']): Problem[] {
+  const keks = entries.map((entry) => entry.slice(entry.indexOf('=') + 1))
+  const isSame = (a: string, b: string) => isSameKek(a, b) || isSameKek(b, a)
+  return keks.flatMap((kek, index): Problem[] => {
+    const first = keks.findIndex((other) => isSame(other, kek))
+    const owner = isSame(keyId, kek) ? 'kms.keyId' : `keyDomain.keks.${first}`
+    if (owner !== 'kms.keyId' && first === index) return []
+    const reason = `has the KEK of ${owner}, give it one of its own or set keyDomain.allowSharedKeks: true`
+    return [{ path: `keyDomain.keks.${index}`, reason }]
+  })
 }
 
 /** The first message of a window always goes in, so the budget must hold the largest one. */

@@ -34,6 +34,16 @@ export const OBJECT_PREFIX = [
   'must be names joined by single slashes, none of them "." or "..", no slash at either end',
 ] as const
 
+/** S3 takes 1,024 bytes for an object key; domain, time and id follow the prefix. */
+const PREFIX_LENGTH_MAX = 512
+
+/** The reason against a prefix that leaves no room for the rest of an object key. */
+export function refuseLongPrefix(value: string): string | undefined {
+  return value.length > PREFIX_LENGTH_MAX
+    ? `must have at most ${PREFIX_LENGTH_MAX} characters`
+    : undefined
+}
+
 /** Cassandra's rule for names that need no quotes. */
 export const KEYSPACE_NAME = [
   /^[a-z][a-z0-9_]{0,47}$/,
@@ -46,9 +56,15 @@ export const HOST_NAME = [
   'must be a host name or an IP address',
 ] as const
 
+const INTERNAL_TOPIC =
+  /^__(?:consumer_offsets|transaction_state|share_group_state|cluster_metadata)$/
+
 /** The reason against a topic name. */
 export function refuseTopic(name: string): string | undefined {
   if (name === '.' || name === '..') return 'must not be "." or ".."'
+  if (INTERNAL_TOPIC.test(name)) {
+    return "must not be one of Kafka's own topics, to which every commit adds"
+  }
   if (name.length > TOPIC_NAME_LENGTH_MAX) {
     return `must have at most ${TOPIC_NAME_LENGTH_MAX} characters`
   }

@@ -1,5 +1,11 @@
 import { count, flag, list, optional, required, section, text, withDefault } from './leaves.ts'
-import { BUCKET_NAME, KEYSPACE_NAME, OBJECT_PREFIX, refuseContactPoint } from './rules.ts'
+import {
+  BUCKET_NAME,
+  KEYSPACE_NAME,
+  OBJECT_PREFIX,
+  refuseContactPoint,
+  refuseLongPrefix,
+} from './rules.ts'
 
 import {
   accessKeyId,
@@ -28,8 +34,9 @@ export const s3 = section('Where segments are stored.', {
   prefix: withDefault(
     text({
       about: 'What every object key begins with.',
-      bounds: 'no slash at either end',
+      bounds: 'no slash at either end, at most 512 characters',
       pattern: OBJECT_PREFIX,
+      refuse: refuseLongPrefix,
     }),
     'sealstream',
   ),

@@ -1,6 +1,6 @@
 import { SealError } from '../errors.ts'
-import { WRAPPED_DEK_BYTES_MAX } from '../limits.ts'
-import { decodeHeader, type SegmentHeader } from './segment-header.ts'
+import { METADATA_BYTES_MAX, WRAPPED_DEK_BYTES_MAX } from '../limits.ts'
+import { decodeHeader, SEGMENT_HEADER_BYTES, type SegmentHeader } from './segment-header.ts'
 
 /**
  * The user metadata of a segment object: one ranged GET returns it together with the bytes, both
@@ -43,6 +43,27 @@ export function encodeMetadata(metadata: SegmentMetadata): Record<string, string
   }
 }
 
+/** Every Kafka so far gives its cluster an id of 22 characters. */
+const CLUSTER_ID_LENGTH_MAX = 64
+const TOKEN_LENGTH = 36
+
+/** Bytes of metadata that the segments under a wrapped DEK will have at most. */
+export function metadataBytesFor(
+  dek: Pick<SegmentMetadata, 'wrapped' | 'kekId' | 'keyDomain'>,
+): number {
+  const header = new Uint8Array(SEGMENT_HEADER_BYTES)
+  const clusterId = 'c'.repeat(CLUSTER_ID_LENGTH_MAX)
+  const token = 't'.repeat(TOKEN_LENGTH)
+  return bytesOf(encodeMetadata({ ...dek, header, clusterId, token }))
+}
+
+function bytesOf(pairs: Readonly<Record<string, string>>): number {
+  return Object.values(NAME).reduce((sum, name) => {
+    const value = pairs[name] ?? ''
+    return sum + name.length + Buffer.byteLength(value)
+  }, 0)
+}
+
 /** Metadata as read, with the header parsed. */
 export interface DecodedMetadata extends Omit<SegmentMetadata, 'header'> {
   readonly header: SegmentHeader
@@ -55,6 +76,7 @@ export function decodeMetadata(pairs: Readonly<Record<string, string>>): Decoded
       pairs[NAME.version] === undefined ? 'not a sealstream segment' : 'unknown version',
     )
   }
+  if (bytesOf(pairs) > METADATA_BYTES_MAX) throw malformed(`more than ${METADATA_BYTES_MAX} bytes`)
   const wrapped = decodeBytes(pairs, NAME.wrapped)
   if (wrapped.length === 0 || wrapped.length > WRAPPED_DEK_BYTES_MAX) {
     throw malformed(`wrapped key of ${wrapped.length} bytes`)

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import { SealError } from '../errors.ts'
-import { WRAPPED_DEK_BYTES_MAX } from '../limits.ts'
+import { metadataBytesFor } from '../format/segment-metadata.ts'
+import { METADATA_BYTES_MAX, WRAPPED_DEK_BYTES_MAX } from '../limits.ts'
 import { Dek } from './dek.ts'
 import type { KeyEvent, KeyEventLog } from './key-events.ts'
 import type { DekRecord, KeyStore } from './key-store.ts'
@@ -35,7 +36,7 @@ export async function createDek(maker: DekMaker, keyDomain: string): Promise<Dek
   const record = { dekId, keyDomain, kekId, kekVersion, wrapped, createdAtMs: maker.clock.nowMs() }
   const dek = new Dek(record, made.plaintext)
   try {
-    refuseOversized(made)
+    refuseOversized(made, keyDomain)
     await Promise.all([
       maker.keyStore.recordDek(record),
       maker.events.append(eventsOfMaking(record, maker.actor)),
@@ -57,10 +58,19 @@ function eventsOfMaking(record: DekRecord, actor: string): KeyEvent[] {
   ]
 }
 
-function refuseOversized(made: GeneratedDataKey): void {
-  if (made.wrapped.length <= WRAPPED_DEK_BYTES_MAX) return
+/** Throws SEAL_KMS_REFUSED when the wrapped key would not fit into the metadata of its segments. */
+export function refuseOversized(made: GeneratedDataKey, keyDomain: string): void {
+  const { wrapped, kekId } = made
+  if (wrapped.length > WRAPPED_DEK_BYTES_MAX) {
+    throw new SealError(
+      'SEAL_KMS_REFUSED',
+      `the KMS wraps data keys into ${wrapped.length} bytes; object metadata holds ${WRAPPED_DEK_BYTES_MAX}`,
+    )
+  }
+  const bytes = metadataBytesFor({ wrapped, kekId, keyDomain })
+  if (bytes <= METADATA_BYTES_MAX) return
   throw new SealError(
     'SEAL_KMS_REFUSED',
-    `the KMS wraps data keys into ${made.wrapped.length} bytes; object metadata holds ${WRAPPED_DEK_BYTES_MAX}`,
+    `a wrapped data key of ${wrapped.length} bytes with a KEK name of ${kekId.length} makes object metadata of ${bytes} bytes; S3 takes ${METADATA_BYTES_MAX}, give the KEK a shorter name`,
   )
 }

@@ -84,6 +84,15 @@ export function meta(name: string, value: (old: string) => string): Harm {
   return ({ metadata }) => void Object.assign(metadata, { [name]: value(metadata[name] as string) })
 }
 
+/** Makes the token so long that the metadata have this many bytes, names and values. */
+export function fillMetadata(bytes: number): Harm {
+  return ({ metadata }) => {
+    const entries = Object.entries({ ...metadata, 'ss-u': '' })
+    const rest = entries.reduce((sum, [name, value]) => sum + name.length + value.length, 0)
+    metadata['ss-u'] = 'u'.repeat(bytes - rest)
+  }
+}
+
 /** Sets fields of the reference. */
 export function ask(change: (draft: Draft) => Record<string, unknown>): Harm {
   return (draft) => void Object.assign(draft.reference, change(draft))

@@ -156,11 +156,12 @@ def derive(dek, salt, prefix):
 def parse_metadata(pairs):
     step = "structure"
     demand(pairs.get("ss-v") == "1", step)
+    names = ("ss-v", "ss-h", "ss-k", "ss-kek", "ss-domain", "ss-cluster", "ss-u")
+    demand(sum(len(name) + len(pairs.get(name, "").encode()) for name in names) <= 2048, step)
     wrapped = from_base64url(pairs.get("ss-k", ""), step)
     demand(1 <= len(wrapped) <= 1024, step)
     header = parse_header(from_base64url(pairs.get("ss-h", ""), step))
-    names = ("ss-kek", "ss-domain", "ss-cluster", "ss-u")
-    kek_id, domain, cluster_id, _ = [from_percent(pairs.get(name, ""), step) for name in names]
+    kek_id, domain, cluster_id, _ = [from_percent(pairs.get(name, ""), step) for name in names[3:]]
     texts = {"kekId": kek_id, "domain": domain, "clusterId": cluster_id}
     return {"wrapped": wrapped, "header": header, **texts}
 

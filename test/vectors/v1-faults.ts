@@ -52,6 +52,7 @@ const HEADS: readonly Fault[] = [
     meta('ss-domain', (old) => `${old}%F`),
   ],
   ['metadata-not-utf-8', 'ss-domain is no UTF-8', meta('ss-domain', () => '%FF')],
+  ['metadata-too-long', '2,049 bytes in all', damage.fillMetadata(2049)],
   [
     'metadata-other-cluster',
     'ss-cluster is not that of the sources',
