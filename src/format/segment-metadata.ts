@@ -102,8 +102,10 @@ function decodeBytes(pairs: Readonly<Record<string, string>>, name: string): Buf
 
 function decodeText(pairs: Readonly<Record<string, string>>, name: string): string {
   try {
-    const text = decodeURIComponent(pairs[name] ?? '')
-    if (text !== '') return text
+    const given = pairs[name] ?? ''
+    const text = decodeURIComponent(given)
+    // One form only: HTTP joins a name that is there twice by a comma and a space.
+    if (text !== '' && encodeURIComponent(text) === given) return text
   } catch {
     // Falls through to the one answer for text that is absent or broken.
   }

@@ -114,7 +114,9 @@ def from_percent(text, step):
     raw = re.sub(
         rb"%([0-9A-Fa-f]{2})", lambda m: bytes.fromhex(m[1].decode()), text.encode("utf-8")
     )
-    return Bytes(raw, step).text(len(raw))
+    decoded = Bytes(raw, step).text(len(raw))
+    demand(quote(decoded, safe="!~*'()") == text, step)
+    return decoded
 
 
 # Header, keys, metadata

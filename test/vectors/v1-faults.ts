@@ -51,6 +51,7 @@ const HEADS: readonly Fault[] = [
     'ss-domain ends in an escape',
     meta('ss-domain', (old) => `${old}%F`),
   ],
+  ['metadata-loose-percent', 'ss-domain escapes a letter', meta('ss-domain', () => '%6Frders')],
   ['metadata-not-utf-8', 'ss-domain is no UTF-8', meta('ss-domain', () => '%FF')],
   ['metadata-too-long', '2,049 bytes in all', damage.fillMetadata(2049)],
   [

@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import { GetObjectCommand, type GetObjectCommandOutput, type S3Client } from '@aws-sdk/client-s3'
 import { SealError } from '../../errors.ts'
 import type { ObjectEnd, ObjectRange, ObjectReader } from '../../reader/object-reader.ts'
@@ -19,14 +20,16 @@ export class S3ObjectReader implements ObjectReader {
 
   async readRange(key: string, position: number, length: number): Promise<ObjectRange> {
     const range = `${position}-${position + length - 1}`
-    const { bytes, metadata } = await this.#get(key, range, `ends before byte ${position}`)
+    const unfit = `ends before byte ${position}`
+    const { bytes, metadata } = await this.#get(key, range, length, unfit)
     if (bytes.length === length) return { bytes, metadata }
     throw new SealError('SEAL_MALFORMED', `${key} ends before byte ${position + length}`)
   }
 
   async readEnd(key: string, bytesMax: number): Promise<ObjectEnd> {
     const isEmpty = 'is an empty object'
-    const { bytes, metadata, contentRange } = await this.#get(key, `-${bytesMax}`, isEmpty)
+    const range = `-${bytesMax}`
+    const { bytes, metadata, contentRange } = await this.#get(key, range, bytesMax, isEmpty)
     if (bytes.length === 0) throw new SealError('SEAL_MALFORMED', `${key} ${isEmpty}`)
     // Without a Content-Range the answer is the whole object.
     const objectBytes = Number(/\/(\d+)$/.exec(contentRange)?.[1] ?? bytes.length)
@@ -38,7 +41,7 @@ export class S3ObjectReader implements ObjectReader {
   }
 
   /** `unfit` completes the sentence when the object has no byte in the range. */
-  async #get(key: string, range: string, unfit: string) {
+  async #get(key: string, range: string, bytesMax: number, unfit: string) {
     try {
       const answer: GetObjectCommandOutput = await this.#client.send(
         new GetObjectCommand({
@@ -47,7 +50,7 @@ export class S3ObjectReader implements ObjectReader {
           Range: `bytes=${range}`,
         }),
       )
-      const bytes = Buffer.from((await answer.Body?.transformToByteArray()) ?? [])
+      const bytes = await this.#collect(key, answer.Body as Readable | undefined, bytesMax)
       return { bytes, metadata: answer.Metadata ?? {}, contentRange: answer.ContentRange ?? '' }
     } catch (error) {
       if (error instanceof Error && error.name === 'InvalidRange') {
@@ -55,5 +58,26 @@ export class S3ObjectReader implements ObjectReader {
       }
       throw s3Error(error, `reading ${key}`, placeOfBucket(this.#options))
     }
+  }
+
+  /** A server that ignores the range, never ends or goes to sleep must not keep the reader. */
+  async #collect(key: string, body: Readable | undefined, bytesMax: number): Promise<Buffer> {
+    const chunks: Buffer[] = []
+    let size = 0
+    const { requestTimeoutMs } = this.#options
+    const late = () => body?.destroy(new Error(`no end within ${requestTimeoutMs} ms`))
+    const timer = setTimeout(late, requestTimeoutMs)
+    try {
+      for await (const chunk of body ?? []) {
+        size += (chunk as Buffer).length
+        if (size > bytesMax) {
+          throw new SealError('SEAL_MALFORMED', `${key}: the store sends more than was asked for`)
+        }
+        chunks.push(chunk as Buffer)
+      }
+    } finally {
+      clearTimeout(timer)
+    }
+    return Buffer.concat(chunks, size)
   }
 }
