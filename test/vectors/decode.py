@@ -115,7 +115,7 @@ def from_percent(text, step):
         rb"%([0-9A-Fa-f]{2})", lambda m: bytes.fromhex(m[1].decode()), text.encode("utf-8")
     )
     decoded = Bytes(raw, step).text(len(raw))
-    demand(quote(decoded, safe="!~*'()") == text, step)
+    demand(quote(decoded, safe=UNESCAPED) == text, step)
     return decoded
 
 
