@@ -39,10 +39,12 @@ async function main(): Promise<void> {
   const terminal = processTerminal()
   const args = process.argv.slice(2)
   // The reader of a pipe may leave early, as `head` does; that is no failure.
-  process.stdout.on('error', (error: Error & { readonly code?: string }) => {
+  const onOutputFailure = (error: Error & { readonly code?: string }) => {
     if (error.code === 'EPIPE') process.exit(EXIT_CODES.ok)
-    throw outputFailure('stdout', error)
-  })
+    terminal.err(renderFailure(outputFailure('stdout', error), failureStyle(args, terminal)))
+    process.exit(EXIT_CODES.failed)
+  }
+  process.stdout.on('error', onOutputFailure)
   process.on('uncaughtException', (error) => {
     terminal.err(renderFailure(error, failureStyle(args, terminal)))
     process.exit(EXIT_CODES.failed)
@@ -50,7 +52,7 @@ async function main(): Promise<void> {
   const code = await runCommandLine(args, registrations, terminal)
   // Ends here and not when nothing is left to do: after a lost connection the Cassandra driver
   // keeps timers for ever, whatever is closed. What stdout still holds goes out first.
-  process.stdout.write('', () => process.exit(code))
+  process.stdout.write('', (error) => (error ? onOutputFailure(error) : process.exit(code)))
 }
 
 const script = process.argv[1]

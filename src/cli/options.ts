@@ -1,4 +1,5 @@
-import type { Command } from 'commander'
+import { type Command, InvalidArgumentError } from 'commander'
+import { isId } from '../format/ids.ts'
 
 /** What {@link withConfigOption} adds to the options of a command. */
 export interface ConfigOption {
@@ -17,4 +18,11 @@ export function withConfigOption(command: Command): Command {
 export function withExamples(command: Command, ...examples: readonly string[]): Command {
   const lines = examples.map((example) => `  $ ${example}`)
   return command.addHelpText('after', ['', 'Examples:', ...lines].join('\n'))
+}
+
+/** The id of a DEK as people paste it: blanks around it and upper case are taken. */
+export function parseDekId(text: string): string {
+  const dekId = text.trim().toLowerCase()
+  if (isId(dekId)) return dekId
+  throw new InvalidArgumentError('the id of a data key is a UUID')
 }

@@ -2,6 +2,7 @@ import { createRequire } from 'node:module'
 import { Command, CommanderError } from 'commander'
 import { EXIT_CODES, exitCodeOf } from './exit-codes.ts'
 import { withExamples } from './options.ts'
+import { printable } from './printable.ts'
 import { type FailureStyle, renderFailure } from './render.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -20,19 +21,40 @@ export function buildProgram(registrations: readonly Registration[], terminal: T
     .configureOutput({
       writeOut: (text) => terminal.out(text),
       writeErr: (text) => terminal.err(text),
-      outputError: (text, write) => write(text.replace(/^error: /, 'sealstream: ')),
+      outputError: (text, write) => write(shownError(text)),
       getOutHelpWidth: () => 100,
       getErrHelpWidth: () => 100,
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     })
   for (const register of registrations) register(program, terminal)
+  refuseRepeats(program)
   return withExamples(
     program,
     'sealstream config example > sealstream.yaml',
     'sealstream config check',
     'sealstream run',
   )
+}
+
+/** Commander quotes what it was given, which must not steer the terminal. */
+function shownError(text: string): string {
+  const lines = text
+    .replace(/^error: /, 'sealstream: ')
+    .trimEnd()
+    .split('\n')
+  return `${lines.map(printable).join('\n')}\n`
+}
+
+/** Commander takes the last of two; whoever asked for two keys would get the answer for one. */
+function refuseRepeats(command: Command): void {
+  for (const option of command.options.filter(({ variadic }) => !variadic)) {
+    let count = 0
+    command.on(`option:${option.name()}`, () => {
+      if (++count > 1) command.error(`error: option '${option.flags}' is given twice`)
+    })
+  }
+  command.commands.forEach(refuseRepeats)
 }
 
 /** Runs one command line (without node and script) and gives its exit code. Never rejects. */

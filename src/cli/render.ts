@@ -24,7 +24,7 @@ export function renderFailure(error: unknown, { json, debug }: FailureStyle): st
 
 /** One remark on stderr, with its newline. */
 export function renderWarning(warning: string): string {
-  return `sealstream: warning: ${warning}\n`
+  return `sealstream: warning: ${printable(warning)}\n`
 }
 
 /** One JSON value on one line, with its newline: JSON Lines when called again. */

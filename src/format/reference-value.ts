@@ -54,7 +54,7 @@ export function parseReference(value: Uint8Array | string | Reference): Referenc
     throw invalid('a version that this reader does not know')
   }
   const { object, topic } = fields
-  if (typeof object !== 'string' || !OBJECT_KEY.test(object) || object.includes('//')) {
+  if (typeof object !== 'string' || !isSegmentKey(object)) {
     throw invalid('"object" is not the key of a segment')
   }
   if (typeof topic !== 'string' || topic.length > TOPIC_NAME_LENGTH_MAX || !TOPIC.test(topic)) {
@@ -67,6 +67,11 @@ export function parseReference(value: Uint8Array | string | Reference): Referenc
   const lengthMax = Math.min(FRAME_BYTES_MAX, SEGMENT_BYTES_MAX - position)
   const length = count(fields, 'length', FRAME_OVERHEAD_BYTES, lengthMax)
   return { object, topic, partition, offset, position, length }
+}
+
+/** Whether `object` can be the key of a segment: one that stays in its bucket, whatever reads it. */
+export function isSegmentKey(object: string): boolean {
+  return OBJECT_KEY.test(object) && !object.includes('//')
 }
 
 function parseJson(value: Uint8Array | string): unknown {

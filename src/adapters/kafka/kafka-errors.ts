@@ -19,6 +19,7 @@ const REFUSED = new Set([
   'INVALID_TOPIC_EXCEPTION',
   'POLICY_VIOLATION',
   'INVALID_REPLICATION_FACTOR',
+  'INVALID_TRANSACTION_TIMEOUT',
 ])
 
 const REMEDY_SASL = 'mend kafka.sasl, or leave it out where the listener wants none'
@@ -28,6 +29,8 @@ const REMEDIES: Readonly<Record<string, string>> = {
   ILLEGAL_SASL_STATE: REMEDY_SASL,
   MESSAGE_TOO_LARGE: 'raise max.message.bytes of the output topics',
   INVALID_REPLICATION_FACTOR: 'mend kafka.replicationFactor',
+  INVALID_TRANSACTION_TIMEOUT:
+    'lower kafka.transactionTimeoutMs, or raise transaction.max.timeout.ms of the brokers',
   INVALID_TOPIC_EXCEPTION: 'mend the topic names',
   POLICY_VIOLATION: 'create the topic by hand',
 }

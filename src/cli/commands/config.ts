@@ -3,6 +3,7 @@ import { stringify } from 'yaml'
 import { configFileOf, loadConfig } from '../../config/load-config.ts'
 import { exampleConfig, redactedConfig } from '../../config/pages.ts'
 import { type ConfigOption, withConfigOption, withExamples } from '../options.ts'
+import { printable } from '../printable.ts'
 import { renderJson, renderWarning } from '../render.ts'
 import type { Terminal } from '../terminal.ts'
 
@@ -42,6 +43,6 @@ function checkConfig(terminal: Terminal, options: ConfigOption & { readonly json
     return
   }
   for (const warning of warnings) terminal.err(renderWarning(warning))
-  terminal.out(`# ${file} is fine; with its defaults and the environment it means:\n`)
+  terminal.out(`# ${printable(file)} is fine; with its defaults and the environment it means:\n`)
   terminal.out(stringify(shown))
 }

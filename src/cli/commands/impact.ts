@@ -9,7 +9,7 @@ import {
   impactOf,
 } from '../../incident/impact.ts'
 import type { MappingReader } from '../../mapping/mapping-store.ts'
-import { type ConfigOption, withConfigOption, withExamples } from '../options.ts'
+import { type ConfigOption, parseDekId, withConfigOption, withExamples } from '../options.ts'
 import { startProgress } from '../progress.ts'
 import { renderJson } from '../render.ts'
 import type { Terminal } from '../terminal.ts'
@@ -30,7 +30,7 @@ export function registerImpact(program: Command, terminal: Terminal): void {
   const impact = program
     .command('impact')
     .description('Tell which messages a key ever protected: the count first, then the list')
-    .option('--dek <id>', 'the data key that is asked about')
+    .option('--dek <id>', 'the data key that is asked about', parseDekId)
     .option('--kek <id>', 'the KEK that is asked about: its ARN or bare id')
     .option('--kek-version <version>', 'only what this version of the KEK wrapped')
     .option('--list', 'then list every message, one JSON object a line')
@@ -62,6 +62,7 @@ function scopeOf({ dek, kek, kekVersion }: ImpactOptions): ImpactScope {
   if ((dek === undefined) === (kek === undefined)) {
     throw new SealError('SEAL_INPUT_INVALID', 'name one key: --dek <id> or --kek <id>')
   }
+  if (kek?.trim() === '') throw new SealError('SEAL_INPUT_INVALID', '--kek is empty')
   if (dek === undefined) {
     return { kekId: kek ?? '', ...(kekVersion === undefined ? {} : { kekVersion }) }
   }

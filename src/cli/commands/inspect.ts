@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { configFileOf, loadConfig } from '../../config/load-config.ts'
 import type { Config } from '../../config/schema.ts'
 import { SealError } from '../../errors.ts'
-import { parseReference } from '../../format/reference-value.ts'
+import { isSegmentKey, parseReference } from '../../format/reference-value.ts'
 import type { FooterSource, SegmentFooter } from '../../format/segment-footer.ts'
 import type { SegmentInspection } from '../../reader/segment-inspection.ts'
 import { summarizeSegment } from '../../reader/segment-summary.ts'
@@ -68,7 +68,10 @@ async function answer(
 }
 
 function objectOf(object: string | undefined, { reference }: InspectOptions): string {
-  if (reference === undefined && object !== undefined && object !== '') return object
+  if (reference === undefined && object !== undefined) {
+    if (isSegmentKey(object)) return object
+    throw new SealError('SEAL_INPUT_INVALID', `"${object}" is not the key of a segment`)
+  }
   if (reference !== undefined && object === undefined) return parseReference(reference).object
   throw new SealError('SEAL_INPUT_INVALID', 'name an object, or give one --reference, not both')
 }

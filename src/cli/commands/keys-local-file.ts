@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { withExamples } from '../options.ts'
+import { printable } from '../printable.ts'
 import { renderJson, renderWarning } from '../render.ts'
 import type { Terminal } from '../terminal.ts'
 
@@ -38,6 +39,6 @@ async function makeKey(file: string, options: LocalFileOptions, terminal: Termin
   if (json) terminal.out(renderJson({ file, keyId, version, isNew }))
   else
     terminal.out(
-      `${keyId} ${isNew ? 'has a new' : 'is there already, with'} version ${version} in ${file}\n`,
+      `${keyId} ${isNew ? 'has a new' : 'is there already, with'} version ${version} in ${printable(file)}\n`,
     )
 }

@@ -12,7 +12,7 @@ import {
   parseReason,
   withAwaitOptions,
 } from '../await-rotation.ts'
-import { type ConfigOption, withConfigOption, withExamples } from '../options.ts'
+import { type ConfigOption, parseDekId, withConfigOption, withExamples } from '../options.ts'
 import { renderTime } from '../table.ts'
 import type { Terminal } from '../terminal.ts'
 
@@ -23,7 +23,7 @@ export function registerRetire(keys: Command, terminal: Terminal): void {
   const retire = keys
     .command('retire')
     .description('See that no instance seals anything more under one data key')
-    .argument('<dek>', 'id of the data key')
+    .argument('<dek>', 'id of the data key', parseDekId)
     .requiredOption('--reason <text>', 'why; it stands in the events of the key', parseReason)
     .action((dekId: string, options: RetireOptions) => answer(dekId, options, terminal))
   withExamples(
@@ -38,7 +38,7 @@ async function answer(dekId: string, options: RetireOptions, terminal: Terminal)
   const { config } = loadConfig({ file: configFileOf(options.config, env), env })
   const { withKeys } = await import('../../compose/key-office.ts')
   await withKeys(config, async (services) => {
-    const { dek, events } = await historyOf(services, dekId.toLowerCase())
+    const { dek, events } = await historyOf(services, dekId)
     const scope = { dekId: dek.dekId, keyDomain: dek.keyDomain }
     const asked = { actor: actorOfOperator(), reason: options.reason, scope }
     const request = newRequest(asked, services.clock.nowMs())

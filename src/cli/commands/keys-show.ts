@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { configFileOf, loadConfig } from '../../config/load-config.ts'
 import type { KeyHistory } from '../../incident/key-history.ts'
-import { type ConfigOption, withConfigOption, withExamples } from '../options.ts'
+import { type ConfigOption, parseDekId, withConfigOption, withExamples } from '../options.ts'
 import { printable } from '../printable.ts'
 import { renderJson } from '../render.ts'
 import { renderCount, renderTable, renderTime } from '../table.ts'
@@ -18,7 +18,7 @@ export function registerShow(keys: Command, terminal: Terminal): void {
   const show = keys
     .command('show')
     .description('Show the record of a data key and everything that happened to it')
-    .argument('<dek>', 'id of the data key')
+    .argument('<dek>', 'id of the data key', parseDekId)
     .option('--json', 'print JSON')
     .action((dekId: string, options: ShowOptions) => answer(dekId, options, terminal))
   withExamples(
@@ -33,7 +33,7 @@ async function answer(dekId: string, options: ShowOptions, terminal: Terminal): 
   const { config } = loadConfig({ file: configFileOf(options.config, env), env })
   const { withKeys } = await import('../../compose/key-office.ts')
   const { historyOf } = await import('../../incident/key-history.ts')
-  const history = await withKeys(config, (services) => historyOf(services, dekId.toLowerCase()))
+  const history = await withKeys(config, (services) => historyOf(services, dekId))
   terminal.out(options.json ? renderJson(history) : renderHistory(history))
 }
 
