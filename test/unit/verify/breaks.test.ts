@@ -30,7 +30,7 @@ interface Scene {
 
 const anyPlan = fc.record({
   partitions: fc.integer({ min: 2, max: 4 }),
-  rounds: fc.array(fc.integer({ min: 2, max: 25 }), { minLength: 2, maxLength: 6 }),
+  rounds: fc.array(fc.integer({ min: 3, max: 25 }), { minLength: 2, maxLength: 6 }),
   dice: fc.array(fc.nat(), { minLength: 8, maxLength: 8 }),
 })
 type Plan = typeof anyPlan extends fc.Arbitrary<infer T> ? T : never
