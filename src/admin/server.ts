@@ -6,6 +6,9 @@ import type { Metrics } from '../telemetry/metrics.ts'
 
 const HEADERS_TIMEOUT_MS = 5000
 const REQUEST_TIMEOUT_MS = 10_000
+/** How often Node looks whose time is over. */
+const TIMEOUT_CHECK_MS = 1000
+const HEADER_BYTES_MAX = 8 * 1024
 
 /** What the server listens on and what it shows. `port` 0 takes any free port. */
 export interface AdminServerOptions {
@@ -30,7 +33,10 @@ export interface AdminServer {
  */
 export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
   const { host, port } = options
-  const server = createServer((request, response) => {
+  const limits = { maxHeaderSize: HEADER_BYTES_MAX, connectionsCheckingInterval: TIMEOUT_CHECK_MS }
+  const server = createServer(limits, (request, response) => {
+    // A body is of no use here; whoever sends one does not get to send all of it.
+    if (hasBody(request)) response.setHeader('connection', 'close')
     answer(options, request, response).catch((error: unknown) => {
       if (response.headersSent) response.destroy()
       else sendText(response, 500, `${messageOf(error)}\n`)
@@ -48,6 +54,10 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
         server.closeAllConnections()
       }),
   }
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return 'transfer-encoding' in headers || (headers['content-length'] ?? '0') !== '0'
 }
 
 async function answer(
