@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Message } from '../../src/format/message.ts'
 import { parcelBytes } from '../../src/format/parcel.ts'
 import { domainOfBy } from '../../src/keys/key-domain.ts'
@@ -33,16 +33,23 @@ const MESSAGES: Readonly<Record<string, Partial<Message>>> = {
   'the earliest time': { timestampMs: -(2n ** 63n) },
   'the latest time': { timestampMs: 2n ** 63n - 1n },
   'the time of the broker': { timestampType: 'append' },
-  'the last offset': { offset: Number.MAX_SAFE_INTEGER },
-  'an offset beyond 2^32': { offset: 2 ** 32 + 1 },
+  'the last offset': { partition: 1, offset: Number.MAX_SAFE_INTEGER },
+  'an offset beyond 2^32': { partition: 2, offset: 2 ** 32 + 1 },
   'a partition beyond 32,767': { partition: 32_768 },
   'the last partition': { partition: 2 ** 31 - 1 },
   'a topic of 249 characters': { topic: 't'.repeat(249) },
   'a topic of dots and underscores': { topic: 'a._-.b' },
 }
 
+const options = { allowedKekIds: [KEK_ID], entriesMax: 1, ttlMs: 1_000 }
+const reader = new SealedReader({ objects: store, kms, clock: new ManualClock() }, options)
+
+afterAll(() => reader.close())
+
 describe('a message with', () => {
-  const sent = Object.entries(MESSAGES).map(([what, over]) => [what, message(over)] as const)
+  const sent = Object.entries(MESSAGES).map(
+    ([what, over], offset) => [what, message({ offset, ...over })] as const,
+  )
   let segment: SealedSegment
 
   beforeAll(async () => {
@@ -56,10 +63,7 @@ describe('a message with', () => {
   it.each(sent.map(([what, one], i) => [what, one, i] as const))(
     '%s comes back as it was',
     async (_what, one, i) => {
-      const options = { allowedKekIds: [KEK_ID], entriesMax: 1, ttlMs: 1_000 }
-      const reader = new SealedReader({ objects: store, kms, clock: new ManualClock() }, options)
       const opened = await reader.openReference(segment.references[i] as never)
-      await reader.close()
       expect(comparable(opened)).toEqual(comparable(one))
       const { topic, partition, offset } = one
       expect(opened).toMatchObject({ topic, partition, offset })

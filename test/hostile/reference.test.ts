@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseReference } from '../../../src/format/reference-value.ts'
+import { parseReference } from '../../src/format/reference-value.ts'
 
 const REFERENCE = {
   v: 1,
@@ -42,6 +42,13 @@ describe('parseReference', () => {
     ['a length below that of an empty frame', { length: 35 }],
     ['a length beyond the largest message', { length: 64 * 2 ** 20 + 37 }],
     ['a null length', { length: null }],
+    ['a negative offset', { offset: -1 }],
+    ['a negative position', { position: -160 }],
+    ['a negative length', { length: -100 }],
+    ['an end beyond a segment', { position: 4 * 2 ** 30 - 50, length: 100 }],
+    ['a bucket of its own', { object: 's3://other-bucket/x.seal' }],
+    ['an object of another host', { object: '//host/x.seal' }],
+    ['an object that ends by climbing up', { object: 'sealed/..' }],
   ])('refuses %s', (_what, change) => {
     const value = { ...REFERENCE, ...change }
     expect(() => parseReference(JSON.stringify(value))).toThrow(refused)
