@@ -19,7 +19,8 @@ const DEK = '2f6c1e9a-57c4-4d0e-9d3b-7a1f6f0c9b11'
 const STEERING = 'a\u001b[2J\u009bb\u202ec'
 const SHOWN = 'a\\u{1b}[2J\\u{9b}b\\u{202e}c'
 /** More frames than a pipe holds lines of. */
-const FRAMES = 20_000
+const FRAMES = 4_000
+const SLOW_MS_MAX = 60_000
 const folder = mkdtempSync(join(tmpdir(), 'sealstream-hostile-'))
 const config = join(folder, 'sealstream.yaml')
 const store = new MemoryObjectStore()
@@ -38,7 +39,7 @@ beforeAll(async () => {
       kms: { keyId: KEK_ID },
     }),
   )
-})
+}, SLOW_MS_MAX)
 
 afterAll(async () => {
   await bucket.stop()
@@ -159,7 +160,7 @@ function inShell(line: string) {
   )
 }
 
-describe('the streams of a process', () => {
+describe('the streams of a process', { timeout: SLOW_MS_MAX }, () => {
   const frames = () => ['inspect', segment.objectKey, '--frames', '--config', config]
 
   it('list to their end for a reader that stays', async () => {
