@@ -1,9 +1,19 @@
 import { defineConfig } from 'vitest/config'
 
+const onServices = {
+  globalSetup: ['test/support/global-setup.ts'],
+  // kafkajs computes negative delays, which Node clamps; nobody can act on the warning.
+  execArgv: ['--disable-warning=TimeoutNegativeWarning'],
+  // Every file loads the services; one at a time keeps their timing honest on two cores.
+  fileParallelism: false,
+}
+
 /**
- * Four projects: `unit` and `simulation` need nothing but Node; `vectors` also needs Python and Go,
+ * Five projects: `unit` and `simulation` need nothing but Node; `vectors` also needs Python and Go,
  * to hold the product against others; `integration` runs against real services that its global
- * set-up starts in a folder and on ports of its own, so that two runs can live side by side.
+ * set-up starts in a folder and on ports of its own, so that two runs can live side by side; `faults`
+ * breaks such services in every way that docs/faults.md lists, takes longer, and runs by
+ * `npm run test:faults`.
  */
 export default defineConfig({
   test: {
@@ -33,13 +43,18 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['test/integration/**/*.test.ts', 'test/hostile/services/*.test.ts'],
-          globalSetup: ['test/support/global-setup.ts'],
+          ...onServices,
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          // kafkajs computes negative delays, which Node clamps; nobody can act on the warning.
-          execArgv: ['--disable-warning=TimeoutNegativeWarning'],
-          // Every file loads the services; one at a time keeps their timing honest on two cores.
-          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'faults',
+          include: ['test/faults/**/*.test.ts'],
+          ...onServices,
+          testTimeout: 300_000,
+          hookTimeout: 120_000,
         },
       },
     ],
