@@ -45,6 +45,8 @@ async function main(): Promise<void> {
     process.exit(EXIT_CODES.failed)
   }
   process.stdout.on('error', onOutputFailure)
+  // Whoever reads stderr may leave too, or its disk be full; there is nobody left to tell.
+  process.stderr.on('error', () => {})
   process.on('uncaughtException', (error) => {
     terminal.err(renderFailure(error, failureStyle(args, terminal)))
     process.exit(EXIT_CODES.failed)

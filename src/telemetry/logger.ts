@@ -6,6 +6,7 @@ import { messageOf, SealError } from '../errors.ts'
 export type { Logger }
 
 const STDERR_FD = 2
+const BACKLOG_BYTES_MAX = 1024 * 1024
 
 const SECRET_KEYS = [
   'password',
@@ -39,9 +40,18 @@ export function createLogger(options: LoggerOptions): Logger {
       redact: { paths: SECRET_PATHS, censor: '[redacted]' },
       serializers: { err: describeError, error: describeError },
     },
-    // Written at once: the last line before a crash is the one that matters.
-    options.stream ?? destination({ fd: STDERR_FD, sync: true }),
+    options.stream ?? stderrLines(),
   )
+}
+
+/**
+ * Written at once: the last line before a crash is the one that matters. A disk that is full costs
+ * lines, not the process: the oldest wait for room, up to a bound, and newer ones are dropped.
+ */
+function stderrLines(): DestinationStream {
+  const lines = destination({ fd: STDERR_FD, sync: true, maxLength: BACKLOG_BYTES_MAX })
+  lines.on('error', () => {})
+  return lines
 }
 
 /** Fields by name only: errors of SDKs carry whole requests, with their credentials. */
