@@ -19,6 +19,18 @@ const REFUSALS: Readonly<Record<string, string>> = {
 /** What reading and writing segments asks for. */
 const ROAD_RIGHTS = 's3:GetObject and s3:PutObject'
 
+/**
+ * Answers with a 4xx status that pass by themselves: the body came too slowly, was cut off, or has
+ * changed on the way. What is sent again is what its sender computed the checksum of.
+ */
+const PASSING: ReadonlySet<string> = new Set([
+  'RequestTimeout',
+  'IncompleteBody',
+  'BadDigest',
+  'XAmzContentChecksumMismatch',
+])
+const PASSING_STATUS: ReadonlySet<number> = new Set([408, 409, 429])
+
 /** What a failure of the S3 client means to us. `where` names bucket and endpoint. */
 export function s3Error(
   error: unknown,
@@ -42,7 +54,8 @@ export function s3Error(
       { retryable: name === 'CredentialsProviderError', cause: error },
     )
   }
-  if (status !== undefined && status >= 400 && status < 500 && ![408, 409, 429].includes(status)) {
+  const isRefusal = status !== undefined && status >= 400 && status < 500
+  if (isRefusal && !PASSING_STATUS.has(status) && !PASSING.has(name)) {
     const detail = `${name}: ${messageOf(error)}`
     return new SealError('SEAL_STORE_REFUSED', `${where} refuses ${doing} (${detail})`, {
       cause: error,
