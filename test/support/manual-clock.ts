@@ -5,9 +5,10 @@ export class ManualClock implements Clock {
   /** Every sleep that was asked for, in milliseconds. */
   readonly slept: number[] = []
   #elapsedMs = 1_000
+  #setForwardMs = 0
 
   nowMs(): number {
-    return Date.UTC(2026, 0, 2, 3, 4, 5) + this.#elapsedMs
+    return Date.UTC(2026, 0, 2, 3, 4, 5) + this.#setForwardMs + this.#elapsedMs
   }
 
   elapsedMs(): number {
@@ -23,6 +24,11 @@ export class ManualClock implements Clock {
   /** Goes on for ever: who dozes waits for time that passes without him. */
   doze(_delayMs: number, _signal?: AbortSignal): Promise<void> {
     return new Promise(() => {})
+  }
+
+  /** Sets the wall clock forward, or back where `ms` is negative, while no time passes. */
+  setWallForward(ms: number): void {
+    this.#setForwardMs += ms
   }
 
   advance(ms: number): void {
