@@ -7,6 +7,7 @@ import { KafkaFixture } from '../support/kafka-fixture.ts'
 import { numberedRecords } from '../support/records.ts'
 import { expectSealedOnce } from '../support/sealed-proof.ts'
 import { SealingPlace } from '../support/sealing-place.ts'
+import { SeededRandom } from '../support/seeded-random.ts'
 
 const PARTITIONS = 4
 const KILLS = 5
@@ -28,17 +29,6 @@ afterAll(async () => {
   place.remove()
 })
 
-/** The same seed gives the same numbers (mulberry32). */
-function seededRandom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 async function committedTotal(): Promise<number> {
   const committed = await kafka.committed(place.groupId, place.topic)
   return [...committed.values()].reduce((sum, offset) => sum + offset, 0)
@@ -48,7 +38,7 @@ describe('an encryptor that is killed without warning', () => {
   test(`${KILLS} times in mid-run has in the end sealed everything exactly once`, async () => {
     const seed = Number(process.env.SEED ?? randomInt(2 ** 31))
     process.stderr.write(`crash: seed ${seed}\n`)
-    const random = seededRandom(seed)
+    const random = new SeededRandom(seed)
     const messages: Message[] = []
     const append = async () => {
       const records = numberedRecords(MESSAGES_PER_START, `crash ${messages.length}`)
@@ -65,7 +55,7 @@ describe('an encryptor that is killed without warning', () => {
         async () => (await encryptor.metric('sealstream_packed_messages_total')) > 0,
       )
       // From the first messages on, any moment of the steps that follow.
-      await systemClock.sleep(random() * 500)
+      await systemClock.sleep(random.between(0, 500))
       encryptor.kill('SIGKILL')
       expect((await encryptor.ended).signal).toBe('SIGKILL')
       if ((await committedTotal()) < messages.length) killsInMidRun++

@@ -14,6 +14,13 @@ export interface OutputRecord {
   readonly value: Buffer
 }
 
+/** A coordinator that is not there yet, or still reads its log. */
+const NO_COORDINATOR = new Set([
+  'NOT_COORDINATOR_FOR_GROUP',
+  'GROUP_COORDINATOR_NOT_AVAILABLE',
+  'GROUP_LOAD_IN_PROGRESS',
+])
+
 /** The place of a record and where its partition goes on. */
 export type Ends = ReadonlyMap<number, number>
 
@@ -113,8 +120,7 @@ export class KafkaFixture {
   /** Whether a group has come at least to `ends`. */
   async hasReached(groupId: string, topic: string, ends: Ends): Promise<boolean> {
     const committed = await this.committed(groupId, topic).catch((error) => {
-      // A broker that was just started has no coordinator for a group that nobody has joined yet.
-      if (error.type === 'NOT_COORDINATOR_FOR_GROUP') return new Map<number, number>()
+      if (NO_COORDINATOR.has(error.type)) return new Map<number, number>()
       throw error
     })
     return [...ends].every(

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
+import { systemClock } from '../../src/clock.ts'
 import {
   type Compression,
   encodeRecordBatch,
@@ -19,7 +20,13 @@ const PRODUCE = 0
 /** The first that takes zstd. */
 const PRODUCE_VERSION = 7
 const ALL_REPLICAS = -1
+/** Unknown partition, no leader, not the leader: so says a broker of what it has just created. */
+const NOT_YET = new Set([3, 5, 6])
+const TRIES_MAX = 100
+const RETRY_AFTER_MS = 100
 const TIMEOUT_MS = 10_000
+/** A broker that is stopped takes requests and does not answer. */
+const ANSWER_WITHIN_MS = 15_000
 
 /** Appends one batch as it stands, by one Produce request on a connection of its own. */
 export async function appendBatch(
@@ -29,9 +36,14 @@ export async function appendBatch(
   compression: Compression = 'none',
 ): Promise<Appended> {
   const request = produceRequest(at, encodeRecordBatch(records, compression))
-  const response = await ask(broker, request)
   // correlation id, one topic with its name, one partition with its number
   const start = 4 + 4 + 2 + Buffer.byteLength(at.topic) + 4 + 4
+  let response = await ask(broker, request)
+  for (let triesLeft = TRIES_MAX; NOT_YET.has(response.readInt16BE(start)); triesLeft--) {
+    if (triesLeft === 0) break
+    await systemClock.sleep(RETRY_AFTER_MS)
+    response = await ask(broker, request)
+  }
   const error = response.readInt16BE(start)
   if (error !== 0) throw new Error(`the broker refuses the batch with error ${error}`)
   return {
@@ -63,6 +75,7 @@ function produceRequest(at: { topic: string; partition: number }, batch: Buffer)
 async function ask(broker: string, request: Buffer): Promise<Buffer> {
   const [host, port] = broker.split(':')
   const socket = connect({ host: host as string, port: Number(port) })
+  socket.setTimeout(ANSWER_WITHIN_MS, () => socket.destroy(new Error(`${broker} does not answer`)))
   try {
     await once(socket, 'connect')
     socket.write(request)
