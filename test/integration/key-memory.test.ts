@@ -105,7 +105,7 @@ describe('the memory of a running encryptor', () => {
     const retired = (await known(finder)).used
     expect(Object.keys(retired).length).toBeGreaterThanOrEqual(3 * KEYS_OF_A_WINDOW)
     // From here on segments are stored, but the encryptor does not hear of it and works on.
-    s3.holdAnswers()
+    s3.hold('answers')
     await kafka.appendMany(place.topic, 1, numberedRecords(5, 'memory'))
     let now = { used: retired, unused: {} } as Known
     await encryptor.until('storing one more segment', async () => {
@@ -119,7 +119,7 @@ describe('the memory of a running encryptor', () => {
     const during = memory({ ...now.used, ...now.unused })
     expect(found(bytesOf(during.leaks))).toEqual(bare([...inUse, ...Object.keys(now.unused)]))
 
-    s3.releaseAnswers()
+    s3.release()
     await seal(WINDOW)
     // No garbage collection is waited for: a key is wiped when its last user is done.
     const after = memory(now.used)

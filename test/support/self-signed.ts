@@ -10,19 +10,33 @@ const ECDSA_WITH_SHA256 = '1.2.840.10045.4.3.2'
 const COMMON_NAME = '2.5.4.3'
 const SUBJECT_ALT_NAME = '2.5.29.17'
 
-/** Makes a P-256 certificate for 127.0.0.1 (RFC 5280), valid through 2049. */
-export function selfSigned(): SelfSigned {
+/** What is not as it should be. */
+export interface CertificateFaults {
+  /** An IPv4 address instead of 127.0.0.1. */
+  readonly address?: readonly [number, number, number, number]
+  /** Whether its time was over in 2021. */
+  readonly isExpired?: boolean
+}
+
+/** Makes a P-256 certificate for 127.0.0.1 (RFC 5280), valid through 2049, but for its faults. */
+export function selfSigned({
+  address = [127, 0, 0, 1],
+  isExpired = false,
+}: CertificateFaults = {}): SelfSigned {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const algorithm = sequence(objectId(ECDSA_WITH_SHA256))
   const name = sequence(der(0x31, sequence(objectId(COMMON_NAME), der(0x0c, text('test')))))
-  const address = sequence(der(0x87, Buffer.from([127, 0, 0, 1])))
-  const extensions = sequence(sequence(objectId(SUBJECT_ALT_NAME), der(0x04, address)))
+  const alternative = sequence(der(0x87, Buffer.from(address)))
+  const extensions = sequence(sequence(objectId(SUBJECT_ALT_NAME), der(0x04, alternative)))
   const signed = sequence(
     der(0xa0, der(0x02, Buffer.from([2]))),
     der(0x02, Buffer.concat([Buffer.from([1]), randomBytes(8)])),
     algorithm,
     name,
-    sequence(der(0x17, text('200101000000Z')), der(0x17, text('491231235959Z'))),
+    sequence(
+      der(0x17, text('200101000000Z')),
+      der(0x17, text(isExpired ? '210101000000Z' : '491231235959Z')),
+    ),
     name,
     publicKey.export({ type: 'spki', format: 'der' }),
     der(0xa3, extensions),
