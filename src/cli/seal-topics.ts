@@ -66,13 +66,21 @@ async function serve(
   { logger, health, stop }: Surroundings,
 ): Promise<void> {
   const { topics, groupId } = config.kafka
-  const { instanceId } = encryptor
+  const { instanceId, memory } = encryptor
+  if (memory.untuned !== null) {
+    logger.warn(
+      `the allocator keeps freed memory (${memory.untuned}): the process may come near memory.rssBytesMax sooner`,
+    )
+  }
   try {
     await encryptor.start()
     health.start()
     const { engine, reason } = encryptor.cipher
     logger.info(
-      { instanceId, topics, groupId, cipher: engine.name, cipherReason: reason },
+      {
+        ...{ instanceId, topics, groupId, cipher: engine.name, cipherReason: reason },
+        rssBytesMax: memory.rssBytesMax,
+      },
       'sealing',
     )
     await Promise.race([encryptor.finished, stop.requested])

@@ -4,14 +4,16 @@ import { CassandraKeyDesk } from '../adapters/cassandra/key-desk.ts'
 import { CassandraKeyEventLog } from '../adapters/cassandra/key-event-log.ts'
 import { CassandraMappingWriter } from '../adapters/cassandra/mapping-writer.ts'
 import { migrate } from '../adapters/cassandra/schema.ts'
+import { type HostMemory, tuneMemory } from '../adapters/host/process-memory.ts'
 import { KafkaAdmin } from '../adapters/kafka/kafka-admin.ts'
 import { KafkaMessageSource } from '../adapters/kafka/kafka-message-source.ts'
 import { KafkaReferenceSink } from '../adapters/kafka/kafka-reference-sink.ts'
 import { PartPool } from '../adapters/piscina/part-pool.ts'
 import { S3ObjectStore } from '../adapters/s3/s3-object-store.ts'
 import { systemClock } from '../clock.ts'
+import { rssBytesMaxOf } from '../config/memory-need.ts'
 import type { Config } from '../config/schema.ts'
-import { type EngineChoice, type EngineName, selectEngine } from '../crypto/cipher-engine.ts'
+import { type EngineChoice, selectEngine } from '../crypto/cipher-engine.ts'
 import { isSealError, SealError } from '../errors.ts'
 import { refuseOversized } from '../keys/create-dek.ts'
 import { actorOfInstance, newInstanceId } from '../keys/instance.ts'
@@ -43,6 +45,8 @@ export interface Encryptor {
   readonly instanceId: string
   /** The cipher engine that seals, and why that one. */
   readonly cipher: EngineChoice
+  /** The ceiling of the memory of this process, and whether its allocator gives back what is freed. */
+  readonly memory: { readonly rssBytesMax: number } & Pick<HostMemory, 'untuned'>
   /** Goes to the key desk and starts to consume. Rejects when either cannot be reached. */
   start(): Promise<void>
   /** Resolves after `stop`; rejects with the failure that no waiting mends. */
@@ -83,8 +87,10 @@ export async function composeEncryptor(
   }
   try {
     const cipher = await selectEngine(config.cipher.engine)
-    const wired = await wire(config, cipher.engine.name, observer, onLog, closers)
-    return { ...wired, cipher, close }
+    const memory = await tuneMemory()
+    const wired = await wire(config, { cipher, memory }, observer, onLog, closers)
+    const { untuned } = memory
+    return { ...wired, cipher, memory: { rssBytesMax: rssBytesMaxOf(config), untuned }, close }
   } catch (error) {
     await close()
     throw error
@@ -93,11 +99,11 @@ export async function composeEncryptor(
 
 async function wire(
   config: Config,
-  cipherEngine: EngineName,
+  { cipher, memory }: { readonly cipher: EngineChoice; readonly memory: HostMemory },
   observer: EncryptorObserver,
   onLog: LibraryLog,
   closers: (() => Promise<void>)[],
-): Promise<Omit<Encryptor, 'cipher' | 'close'>> {
+): Promise<Omit<Encryptor, 'cipher' | 'memory' | 'close'>> {
   const kafka = kafkaOptionsOf(config, onLog)
   const admin = new KafkaAdmin(kafka)
   closers.push(() => admin.close())
@@ -123,6 +129,7 @@ async function wire(
   await checkKek(kms, config.kms.keyId, longestDomain(config))
   await checkDomainKeks(kms, config.kms.keyId, domainKeks)
 
+  const cipherEngine = cipher.engine.name
   const runner = new PartPool(config.workers, { s3: s3OptionsOf(config), cassandra, cipherEngine })
   closers.push(() => runner.close())
   const { groupId, transactionTimeoutMs } = config.kafka
@@ -145,6 +152,7 @@ async function wire(
     lives: journal,
     observer,
     clock: systemClock,
+    memory,
   }
   const pipeline = new Pipeline(parts, settingsOf(config))
   const desk = new CassandraKeyDesk(session)
@@ -273,6 +281,7 @@ function settingsOf(config: Config): PipelineSettings {
     domainOf: domainOfBy(keyDomain),
     openSegmentsMax: config.keyDomain.openSegmentsMax,
     inFlightBytesMax: config.memory.inFlightBytesMax,
+    rssBytesMax: rssBytesMaxOf(config),
     deksMax: config.memory.deksMax,
   }
 }

@@ -134,7 +134,11 @@ export const kafka = section('Where messages come from and references go to.', {
     60 * SECOND_MS,
   ),
   fetchBytesMax: withDefault(
-    bytes({ about: 'Most bytes of one fetch.', min: 64 * KIB, max: 1024 * MIB }),
+    bytes({
+      about: 'Most bytes of the fetches under way, over all brokers.',
+      min: 64 * KIB,
+      max: 1024 * MIB,
+    }),
     16 * MIB,
   ),
   fetchBytesPerPartitionMax: withDefault(

@@ -2,6 +2,7 @@ import { FRAME_OVERHEAD_BYTES } from '../format/frame.ts'
 import { isSameKek } from '../keys/kek-name.ts'
 import { TOPIC_NAME_LENGTH_MAX } from '../limits.ts'
 import { kmsProblems, kmsWarnings } from './kms-relations.ts'
+import { memoryNeedText, rssBytesNeeded } from './memory-need.ts'
 import type { Problem } from './problems.ts'
 import { formatBytes, formatDurationMs } from './quantity.ts'
 import { endpointProblems, hostOf, isLoopback } from './rules.ts'
@@ -16,6 +17,7 @@ export function relationProblems(config: Config): Problem[] {
     ...topicProblems(config),
     ...timeProblems(config),
     ...sizeProblems(config),
+    ...memoryProblems(config),
     ...pairProblems(config),
     ...s3Problems(config),
     ...kmsProblems(config),
@@ -132,6 +134,15 @@ function sizeProblems({ kafka, segment, part, message, memory }: Config): Proble
       path,
       reason: `must be at least ${what} (${formatBytes(leastBytes)})`,
     }))
+}
+
+/** A ceiling below what may be under way would have reading pause for good. */
+function memoryProblems(config: Config): Problem[] {
+  const { rssBytesMax } = config.memory
+  const neededBytes = rssBytesNeeded(config)
+  if (rssBytesMax === undefined || rssBytesMax >= neededBytes) return []
+  const reason = `must be at least ${formatBytes(Math.ceil(neededBytes / MIB) * MIB)}: ${memoryNeedText(config)}; raise it, or lower one of these`
+  return [{ path: 'memory.rssBytesMax', reason }]
 }
 
 /** Keys that make sense only together. */

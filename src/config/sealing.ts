@@ -5,7 +5,17 @@ import {
   SEGMENT_BYTES_MAX,
   SEGMENT_MESSAGES_MAX,
 } from '../limits.ts'
-import { bytes, choice, count, durationMs, flag, section, text, withDefault } from './leaves.ts'
+import {
+  bytes,
+  choice,
+  count,
+  durationMs,
+  flag,
+  optional,
+  section,
+  text,
+  withDefault,
+} from './leaves.ts'
 import { HOST_NAME } from './rules.ts'
 
 /** How messages are sealed and how the process behaves, section by section. */
@@ -84,6 +94,16 @@ export const cipher = section('How AES-256-GCM is called. Every engine gives the
 })
 
 export const memory = section('How much may be under way at a time.', {
+  rssBytesMax: optional(
+    bytes({
+      about:
+        'Ceiling of the memory of the process (RSS); reading pauses near it. Must cover what the other sizes add up to.',
+      min: 256 * MIB,
+      max: 1024 * GIB,
+    }),
+    'what the other sizes add up to',
+    '1GiB',
+  ),
   inFlightBytesMax: withDefault(
     bytes({
       about: 'Most bytes that are read but not yet published.',

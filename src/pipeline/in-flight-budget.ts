@@ -13,6 +13,7 @@ export class InFlightBudget {
   readonly #onChange: (bytes: number) => void
   readonly #waiters: Waiter[] = []
   #bytes = 0
+  #isHeld = false
 
   /** `onChange` hears the new fill after every change. */
   constructor(bytesMax: number, onChange: (bytes: number) => void) {
@@ -39,6 +40,20 @@ export class InFlightBudget {
   /** Gives `bytes` back and admits who fits now. */
   release(bytes: number): void {
     this.#change(-bytes)
+    this.#admitWaiters()
+  }
+
+  /**
+   * While held, nothing more is admitted, but for what comes when nothing is in flight: so the road
+   * never stands still.
+   */
+  hold(isHeld: boolean): void {
+    if (isHeld === this.#isHeld) return
+    this.#isHeld = isHeld
+    this.#admitWaiters()
+  }
+
+  #admitWaiters(): void {
     for (let next = this.#waiters[0]; next && this.#admits(next.bytes); next = this.#waiters[0]) {
       this.#waiters.shift()
       this.#change(next.bytes)
@@ -47,7 +62,8 @@ export class InFlightBudget {
   }
 
   #admits(bytes: number): boolean {
-    return this.#bytes === 0 || this.#bytes + bytes <= this.#bytesMax
+    if (this.#bytes === 0) return true
+    return !this.#isHeld && this.#bytes + bytes <= this.#bytesMax
   }
 
   #change(bytes: number): void {

@@ -12,6 +12,14 @@ export interface PartTimings {
   readonly mapMs: number
 }
 
+/** The memory of the process as the system counts it, and its ceiling, in bytes. */
+export interface MemoryState {
+  readonly rssBytes: number
+  readonly bytesMax: number
+  /** Whether reading pauses because the ceiling is near. */
+  readonly isHeld: boolean
+}
+
 /**
  * What the road tells the world as it works. Calls are cheap, synchronous and never throw; the
  * pipeline knows no logger and no metrics library. Never carries key bytes or plaintext.
@@ -32,6 +40,8 @@ export interface PipelineObserver {
   exposed(exposure: Exposure): void
   kmsCall(operation: KmsOperation, ok: boolean, elapsedMs: number): void
   inFlight(bytes: number): void
+  /** How much memory the process takes. Told several times a second. */
+  memory(state: MemoryState): void
   /** A service failed in a way that passes; the road waits. Called again at each new try. */
   waiting(service: ServiceName, error: SealError, attempt: number, waitedMs: number): void
   /** The waiting is over: the service answers again, or the work that needed it was given up. */

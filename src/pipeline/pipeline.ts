@@ -12,6 +12,7 @@ import type { MappingWriter } from '../mapping/mapping-store.ts'
 import type { ObjectStore } from '../segment/object-store.ts'
 import { InFlightBudget } from './in-flight-budget.ts'
 import { Lane, type LaneSettings } from './lane.ts'
+import { MemoryGuard, type ProcessMemory } from './memory-guard.ts'
 import {
   type BatchControl,
   type FetchedBatch,
@@ -27,7 +28,7 @@ import type { ReferenceSink } from './reference-sink.ts'
 /** How long closing may take once nothing more is to be published. */
 const CLOSE_MS_MAX = 3_000
 
-/** How often windows are looked after that nobody asks for. */
+/** How often memory is looked at, and windows that nobody asks for. */
 const SWEEP_MS = 250
 
 /** What the road is built from. The pipeline owns none of them; whoever made them closes them. */
@@ -42,6 +43,7 @@ export interface PipelineParts {
   readonly lives: KeyLifeListener
   readonly observer: PipelineObserver
   readonly clock: Clock
+  readonly memory: ProcessMemory
 }
 
 /** How the road is set. */
@@ -51,6 +53,8 @@ export interface PipelineSettings extends LaneSettings {
   /** See the services of {@link DekWindows}. */
   readonly deksMax: number
   readonly inFlightBytesMax: number
+  /** The ceiling of the memory of the process. */
+  readonly rssBytesMax: number
 }
 
 /**
@@ -70,6 +74,7 @@ export class Pipeline {
   readonly #parts: PipelineParts
   readonly #lanes: readonly Lane[]
   readonly #windows: DekWindows
+  readonly #memoryGuard: MemoryGuard
   readonly #patience: Patience
   readonly #stop = new AbortController()
   readonly #finished = Promise.withResolvers<void>()
@@ -86,6 +91,7 @@ export class Pipeline {
     const budget = new InFlightBudget(settings.inFlightBytesMax, (bytes) =>
       observer.inFlight(bytes),
     )
+    this.#memoryGuard = new MemoryGuard(parts.memory, settings.rssBytesMax, budget, observer)
     this.#windows = new DekWindows({
       createDek: (...asked) => this.#createDek(...asked),
       policy: settings.window,
@@ -163,6 +169,7 @@ export class Pipeline {
     const { clock, observer } = this.#parts
     while (!this.#stop.signal.aborted) {
       this.#windows.sweep()
+      this.#memoryGuard.look()
       observer.exposed(this.#windows.exposure())
       await clock.sleep(SWEEP_MS, this.#stop.signal)
     }

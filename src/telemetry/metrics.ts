@@ -171,6 +171,17 @@ function stateMetrics(registry: Registry) {
     new Gauge({ name: `sealstream_${name}`, help, labelNames, registers: [registry] })
   return {
     inFlightBytes: gauge('in_flight_bytes', 'Bytes read but not yet published.', []),
+    memoryBytesMax: gauge('memory_bytes_max', 'Ceiling of the memory of the process.', []),
+    memoryShare: gauge(
+      'memory_share',
+      'Memory of the process (RSS) as a share of its ceiling; reading pauses from 0.9 on.',
+      [],
+    ),
+    memoryHeld: gauge(
+      'memory_held',
+      '1 while reading pauses because the ceiling of memory is near, else 0. Alert when it stays 1.',
+      [],
+    ),
     assignedPartitions: gauge('assigned_partitions', 'Partitions that this process holds.', []),
     assignedLanes: gauge('assigned_lanes', 'Lanes that this process holds.', []),
     failedTries: counter(

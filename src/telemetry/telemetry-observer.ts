@@ -3,7 +3,12 @@ import { isSealError, messageOf, type SealError } from '../errors.ts'
 import type { Exposure } from '../keys/dek-windows.ts'
 import type { KeyObserver } from '../keys/key-observer.ts'
 import type { KmsOperation } from '../keys/observed-kms.ts'
-import type { PartTimings, PipelineObserver, ServiceName } from '../pipeline/observer.ts'
+import type {
+  MemoryState,
+  PartTimings,
+  PipelineObserver,
+  ServiceName,
+} from '../pipeline/observer.ts'
 import type { Health } from './health.ts'
 import type { Logger } from './logger.ts'
 import type { Metrics } from './metrics.ts'
@@ -26,6 +31,7 @@ export class TelemetryObserver implements PipelineObserver, KeyObserver {
   readonly #health: Health
   readonly #clock: Clock
   readonly #waitLoggedAtMs = new Map<string, number>()
+  #isMemoryHeld = false
 
   constructor({ metrics, logger, health, clock }: TelemetrySinks) {
     this.#metrics = metrics
@@ -94,6 +100,18 @@ export class TelemetryObserver implements PipelineObserver, KeyObserver {
 
   inFlight(bytes: number): void {
     this.#metrics.inFlightBytes.set(bytes)
+  }
+
+  memory({ rssBytes, bytesMax, isHeld }: MemoryState): void {
+    const { memoryBytesMax, memoryShare, memoryHeld } = this.#metrics
+    memoryBytesMax.set(bytesMax)
+    memoryShare.set(rssBytes / bytesMax)
+    memoryHeld.set(isHeld ? 1 : 0)
+    if (isHeld === this.#isMemoryHeld) return
+    this.#isMemoryHeld = isHeld
+    const state = { rssBytes, rssBytesMax: bytesMax }
+    if (isHeld) this.#logger.warn(state, 'memory is near its ceiling, reading pauses')
+    else this.#logger.info(state, 'memory has come down, reading goes on')
   }
 
   waiting(service: ServiceName, error: SealError, attempt: number, waitedMs: number): void {

@@ -4,12 +4,14 @@ import { isSealError } from '../../src/errors.ts'
 import type { LanePublisher, Publication } from '../../src/pipeline/reference-sink.ts'
 import { KafkaFixture } from '../support/kafka-fixture.ts'
 
-const TOPIC = 'reference-sink.sealed'
+const SOURCE = 'reference-sink'
+const TOPIC = `${SOURCE}.sealed`
 let kafka: KafkaFixture
 const opened: LanePublisher[] = []
 
 beforeAll(async () => {
   kafka = await KafkaFixture.connect()
+  await kafka.createTopic(SOURCE, 1)
   await kafka.createTopic(TOPIC, 1)
 })
 
@@ -33,7 +35,7 @@ async function openLane(): Promise<LanePublisher> {
 function publicationOf(text: string, nextOffset: number): Publication {
   return {
     records: [{ topic: TOPIC, partition: 0, values: [Buffer.from(text)] }],
-    offsets: [{ topic: 'reference-sink', partition: 0, nextOffset }],
+    offsets: [{ topic: SOURCE, partition: 0, nextOffset }],
   }
 }
 

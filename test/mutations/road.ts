@@ -83,9 +83,16 @@ export const road: readonly Mutant[] = [
   {
     name: 'reading does not wait for the in-flight budget',
     file: 'src/pipeline/in-flight-budget.ts',
-    text: 'return this.#bytes === 0 || this.#bytes + bytes <= this.#bytesMax',
+    text: 'return !this.#isHeld && this.#bytes + bytes <= this.#bytesMax',
     replacement: 'return true',
     tests: unit('pipeline/in-flight-budget'),
+  },
+  {
+    name: 'reading goes on however near the ceiling of memory is',
+    file: 'src/pipeline/memory-guard.ts',
+    text: '    this.#budget.hold(isHeld)\n',
+    replacement: '',
+    tests: unit('pipeline/memory-guard'),
   },
   {
     name: 'a segment takes any number of messages',

@@ -16,6 +16,7 @@ export class RecordingObserver implements PipelineObserver {
   readonly exposed = this.#keep('exposed')
   readonly kmsCall = this.#keep('kmsCall')
   readonly inFlight = this.#keep('inFlight')
+  readonly memory = this.#keep('memory')
   readonly waiting = this.#keep('waiting')
   readonly recovered = this.#keep('recovered')
   readonly laneReset = this.#keep('laneReset')

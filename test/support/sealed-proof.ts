@@ -24,16 +24,32 @@ export async function expectSealedOnce(
   topic: string,
   messages: readonly Message[],
 ): Promise<OpenedReference[]> {
-  const records = await kafka.references(topic)
-  const expected = messages.toSorted((a, b) => a.partition - b.partition || a.offset - b.offset)
-  expectSame(
-    records.map((record) => `${placeOf(record)} ${placeOf(record.reference)}`),
-    expected.map((message) => `${message.partition} null ${placeOf(message)}`),
-  )
-  const references = records.map(({ reference }) => reference)
+  const expected = inOrder(messages)
+  const references = await expectReferencedOnce(kafka, topic, messages)
   const opened = await openAll(place, references)
   expectSame(opened.map(contentText), expected.map(contentText))
   return references.map((reference, i) => ({ reference, message: opened[i] as Message }))
+}
+
+/**
+ * Proves of a topic that is too large to open every message of it that its reference topic has one
+ * record a message, on the same partition and in order, with a null key; returns the references.
+ */
+export async function expectReferencedOnce(
+  kafka: KafkaFixture,
+  topic: string,
+  messages: readonly Message[],
+): Promise<Reference[]> {
+  const records = await kafka.references(topic)
+  expectSame(
+    records.map((record) => `${placeOf(record)} ${placeOf(record.reference)}`),
+    inOrder(messages).map((message) => `${message.partition} null ${placeOf(message)}`),
+  )
+  return records.map(({ reference }) => reference)
+}
+
+function inOrder(messages: readonly Message[]): Message[] {
+  return messages.toSorted((a, b) => a.partition - b.partition || a.offset - b.offset)
 }
 
 /** Opens references in slices, as a consumer with bounded memory does. */

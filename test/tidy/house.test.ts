@@ -49,9 +49,13 @@ describe('the house', () => {
     expect(found(/openssl\.\w+\(/, isCalled)).toEqual([])
   })
 
-  test('declares native functions in two files: the cipher, and the limits of the process', () => {
+  test('declares native functions in three files: the cipher, the limits of the process, its memory', () => {
     const isNative = (file: string) =>
-      ['src/crypto/openssl-library.ts', 'src/adapters/host/process-limits.ts'].includes(file)
+      [
+        'src/crypto/openssl-library.ts',
+        'src/adapters/host/process-limits.ts',
+        'src/adapters/host/process-memory.ts',
+      ].includes(file)
     expect(found(/\.func\(|load\(null\)/, isNative)).toEqual([])
     expect(
       found(/\bimportKoffi\b/, (file) => isNative(file) || file === 'src/crypto/cipher-engine.ts'),

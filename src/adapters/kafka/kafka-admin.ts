@@ -28,6 +28,13 @@ export class KafkaAdmin {
     })
   }
 
+  /** How many brokers the cluster has now. */
+  brokerCount(): Promise<number> {
+    return this.#try('counting brokers', async () => {
+      return (await this.#admin.describeCluster()).brokers.length
+    })
+  }
+
   /** Partition counts of the topics that exist, by name; absent ones are left out. */
   partitionCounts(topics: readonly string[]): Promise<ReadonlyMap<string, number>> {
     return this.#try('looking topics up', async () => {

@@ -21,6 +21,7 @@ export interface KafkaSourceOptions extends KafkaOptions {
   readonly lanes: number
   readonly sessionTimeoutMs: number
   readonly heartbeatIntervalMs: number
+  /** Over the fetches from all brokers, which the client makes side by side. */
   readonly fetchBytesMax: number
   readonly fetchBytesPerPartitionMax: number
   readonly fetchWaitMs: number
@@ -28,6 +29,8 @@ export interface KafkaSourceOptions extends KafkaOptions {
 
 const RESTART_AFTER_MS = 1_000
 const PARTITIONS_AT_ONCE = 16
+/** Less would cost more in requests than it saves in memory. */
+const FETCH_BYTES_MIN = 64 * 1024
 
 /**
  * The message source over kafkajs. Offsets are never committed here: the publisher commits them in
@@ -88,13 +91,16 @@ export class KafkaMessageSource implements MessageSource {
   }
 
   async #consume(): Promise<void> {
-    const { groupId, topics, lanes, brokers } = this.#options
+    const { groupId, topics, lanes, brokers, fetchBytesMax } = this.#options
+    // Counted at each start: whatever was fetched is held until all of it is taken over.
+    const maxBytes = fetchBytesOf(fetchBytesMax, await this.#admin.brokerCount())
+    if (this.#isStopped) return
     const consumer = createKafka(this.#options).consumer({
       groupId,
       partitionAssigners: [laneAssigner(lanes)],
       sessionTimeout: this.#options.sessionTimeoutMs,
       heartbeatInterval: this.#options.heartbeatIntervalMs,
-      maxBytes: this.#options.fetchBytesMax,
+      maxBytes,
       maxBytesPerPartition: this.#options.fetchBytesPerPartitionMax,
       maxWaitTimeInMs: this.#options.fetchWaitMs,
       allowAutoTopicCreation: false,
@@ -189,6 +195,11 @@ export class KafkaMessageSource implements MessageSource {
       if (!messageOf(error).includes('Consumer group was not initialized')) throw error
     }
   }
+}
+
+/** What one of `brokerCount` brokers may send of `fetchBytesMax` at a time. */
+export function fetchBytesOf(fetchBytesMax: number, brokerCount: number): number {
+  return Math.max(FETCH_BYTES_MIN, Math.floor(fetchBytesMax / Math.max(1, brokerCount)))
 }
 
 /** Our decoder has made the records; what is left is to say where they stand. */

@@ -24,8 +24,9 @@ async function started(options: LanePlaceOptions = {}) {
   const actor = 'encryptor test'
   const keys = { kms, keyStore: mapping, events, actor, kekOf: () => KEK_ID }
   const lives = { firstUsed: () => {}, retired: () => {} }
+  const memory = { rssBytes: () => 0, giveBack: () => {} }
   const pipeline = new Pipeline(
-    { source, sink, store, mapping, runner, observer, clock, keys, lives },
+    { source, sink, store, mapping, runner, observer, clock, keys, lives, memory },
     {
       ...place.settings,
       ...{
@@ -33,6 +34,7 @@ async function started(options: LanePlaceOptions = {}) {
         window: place.window,
         deksMax: 100,
         inFlightBytesMax: options.inFlightBytesMax ?? BUDGET_BYTES,
+        rssBytesMax: 1,
       },
     },
   )

@@ -1,0 +1,36 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { KafkaFixture } from '../support/kafka-fixture.ts'
+import { sealUnderStalls } from '../support/memory-under-stall.ts'
+import { SealingPlace } from '../support/sealing-place.ts'
+
+const MIB = 1024 * 1024
+let kafka: KafkaFixture
+let place: SealingPlace
+
+beforeAll(async () => {
+  kafka = await KafkaFixture.connect()
+  place = new SealingPlace('memory')
+})
+
+afterAll(async () => {
+  await kafka.close()
+  place.remove()
+})
+
+// A slice of test/faults/memory.test.ts. Large messages, so that a backlog of more than the whole
+// ceiling comes in within seconds: without the budget it would all be in memory.
+test('memory stays under its ceiling while the object store stands still at full load', async () => {
+  const inFlightBytesMax = 24 * MIB
+  const findings = await sealUnderStalls(kafka, place, {
+    ...{ messages: 7_000, valueBytes: 64 * 1024, inFlightBytesMax },
+    config: {
+      'kafka.fetchBytesMax': '4MiB',
+      'kafka.fetchBytesPerPartitionMax': '1MiB',
+      'workers.threads': 1,
+    },
+    stalls: [['s3', 6_000]],
+  })
+  expect(findings.rssBytesMax).toBeLessThan(512 * MIB)
+  expect(findings.rssBytesMost).toBeLessThan(findings.rssBytesMax)
+  expect(findings.inFlightBytesMost).toBeLessThanOrEqual(inFlightBytesMax)
+})
