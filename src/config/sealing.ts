@@ -102,7 +102,7 @@ export const memory = section('How much may be under way at a time.', {
       max: 1024 * GIB,
     }),
     'what the other sizes add up to',
-    '1GiB',
+    '16GiB',
   ),
   inFlightBytesMax: withDefault(
     bytes({

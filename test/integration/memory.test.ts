@@ -22,15 +22,15 @@ afterAll(async () => {
 test('memory stays under its ceiling while the object store stands still at full load', async () => {
   const inFlightBytesMax = 24 * MIB
   const findings = await sealUnderStalls(kafka, place, {
-    ...{ messages: 7_000, valueBytes: 64 * 1024, inFlightBytesMax },
+    ...{ messages: 6_000, valueBytes: 64 * 1024, inFlightBytesMax },
     config: {
       'kafka.fetchBytesMax': '4MiB',
       'kafka.fetchBytesPerPartitionMax': '1MiB',
       'workers.threads': 1,
     },
-    stalls: [['s3', 6_000]],
+    stalls: [['s3', 5_000]],
   })
   expect(findings.rssBytesMax).toBeLessThan(512 * MIB)
   expect(findings.rssBytesMost).toBeLessThan(findings.rssBytesMax)
   expect(findings.inFlightBytesMost).toBeLessThanOrEqual(inFlightBytesMax)
-})
+}, 300_000)

@@ -22,6 +22,12 @@ export interface PartPoolOptions {
 }
 
 /**
+ * By itself V8 lets the young generation of every thread grow to 96 MiB, of which two thirds stay
+ * resident. A quarter of it costs no more CPU for what a thread makes of a part.
+ */
+const YOUNG_GENERATION_MIB = 24
+
+/**
  * The pool that works parts. `atomics: 'disabled'`, because Piscina otherwise blocks the event loop
  * of an idle worker, and with it the sockets that the worker holds open. Threads are never given
  * back, so that connections and compiled code stay warm.
@@ -38,6 +44,7 @@ export class PartPool implements PartRunner {
       maxThreads: threads,
       concurrentTasksPerWorker: options.tasksPerThread,
       atomics: 'disabled',
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB },
       workerData,
     })
   }

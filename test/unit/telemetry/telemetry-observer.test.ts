@@ -43,6 +43,25 @@ describe('the observer', () => {
     expect(await value('sealstream_packed_messages_total{topic="users"}')).toBe(1)
   })
 
+  it('gives memory as a share of its ceiling, and tells once that reading pauses, and goes on', async () => {
+    const { observer, lines, value } = setUp()
+    const tell = (rssBytes: number, isHeld: boolean) =>
+      observer.memory({ rssBytes, bytesMax: 1000, isHeld })
+    tell(500, false)
+    expect(await value('sealstream_memory_share')).toBe(0.5)
+    expect(await value('sealstream_memory_bytes_max')).toBe(1000)
+    expect(lines()).toEqual([])
+    tell(900, true)
+    tell(950, true)
+    expect(await value('sealstream_memory_held')).toBe(1)
+    tell(800, false)
+    expect(await value('sealstream_memory_held')).toBe(0)
+    expect(lines()).toMatchObject([
+      { rssBytes: 900, rssBytesMax: 1000, msg: 'memory is near its ceiling, reading pauses' },
+      { rssBytes: 800, rssBytesMax: 1000, msg: 'memory has come down, reading goes on' },
+    ])
+  })
+
   it('counts sealed parts and gives their times in seconds', async () => {
     const { observer, value } = setUp()
     observer.partSealed('orders', 9, 900, { sealMs: 10, uploadMs: 200, mapMs: 3000 })
