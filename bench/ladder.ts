@@ -7,11 +7,14 @@ import type { Message } from '../src/format/message.ts'
 import { parcelBytes } from '../src/format/parcel.ts'
 import type { PartTask } from '../src/pipeline/part-task.ts'
 import { workPart } from '../src/pipeline/part-worker.ts'
+import { BufferPool } from '../src/segment/buffer-pool.ts'
 import { frameBytesOf, PartBuffer } from '../src/segment/part-buffer.ts'
 import { encodeRecord, measureInTurns, type Row } from './measure.ts'
 
 const VALUE_BYTES = [100, 1024, 16 * 1024]
 const PART_BYTES = 8 * 1024 * 1024
+/** As the road keeps them: buffers come back from the stage that is last. */
+const buffers = new BufferPool(4 * PART_BYTES)
 const SOURCE = { topic: 'bench', partition: 0 }
 
 /**
@@ -27,7 +30,7 @@ export async function ladder(repeats: number): Promise<Row[]> {
 
 /** A part of frames of `messages`, packed as the road packs them. */
 function pack(messages: readonly Message[], header: Uint8Array): PartBuffer {
-  const part = new PartBuffer(header, PART_BYTES)
+  const part = new PartBuffer(header, PART_BYTES, buffers)
   messages.forEach((message, seq) => {
     part.append(message, frameBytesOf(parcelBytes(message)), seq, 0)
   })
@@ -93,10 +96,13 @@ async function rungs(valueBytes: number, repeats: number, engine: CipherEngine):
   }
   const stages: [string, () => unknown][] = [
     ['decode', decode],
-    ['+ pack', () => pack(decode(), keys.header)],
+    ['+ pack', () => buffers.give(pack(decode(), keys.header).take().buffer)],
     [
       '+ seal, map columns, references',
-      () => workPart(taskOf(pack(decode(), keys.header), keys), services),
+      async () => {
+        const task = taskOf(pack(decode(), keys.header), keys)
+        buffers.give((await workPart(task, services)).buffer)
+      },
     ],
   ]
   const works = stages.map(([, run]) => ({ run, messages: count }))

@@ -44,10 +44,9 @@ function connected(): Promise<CassandraConnection> {
 
 /** Large buffers change hands instead of being copied. */
 function handOver(result: PartResult): PartResult {
-  const buffers = result.ok
-    ? [result.references.values, result.references.ends, result.references.source].map(
-        (column) => column.buffer,
-      )
-    : [result.buffer]
+  const columns = result.ok
+    ? [result.references.values, result.references.ends, result.references.source]
+    : []
+  const buffers = [result.buffer, ...columns.map((column) => column.buffer)]
   return move({ [transferableSymbol]: buffers, [valueSymbol]: result }) as unknown as PartResult
 }

@@ -11,8 +11,8 @@ const PROCESS_BYTES = 320 * MIB
 const THREAD_BYTES = 96 * MIB
 /** A fetch as it comes in, joined, decoded into messages, and the one before not collected yet. */
 const COPIES_OF_A_FETCH = 4
-/** Buffers of parts grow by doubling, so some of their room is spare. */
-const IN_FLIGHT_FACTOR = 1.25
+/** Buffers of parts grow by doubling, so some of their room is spare; a quarter may stand idle. */
+const IN_FLIGHT_FACTOR = 1.5
 /** A new part begins with this much. */
 const OPEN_SEGMENT_BYTES = 64 * KIB
 const HELD_DEK_BYTES = 2 * KIB

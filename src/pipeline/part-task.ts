@@ -65,6 +65,8 @@ export type PartResult =
       readonly receipt: PartReceipt | null
       readonly references: PartReferences
       readonly timings: PartTimings
+      /** The buffer goes back to be used again. */
+      readonly buffer: ArrayBuffer
     }
   | {
       readonly ok: false

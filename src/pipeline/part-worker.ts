@@ -43,6 +43,7 @@ export async function workPart(task: PartTask, services: PartServices): Promise<
     receipt: upload.value ?? null,
     references: renderReferences(task, frames),
     timings: { sealMs, uploadMs: upload.elapsedMs, mapMs: map.elapsedMs },
+    buffer: task.buffer,
   }
 }
 

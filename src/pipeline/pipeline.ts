@@ -9,6 +9,7 @@ import type { Kms } from '../keys/kms.ts'
 import type { KeyLifeListener, RunningKeys } from '../keys/running-keys.ts'
 import type { WindowPolicy } from '../keys/window-policy.ts'
 import type { MappingWriter } from '../mapping/mapping-store.ts'
+import { BufferPool } from '../segment/buffer-pool.ts'
 import type { ObjectStore } from '../segment/object-store.ts'
 import { InFlightBudget } from './in-flight-budget.ts'
 import { Lane, type LaneSettings } from './lane.ts'
@@ -27,6 +28,9 @@ import type { ReferenceSink } from './reference-sink.ts'
 
 /** How long closing may take once nothing more is to be published. */
 const CLOSE_MS_MAX = 3_000
+
+/** Of the in-flight budget, what may stand idle in buffers between two parts. */
+const IDLE_SHARE = 0.25
 
 /** How often memory is looked at, and windows that nobody asks for. */
 const SWEEP_MS = 250
@@ -99,7 +103,8 @@ export class Pipeline {
       ...{ clock, lives },
       onRefused: (keyDomain, error) => this.#dekRefused(keyDomain, error),
     })
-    const segments = { store, mapping, runner, patience, observer, clock }
+    const buffers = new BufferPool(settings.inFlightBytesMax * IDLE_SHARE)
+    const segments = { store, mapping, runner, patience, observer, clock, buffers }
     const windows = this.#windows
     const stopping = this.#stop.signal
     const shared = { source, sink, windows, budget, patience, observer, clock, stopping }

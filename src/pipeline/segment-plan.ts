@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts'
 import type { SealError } from '../errors.ts'
 import type { DekWindow } from '../keys/dek-window.ts'
 import type { MappingWriter, SegmentKey } from '../mapping/mapping-store.ts'
+import type { BufferPool } from '../segment/buffer-pool.ts'
 import type { ObjectStore } from '../segment/object-store.ts'
 import type { TopicPartition } from './message-source.ts'
 import type { PipelineObserver } from './observer.ts'
@@ -23,6 +24,7 @@ export interface SegmentServices {
   readonly patience: Patience
   readonly observer: PipelineObserver
   readonly clock: Clock
+  readonly buffers: BufferPool
 }
 
 /** What one segment is. */

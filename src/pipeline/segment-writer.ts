@@ -137,7 +137,7 @@ export class SegmentWriter {
     }
     if (this.#part === null) {
       const head = this.#bytesBefore === 0 ? this.#keys.header : new Uint8Array(0)
-      this.#part = new PartBuffer(head, partBytesMax)
+      this.#part = new PartBuffer(head, partBytesMax, this.#services.buffers)
     }
     return this.#part
   }
@@ -162,7 +162,7 @@ export class SegmentWriter {
   }
 
   async #sealPart(filled: FilledPart, position: number, partNumber: number, isWhole: boolean) {
-    const { patience, runner, observer } = this.#services
+    const { patience, runner, observer, buffers } = this.#services
     await this.#intent
     const upload = isWhole
       ? ({ kind: 'whole-object', metadata: this.#metadata } as const)
@@ -172,6 +172,7 @@ export class SegmentWriter {
     return patience.with(async () => {
       const result = await runner.run(task)
       if (result.ok) {
+        buffers.give(result.buffer)
         const { keyDomain } = this.plan.window.dek.record
         observer.partSealed(keyDomain, filled.frameCount, filled.size, result.timings)
         return result

@@ -1,6 +1,7 @@
 import { FRAME_HEADER_BYTES, FRAME_OVERHEAD_BYTES, writeFrameHeader } from '../format/frame.ts'
 import type { Message } from '../format/message.ts'
 import { writeParcel } from '../format/parcel.ts'
+import type { BufferPool } from './buffer-pool.ts'
 
 const FIRST_CAPACITY_BYTES = 64 * 1024
 
@@ -21,19 +22,22 @@ export interface FilledPart {
 export class PartBuffer {
   readonly #framesAt: number
   readonly #bytesMax: number
+  readonly #buffers: BufferPool
   #bytes: Buffer
   #size: number
   #frameCount = 0
 
   /**
    * `head` (the segment header, or nothing) is copied to the front. Doubling ends at `bytesMax`;
-   * beyond it the buffer grows only as far as a single large message needs.
+   * beyond it the buffer grows only as far as a single large message needs. Memory comes from
+   * `buffers`, and what the part grows out of goes back there.
    */
-  constructor(head: Uint8Array, bytesMax: number) {
+  constructor(head: Uint8Array, bytesMax: number, buffers: BufferPool) {
     this.#framesAt = head.length
     this.#size = head.length
     this.#bytesMax = bytesMax
-    this.#bytes = Buffer.allocUnsafeSlow(FIRST_CAPACITY_BYTES)
+    this.#buffers = buffers
+    this.#bytes = Buffer.from(buffers.take(FIRST_CAPACITY_BYTES))
     this.#bytes.set(head)
   }
 
@@ -78,8 +82,9 @@ export class PartBuffer {
   #ensure(capacity: number): void {
     if (capacity <= this.#bytes.length) return
     const doubled = Math.min(this.#bytes.length * 2, this.#bytesMax)
-    const grown = Buffer.allocUnsafeSlow(Math.max(capacity, doubled))
+    const grown = Buffer.from(this.#buffers.take(Math.max(capacity, doubled)))
     this.#bytes.copy(grown, 0, 0, this.#size)
+    this.#buffers.give(this.#bytes.buffer as ArrayBuffer)
     this.#bytes = grown
   }
 }

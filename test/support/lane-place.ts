@@ -19,6 +19,7 @@ import { LaneSession } from '../../src/pipeline/lane-session.ts'
 import { REFERENCE_BYTES } from '../../src/pipeline/message-slice.ts'
 import type { BatchControl, FetchedBatch } from '../../src/pipeline/message-source.ts'
 import { Patience } from '../../src/pipeline/patience.ts'
+import { BufferPool } from '../../src/segment/buffer-pool.ts'
 import { frameBytesOf } from '../../src/segment/part-buffer.ts'
 import { FakeKms } from './fake-kms.ts'
 import { Gate } from './gate.ts'
@@ -125,7 +126,8 @@ export class LanePlace {
       onRefused: (keyDomain, error) => observer.dekRefused(keyDomain, error as SealError),
     })
     this.windows = windows
-    const segments = { store, mapping, runner, patience, observer, clock }
+    const buffers = new BufferPool(BUDGET_BYTES)
+    const segments = { store, mapping, runner, patience, observer, clock, buffers }
     const { budget } = this
     const stopping = this.stop.signal
     const shared = { source, sink, windows, budget, patience, observer, clock, stopping }

@@ -14,6 +14,7 @@ import type { Kms } from '../../src/keys/kms.ts'
 import type { FrameColumns, MappingWriter } from '../../src/mapping/mapping-store.ts'
 import type { PartReferences, PartTask, Source } from '../../src/pipeline/part-task.ts'
 import { workPart } from '../../src/pipeline/part-worker.ts'
+import { BufferPool } from '../../src/segment/buffer-pool.ts'
 import { segmentObjectKey } from '../../src/segment/object-key.ts'
 import { frameBytesOf, PartBuffer } from '../../src/segment/part-buffer.ts'
 import { ManualClock } from './manual-clock.ts'
@@ -63,7 +64,7 @@ export function prepareSegment(dek: Dek, messages: readonly Message[]): Prepared
     ...{ header, wrapped, kekId, keyDomain, clusterId: CLUSTER_ID, token: randomUUID() },
   })
   const sources: Source[] = []
-  const part = new PartBuffer(header, 8 * 1024 * 1024)
+  const part = new PartBuffer(header, 8 * 1024 * 1024, new BufferPool(0))
   const footer = new FooterBuilder()
   messages.forEach((message, seq) => {
     const frameBytes = frameBytesOf(parcelBytes(message))

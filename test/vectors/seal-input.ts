@@ -8,6 +8,7 @@ import { ReferenceEncoder } from '../../src/format/reference-value.ts'
 import { FooterBuilder, type FooterSource, joinFooter } from '../../src/format/segment-footer.ts'
 import { encodeMetadata } from '../../src/format/segment-metadata.ts'
 import { hashKmsContext, kmsContextOf } from '../../src/keys/kms-context.ts'
+import { BufferPool } from '../../src/segment/buffer-pool.ts'
 import { segmentObjectKey } from '../../src/segment/object-key.ts'
 import { frameBytesOf, PartBuffer } from '../../src/segment/part-buffer.ts'
 import {
@@ -56,7 +57,7 @@ export function sealInput(input: VectorInput): VectorOutput {
 }
 
 function lay({ clusterId, messages }: VectorInput, keys: NewSegmentKeys): Layout {
-  const part = new PartBuffer(keys.header, PART_BYTES_MAX)
+  const part = new PartBuffer(keys.header, PART_BYTES_MAX, new BufferPool(0))
   const footer = new FooterBuilder()
   const sources: FooterSource[] = []
   const frames = messages.map((given) => {

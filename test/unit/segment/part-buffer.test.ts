@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { readFrameHeader } from '../../../src/format/frame.ts'
 import { parcelBytes, readParcel } from '../../../src/format/parcel.ts'
+import { BufferPool } from '../../../src/segment/buffer-pool.ts'
 import { frameBytesOf, PartBuffer } from '../../../src/segment/part-buffer.ts'
 import { comparable, message } from '../../support/messages.ts'
 
@@ -13,7 +14,7 @@ function append(part: PartBuffer, valueBytes: number, seq: number): number {
 
 describe('a part buffer', () => {
   it('holds every message at the place it gave, through all its growing', () => {
-    const part = new PartBuffer(Buffer.from('head'), 512 * KIB)
+    const part = new PartBuffer(Buffer.from('head'), 512 * KIB, new BufferPool(0))
     const sizes = [0, 10, 60 * KIB, 1, 200 * KIB, 7]
     const places = sizes.map((size, seq) => append(part, size, seq))
     const { buffer, size, framesAt, frameCount } = part.take()
@@ -32,7 +33,7 @@ describe('a part buffer', () => {
 
   it('begins small and doubles up to its bound, beyond it only as far as needed', () => {
     const capacityAfter = (...sizes: number[]) => {
-      const part = new PartBuffer(new Uint8Array(0), 100 * KIB)
+      const part = new PartBuffer(new Uint8Array(0), 100 * KIB, new BufferPool(0))
       for (const size of sizes) append(part, size, part.frameCount)
       return part.take().buffer.byteLength
     }

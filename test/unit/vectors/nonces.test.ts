@@ -14,6 +14,7 @@ import type { PartRunner } from '../../../src/pipeline/part-task.ts'
 import { workPart } from '../../../src/pipeline/part-worker.ts'
 import { Patience } from '../../../src/pipeline/patience.ts'
 import { SegmentWriter } from '../../../src/pipeline/segment-writer.ts'
+import { BufferPool } from '../../../src/segment/buffer-pool.ts'
 import { frameBytesOf } from '../../../src/segment/part-buffer.ts'
 import { FakeKms } from '../../support/fake-kms.ts'
 import { ManualClock } from '../../support/manual-clock.ts'
@@ -82,7 +83,15 @@ function writerOf(dek: Dek, segmentId: string, engine: RecordingEngine, failures
     ...{ segmentId, objectKey: `sealed/${segmentId}.seal`, clusterId: CLUSTER_ID },
     ...{ createdAtMs: CREATED_AT_MS, token: randomUUID(), window, limits: LIMITS },
   }
-  return new SegmentWriter(plan, { store, mapping, runner, patience, observer: quiet, clock })
+  return new SegmentWriter(plan, {
+    store,
+    mapping,
+    runner,
+    patience,
+    observer: quiet,
+    clock,
+    buffers: new BufferPool(0),
+  })
 }
 
 function pack(writer: SegmentWriter, message: Message): void {
