@@ -17,12 +17,12 @@ afterAll(async () => {
   place.remove()
 })
 
-// A slice of test/faults/memory.test.ts. Large messages, so that a backlog of more than the whole
-// ceiling comes in within seconds: without the budget it would all be in memory.
+// A slice of test/faults/memory.test.ts: a backlog of four times the budget, in large messages that come in within a
+// second. Without the budget all of it would be in flight.
 test('memory stays under its ceiling while the object store stands still at full load', async () => {
   const inFlightBytesMax = 24 * MIB
   const findings = await sealUnderStalls(kafka, place, {
-    ...{ messages: 6_000, valueBytes: 64 * 1024, inFlightBytesMax },
+    ...{ messages: 1_600, valueBytes: 64 * 1024, inFlightBytesMax },
     config: {
       'kafka.fetchBytesMax': '4MiB',
       'kafka.fetchBytesPerPartitionMax': '1MiB',
