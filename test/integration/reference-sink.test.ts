@@ -8,6 +8,7 @@ const SOURCE = 'reference-sink'
 const TOPIC = `${SOURCE}.sealed`
 let kafka: KafkaFixture
 const opened: LanePublisher[] = []
+const inTime = () => true
 
 beforeAll(async () => {
   kafka = await KafkaFixture.connect()
@@ -41,11 +42,11 @@ function publicationOf(text: string, nextOffset: number): Publication {
 
 test('who opens a lane fences its earlier writer at once, before publishing anything itself', async () => {
   const first = await openLane()
-  await first.publish(publicationOf('of the first', 1))
+  await first.publish(publicationOf('of the first', 1), inTime)
   const second = await openLane()
-  const failure = await first.publish(publicationOf('too late', 2)).catch((error) => error)
+  const failure = await first.publish(publicationOf('too late', 2), inTime).catch((error) => error)
   expect(isSealError(failure, 'SEAL_FENCED')).toBe(true)
-  await second.publish(publicationOf('of the second', 2))
+  await second.publish(publicationOf('of the second', 2), inTime)
   const values = (await kafka.readAll(TOPIC)).map(({ value }) => value.toString())
   expect(values).toEqual(['of the first', 'of the second'])
 })

@@ -107,5 +107,6 @@ function settingsOf(random: Random, isLarge: boolean): PipelineSettings {
     openSegmentsMax: random.pick([1, 2, 16]),
     inFlightBytesMax: isLarge ? 64 * MIB : random.pick([3_000, 10_000, MIB]),
     deksMax: random.pick([1, 2, 100]),
+    rssBytesMax: 1,
   }
 }

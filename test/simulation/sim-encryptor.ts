@@ -54,6 +54,7 @@ export class SimEncryptor {
         runner: new SimRunner(world, store, registry),
         keys: { kms, keyStore: registry, events: registry, actor, kekOf },
         lives: { firstUsed: nothing, retired: nothing },
+        memory: { rssBytes: () => 0, giveBack: nothing },
       },
       { ...settings, window: policy },
     )
@@ -81,7 +82,7 @@ export class SimEncryptor {
         this.packed += messages
         note(() => `packed ${messages} of ${topic}`)
       },
-      ...{ partSealed: nothing, keyAwaited: nothing, kmsCall: nothing },
+      ...{ partSealed: nothing, keyAwaited: nothing, kmsCall: nothing, memory: nothing },
       segmentSealed: (topic, bytes) => note(() => `sealed ${bytes} bytes of ${topic}`),
       published: (references) => {
         this.published += references
