@@ -109,6 +109,20 @@ export const road: readonly Mutant[] = [
     tests: unit('pipeline/lane-session'),
   },
   {
+    name: 'a sweep touches what is young',
+    file: 'src/incident/sweep-plan.ts',
+    text: '  return nowMs - atMs >= ageMs\n',
+    replacement: '  return nowMs - atMs >= 0 || ageMs < 0\n',
+    tests: unit('incident/sweep'),
+  },
+  {
+    name: 'a segment is published after a sweep may have taken it',
+    file: 'src/pipeline/publish-queue.ts',
+    text: '() => this.#isInTime(groups)',
+    replacement: '() => true',
+    tests: unit('pipeline/publish-queue'),
+  },
+  {
     name: 'an object is put without a checksum',
     file: 'src/adapters/s3/s3-object-store.ts',
     text: "      ChecksumCRC32: checksumOf(body),\n      IfNoneMatch: '*',\n",
