@@ -46,6 +46,8 @@ describe('the reference log of Kafka', () => {
       },
       async drop(count) {
         dropped += count
+        // The client must have heard of the topic.
+        await kafka.ends(topic)
         await kafka.admin.deleteTopicRecords({
           topic,
           partitions: [{ partition: 0, offset: String(dropped) }],

@@ -40,6 +40,7 @@ let config: string
 beforeAll(async () => {
   kafka = await KafkaFixture.connect()
   await kafka.createTopic(place.topic, PARTITIONS)
+  await kafka.ends(place.topic)
   config = place.config(SHORT_LIMITS)
 })
 

@@ -48,9 +48,11 @@ export class KafkaRecordLog implements RecordLog {
   async bounds(topic: string): Promise<readonly LogBounds[] | null> {
     if (!(await this.#admin.partitionCounts([topic])).has(topic)) return null
     const bounds = [...(await this.#admin.bounds(topic))]
-    return bounds
-      .map(([partition, { low, high }]) => ({ partition, oldest: low, end: high }))
-      .sort((a, b) => a.partition - b.partition)
+    const found = bounds.map(async ([partition, { low, high }]) => {
+      const end = await this.#endOf({ topic, partition }, high)
+      return { partition, oldest: low, end }
+    })
+    return (await Promise.all(found)).sort((a, b) => a.partition - b.partition)
   }
 
   isCompacted(topic: string): Promise<boolean> {
@@ -95,6 +97,11 @@ export class KafkaRecordLog implements RecordLog {
       } else if (atOpen === 'end') return
       else waiting.check(next)
     }
+  }
+
+  /** kafkajs asks for the end of what can be read, which lies before an open transaction. */
+  async #endOf(at: Place, stableEnd: number): Promise<number> {
+    return (await this.#fetch(at, stableEnd, 1))?.end ?? stableEnd
   }
 
   /** null when the offset is out of range. */

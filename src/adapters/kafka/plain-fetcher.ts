@@ -11,6 +11,8 @@ export interface Fetched {
   readonly aborted: readonly AbortedTransaction[]
   /** What lies behind it belongs to transactions that are still open. */
   readonly stableEnd: number
+  /** Behind the last record, those of open transactions included. */
+  readonly end: number
 }
 
 /** The part of kafkajs that fetches without a group; it has no name in its types. */
@@ -30,6 +32,7 @@ interface Broker {
 interface TopicResponse {
   readonly partitions: readonly {
     readonly lastStableOffset: string
+    readonly highWatermark: string
     readonly abortedTransactions: readonly AbortedTransaction[] | null
     readonly messages: readonly DecodedRecord[]
   }[]
@@ -82,6 +85,7 @@ export class PlainFetcher {
       records: found?.messages ?? [],
       aborted: found?.abortedTransactions ?? [],
       stableEnd: Number(found?.lastStableOffset ?? offset),
+      end: Number(found?.highWatermark ?? offset),
     }
   }
 
