@@ -1,9 +1,10 @@
 import { isSealError } from '../../src/errors.ts'
 import { placeOf } from '../../src/pipeline/message-source.ts'
-import type {
-  LanePublisher,
-  Publication,
-  ReferenceSink,
+import {
+  type LanePublisher,
+  type Publication,
+  type ReferenceSink,
+  tooLate,
 } from '../../src/pipeline/reference-sink.ts'
 import type { Host } from './host.ts'
 import { unavailable } from './network.ts'
@@ -33,12 +34,16 @@ export class SimSink implements ReferenceSink {
         : kafka.transactions.init(transactionalId)
     const producer = await this.#patiently(() => this.#call(`open lane ${lane}`, init))
     return {
-      publish: (publication) => this.#publish(producer, publication),
+      publish: (publication, isInTime) => this.#publish(producer, publication, isInTime),
       close: async () => {},
     }
   }
 
-  async #publish(producer: ProducerId, publication: Publication): Promise<void> {
+  async #publish(
+    producer: ProducerId,
+    publication: Publication,
+    isInTime: () => boolean,
+  ): Promise<void> {
     const { transactions } = this.#world.kafka
     const { transactionalId } = producer
     const places = publication.records.map(placeOf)
@@ -60,6 +65,7 @@ export class SimSink implements ReferenceSink {
       this.#world.note(() => `kafka: ${transactionalId} offsets ${named()}`)
       transactions.commitOffsets(producer, offsets)
     })
+    if (!isInTime()) throw tooLate()
     await this.#end(producer)
   }
 
