@@ -1,3 +1,4 @@
+import { formatDurationMs } from '../config/quantity.ts'
 import type { Finding, FindingKind } from '../verify/findings.ts'
 import type { Verification } from '../verify/verify.ts'
 import { printable } from './printable.ts'
@@ -65,7 +66,7 @@ export function findingText(finding: Finding): string {
   return `${where.join(' ')}: ${meaning}`
 }
 
-function countLines({ counts, wrong }: Verification, isOpened: boolean): string[] {
+function countLines({ counts, wrong, youngMs }: Verification, isOpened: boolean): string[] {
   const line = (name: string, count: number | string) =>
     `${name.padEnd(20)}${(typeof count === 'string' ? count : renderCount(count)).padStart(14)}`
   const some = (name: string, count: number) => (count === 0 ? [] : [line(name, count)])
@@ -84,7 +85,7 @@ function countLines({ counts, wrong }: Verification, isOpened: boolean): string[
     ),
     unreferencedObjects === null
       ? line('unreferenced', 'not counted')
-      : `${line('unreferenced', unreferencedObjects)}, ${renderCount(unreferencedYoung ?? 0)} of them younger than an hour`,
+      : `${line('unreferenced', unreferencedObjects)}, ${renderCount(unreferencedYoung ?? 0)} of them younger than ${formatDurationMs(youngMs)}`,
     line('not sealed yet', counts.notSealedYet),
   ]
 }

@@ -7,6 +7,7 @@ import { S3ObjectInventory } from '../adapters/s3/s3-object-inventory.ts'
 import { S3ObjectReader } from '../adapters/s3/s3-object-reader.ts'
 import { systemClock } from '../clock.ts'
 import type { Config } from '../config/schema.ts'
+import { sweepAgeMs } from '../config/sweep-age.ts'
 import { isSealError } from '../errors.ts'
 import { DIRECTORY_ENTRY_BYTES_MAX, decodeDirectoryEntry } from '../keys/key-directory.ts'
 import type { ObjectReader } from '../reader/object-reader.ts'
@@ -29,8 +30,6 @@ export interface VerificationRequest {
 
 /** An encryptor that was asleep may still publish for as long as its transaction may be open. */
 const OPEN_TRANSACTION_MARGIN_MS = 10_000
-/** What is older has had the time to be published, whatever its encryptor waited for. */
-const YOUNG_MS = 60 * 60_000
 
 /** Verifies the place of a configuration, and ends every connection whatever comes of it. See {@link verify}. */
 export async function verifyPlace(
@@ -63,7 +62,7 @@ export async function verifyPlace(
       isEveryTopic: config.kafka.topics.every((topic) => topics.includes(topic)),
       prefix: config.s3.prefix,
       findingsMax: request.findingsMax,
-      youngMs: YOUNG_MS,
+      youngMs: sweepAgeMs(config),
     }
     return await verify(services, settings, observer, signal)
   } finally {

@@ -21,6 +21,8 @@ export interface Verification {
   /** False when it was stopped: then the counts are those of a part, and what is missing is not told. */
   readonly isComplete: boolean
   readonly counts: Readonly<VerifyCounts>
+  /** What counts as a young object. */
+  readonly youngMs: number
   /** How many of each kind are wrong. */
   readonly wrong: Readonly<Record<FindingKind, number>>
   /** The first of each kind. */
@@ -65,6 +67,7 @@ export async function verify(
     isConsistent: findings.isEmpty,
     isComplete,
     counts,
+    youngMs: settings.youngMs,
     wrong: findings.counts,
     findings: findings.list(),
   }

@@ -167,7 +167,8 @@ export class SealedWorld {
 
 /** Content that differs from message to message. */
 export function content(mark: string): MessageContent {
-  return { ...plain(Buffer.from(mark)), key: Buffer.from(`key of ${mark}`) }
+  const headers = [[Buffer.from('header'), null]] as const
+  return { ...plain(Buffer.from(mark)), key: Buffer.from(`key of ${mark}`), headers }
 }
 
 /** Appends `count` messages and returns them. */

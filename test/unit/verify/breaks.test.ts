@@ -30,7 +30,7 @@ interface Scene {
 
 const anyPlan = fc.record({
   partitions: fc.integer({ min: 2, max: 4 }),
-  rounds: fc.array(fc.integer({ min: 3, max: 25 }), { minLength: 2, maxLength: 6 }),
+  rounds: fc.array(fc.integer({ min: 4, max: 25 }), { minLength: 2, maxLength: 6 }),
   dice: fc.array(fc.nat(), { minLength: 8, maxLength: 8 }),
 })
 type Plan = typeof anyPlan extends fc.Arbitrary<infer T> ? T : never
@@ -216,7 +216,11 @@ const breaks: Record<string, Break> = {
   },
   'a message opens with a header more': (scene) => {
     const header = [Buffer.from('a'), null] as const
-    return alter(scene, (message) => ({ ...message, headers: [header] }))
+    return alter(scene, (message) => ({ ...message, headers: [...message.headers, header] }))
+  },
+  'a message opens with an empty header instead of null': (scene) => {
+    const headers = [[Buffer.from('header'), Buffer.alloc(0)]] as const
+    return alter(scene, (message) => ({ ...message, headers }))
   },
   'a mapping row is missing': (scene) => {
     const { rows } = segmentOf(scene, scene.pick(scene.sealed))
