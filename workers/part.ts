@@ -8,12 +8,17 @@ import { S3ObjectStore } from '../src/adapters/s3/s3-object-store.ts'
 import { systemClock } from '../src/clock.ts'
 import { type EngineChoice, selectEngine } from '../src/crypto/cipher-engine.ts'
 import { isSealError, toPlainError } from '../src/errors.ts'
+import { armFailpoint, withFailpoints } from '../src/failpoints.ts'
 import type { PartResult } from '../src/pipeline/part-task.ts'
 import { workPart } from '../src/pipeline/part-worker.ts'
 
 /** The composition root of one worker thread: connections of its own, kept for all its parts. */
 const { s3, cassandra, cipherEngine } = workerData as PartWorkerData
-const store = new S3ObjectStore(s3)
+armFailpoint(process.env)
+const store = withFailpoints(new S3ObjectStore(s3), {
+  put: 'object-put',
+  uploadPart: 'part-upload',
+})
 let session: Promise<CassandraConnection> | null = null
 let selected: Promise<EngineChoice> | null = null
 
@@ -23,7 +28,8 @@ export default async function part(message: PartMessage): Promise<PartResult> {
     // Named, not `auto`: a thread that could not do as the main thread did must say so.
     selected ??= selectEngine(cipherEngine)
     const { engine } = await selected
-    const mapping = new CassandraMappingWriter(await connected(), systemClock)
+    const writer = new CassandraMappingWriter(await connected(), systemClock)
+    const mapping = withFailpoints(writer, { writeRows: 'rows' })
     return handOver(await workPart(partTaskOf(message), { engine, store, mapping }))
   } catch (error) {
     if (!isSealError(error)) throw error

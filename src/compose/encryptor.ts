@@ -15,6 +15,7 @@ import { rssBytesMaxOf } from '../config/memory-need.ts'
 import type { Config } from '../config/schema.ts'
 import { type EngineChoice, selectEngine } from '../crypto/cipher-engine.ts'
 import { isSealError, SealError } from '../errors.ts'
+import { step, withFailpoints } from '../failpoints.ts'
 import { refuseOversized } from '../keys/create-dek.ts'
 import { actorOfInstance, newInstanceId } from '../keys/instance.ts'
 import { encodeDirectoryEntry } from '../keys/key-directory.ts'
@@ -118,7 +119,11 @@ async function wire(
   await migrate(cassandra, config.cassandra)
   const session = await connectCassandra(cassandra)
   closers.push(() => session.close())
-  const mapping = new CassandraMappingWriter(session, systemClock)
+  const mapping = withFailpoints(new CassandraMappingWriter(session, systemClock), {
+    recordIntent: 'intent',
+    recordSealed: 'sealed-mark',
+    recordPublished: 'published-mark',
+  })
 
   const kms = openKms(kmsChoiceOf(config), {
     triesMax: 1,
@@ -133,7 +138,10 @@ async function wire(
   const runner = new PartPool(config.workers, { s3: s3OptionsOf(config), cassandra, cipherEngine })
   closers.push(() => runner.close())
   const { groupId, transactionTimeoutMs } = config.kafka
-  const source = new KafkaMessageSource({ ...config.kafka, ...kafka }, admin, clusterId)
+  const source = withFailpoints(
+    new KafkaMessageSource({ ...config.kafka, ...kafka }, admin, clusterId),
+    { startOffsets: 'offsets-read' },
+  )
   const sink = new KafkaReferenceSink({ ...kafka, groupId, transactionTimeoutMs })
   const keyStore = everyKeyStore(config, store, new CassandraDekStore(session))
   const kekOf = (keyDomain: string) => domainKeks.get(keyDomain) ?? config.kms.keyId
@@ -141,11 +149,19 @@ async function wire(
   const actor = actorOfInstance(instanceId)
   const events = new CassandraKeyEventLog(session)
   const journal = new KeyJournal({ log: events, clock: systemClock, observer, actor })
-  const keys = { kms, keyStore, events, actor, kekOf }
+  const keys = {
+    kms: withFailpoints(kms, { generateDataKey: 'dek-wrap' }),
+    keyStore,
+    events: withFailpoints(events, { append: 'dek-events' }),
+    ...{ actor, kekOf },
+  }
   const parts = {
     source,
     sink,
-    store,
+    store: withFailpoints(store, {
+      createUpload: 'upload-open',
+      completeUpload: 'upload-complete',
+    }),
     mapping,
     runner,
     keys,
@@ -254,8 +270,10 @@ function everyKeyStore({ s3 }: Config, store: S3ObjectStore, table: KeyStore): K
     async recordDek(dek) {
       const entry = encodeDirectoryEntry(dek)
       await Promise.all([
-        table.recordDek(dek),
-        store.overwrite(dekObjectKey(s3, dek.dekId), entry, 'application/json'),
+        step('dek-record', () => table.recordDek(dek)),
+        step('dek-directory', () =>
+          store.overwrite(dekObjectKey(s3, dek.dekId), entry, 'application/json'),
+        ),
       ])
     },
   }

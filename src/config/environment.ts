@@ -9,8 +9,8 @@ export const CONFIG_FILE_VARIABLE = 'SEALSTREAM_CONFIG'
 
 const PREFIX = 'SEALSTREAM_'
 
-/** Variables of the local stack, which share the prefix. */
-const FOREIGN = /^SEALSTREAM_(?:STACK_.*|PARTS|CONFIG)$/
+/** Variables of the local stack and of failpoints (failpoints.ts), which share the prefix. */
+const FOREIGN = /^SEALSTREAM_(?:STACK_.*|PARTS|CONFIG|FAILPOINT)$/
 
 const leafByVariable = new Map(configLeaves.map((leaf) => [variableOf(leaf.path), leaf]))
 

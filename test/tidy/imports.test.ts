@@ -9,6 +9,7 @@ const LEVELS: Readonly<Record<string, number>> = {
   errors: 0,
   limits: 0,
   clock: 0,
+  failpoints: 1,
   format: 1,
   crypto: 2,
   keys: 3,

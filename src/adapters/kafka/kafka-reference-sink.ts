@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Message, Producer, TopicMessages, Transaction } from 'kafkajs'
+import { step } from '../../failpoints.ts'
 import {
   type LanePublisher,
   type OutputRecords,
@@ -49,7 +50,7 @@ export class KafkaReferenceSink implements ReferenceSink {
       await producer.connect()
       // Initialising the id fences every earlier writer and ends its open transaction. Aborting
       // the empty transaction sends nothing.
-      await (await producer.transaction()).abort()
+      await step('lane-open', async () => (await producer.transaction()).abort())
       return new KafkaLanePublisher(producer, groupId, brokers)
     } catch (error) {
       await producer.disconnect().catch(() => {})
@@ -75,14 +76,14 @@ class KafkaLanePublisher implements LanePublisher {
       let isFirst = true
       for (const topicMessages of rounds(publication.records)) {
         const send = () => transaction.sendBatch({ topicMessages, acks: -1 })
-        await (isFirst ? patiently(send) : send())
+        await step('references', () => (isFirst ? patiently(send) : send()))
         isFirst = false
       }
       const offsets = () => this.#sendOffsets(transaction, publication)
-      await (isFirst ? patiently(offsets) : offsets())
+      await step('offsets', () => (isFirst ? patiently(offsets) : offsets()))
       // Left open: the next opening of the lane ends it.
       if (!isInTime()) throw tooLate()
-      await transaction.commit()
+      await step('commit', () => transaction.commit())
     } catch (error) {
       throw kafkaError(error, 'publishing references', this.#brokers)
     }

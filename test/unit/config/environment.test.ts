@@ -90,6 +90,7 @@ describe('variables', () => {
       SEALSTREAM_STACK_DIR: 'x',
       SEALSTREAM_PARTS: 'kafka',
       SEALSTREAM_CONFIG: 'a.yaml',
+      SEALSTREAM_FAILPOINT: 'before-commit:exit',
     }
     expect(refusalOf(() => parseTree({}, others))).toBe('')
   })

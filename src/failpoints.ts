@@ -1,0 +1,123 @@
+import { type ErrorCode, SealError } from './errors.ts'
+
+/** The variable that arms a failpoint: `<label>:<exit|stop|throw>[:<nth time>]`. */
+export const FAILPOINT_VARIABLE = 'SEALSTREAM_FAILPOINT'
+
+/**
+ * Every step of the road that has an effect outside of the process, in the order of the road, with
+ * what its service is said to fail by under `throw`. There is a failpoint before each and one after.
+ */
+const STEPS = {
+  'lane-open': 'SEAL_KAFKA_UNAVAILABLE',
+  'offsets-read': 'SEAL_KAFKA_UNAVAILABLE',
+  'dek-wrap': 'SEAL_KMS_UNAVAILABLE',
+  'dek-record': 'SEAL_MAPPING_UNAVAILABLE',
+  'dek-directory': 'SEAL_STORE_UNAVAILABLE',
+  'dek-events': 'SEAL_MAPPING_UNAVAILABLE',
+  intent: 'SEAL_MAPPING_UNAVAILABLE',
+  'upload-open': 'SEAL_STORE_UNAVAILABLE',
+  'part-upload': 'SEAL_STORE_UNAVAILABLE',
+  'object-put': 'SEAL_STORE_UNAVAILABLE',
+  rows: 'SEAL_MAPPING_UNAVAILABLE',
+  'upload-complete': 'SEAL_STORE_UNAVAILABLE',
+  'sealed-mark': 'SEAL_MAPPING_UNAVAILABLE',
+  references: 'SEAL_KAFKA_UNAVAILABLE',
+  offsets: 'SEAL_KAFKA_UNAVAILABLE',
+  commit: 'SEAL_KAFKA_UNAVAILABLE',
+  'published-mark': 'SEAL_MAPPING_UNAVAILABLE',
+} as const satisfies Readonly<Record<string, ErrorCode>>
+
+const ACTIONS = ['exit', 'stop', 'throw'] as const
+
+/** A step of the road that has an effect outside of the process. */
+export type Step = keyof typeof STEPS
+
+/** What happens at a failpoint. */
+export type FailpointAction = (typeof ACTIONS)[number]
+
+/** A moment between two effects. */
+export type Failpoint = `${'before' | 'after'}-${Step}`
+
+/** All of them, in the order of the road. */
+export const FAILPOINTS: readonly Failpoint[] = (Object.keys(STEPS) as Step[]).flatMap(
+  (step) => [`before-${step}`, `after-${step}`] as const,
+)
+
+interface Armed {
+  readonly label: Failpoint
+  readonly action: FailpointAction
+  /** How often this thread has yet to come by until it happens. */
+  left: number
+}
+
+let armed: Armed | null = null
+
+/**
+ * Arms the failpoint that the variable names, or disarms where there is none, for the calling thread:
+ * arm before anything is composed. `exit` is SIGKILL to this very process, `stop` SIGSTOP, and
+ * `throw` an error as of a service that does not answer, which the road tries again. Each happens once
+ * a thread. Returns what the log must say. Throws SEAL_CONFIG_INVALID with the list of labels.
+ */
+export function armFailpoint(env: Readonly<Record<string, string | undefined>>): string | null {
+  const text = env[FAILPOINT_VARIABLE]
+  armed = text === undefined ? null : parse(text)
+  if (armed === null) return null
+  const { label, action, left } = armed
+  return `${FAILPOINT_VARIABLE} is set: a failpoint is armed, for tests alone, and this process will ${action} at ${label}, time ${left}`
+}
+
+/** Runs one step of the road, with a failpoint before it and one after. */
+export async function step<T>(name: Step, run: () => Promise<T>): Promise<T> {
+  if (armed === null) return run()
+  reach(`before-${name}`)
+  const result = await run()
+  reach(`after-${name}`)
+  return result
+}
+
+/**
+ * `service`, whose named methods are steps of the road. That is the service itself when no failpoint
+ * is armed.
+ */
+export function withFailpoints<T extends object>(
+  service: T,
+  steps: Readonly<Partial<Record<keyof T, Step>>>,
+): T {
+  if (armed === null) return service
+  return new Proxy(service, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name)
+      if (typeof value !== 'function') return value
+      const found = steps[name as keyof T]
+      if (found === undefined) return value.bind(target)
+      return (...args: unknown[]) => step(found, () => value.apply(target, args))
+    },
+  })
+}
+
+function reach(label: Failpoint): void {
+  if (armed?.label !== label || --armed.left !== 0) return
+  if (armed.action === 'throw') {
+    const code = STEPS[label.slice(label.indexOf('-') + 1) as Step]
+    throw new SealError(code, `failpoint ${label}`, { retryable: true })
+  }
+  process.kill(process.pid, armed.action === 'exit' ? 'SIGKILL' : 'SIGSTOP')
+  // Signals go to the whole process: this thread goes no further until it has one.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, SIGNAL_MS)
+}
+
+const SIGNAL_MS = 50
+
+function parse(text: string): Armed {
+  const [label, action, times = '1', ...rest] = text.split(':')
+  const found = FAILPOINTS.find((name) => name === label)
+  const known = ACTIONS.find((name) => name === action)
+  const isNth = /^[1-9]\d{0,8}$/.test(times) && rest.length === 0
+  if (found !== undefined && known !== undefined && isNth) {
+    return { label: found, action: known, left: Number(times) }
+  }
+  throw new SealError(
+    'SEAL_CONFIG_INVALID',
+    `${FAILPOINT_VARIABLE}: no such failpoint; unset it, or take <label>:<${ACTIONS.join('|')}>[:<nth time>] with one of these labels: ${FAILPOINTS.join(', ')}`,
+  )
+}
