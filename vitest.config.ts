@@ -55,6 +55,8 @@ export default defineConfig({
           ...onServices,
           testTimeout: 300_000,
           hookTimeout: 120_000,
+          // Trials of failpoints mostly wait for the sessions of the dead.
+          maxConcurrency: 6,
         },
       },
     ],

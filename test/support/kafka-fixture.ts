@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type Admin, Kafka, logLevel, type Producer, type ProducerConfig } from 'kafkajs'
 import { inject } from 'vitest'
+import { systemClock } from '../../src/clock.ts'
 import type { Message } from '../../src/format/message.ts'
 import { parseReference, type Reference } from '../../src/format/reference-value.ts'
 import { appendBatch } from './raw-producer.ts'
@@ -25,6 +26,8 @@ const NO_COORDINATOR = new Set([
 export type Ends = ReadonlyMap<number, number>
 
 const MEBIBYTE = 1024 * 1024
+const LEADER_TRIES_MAX = 50
+const LEADER_POLL_MS = 100
 
 /** The broker of the test run, from the side of producers and consumers. */
 export class KafkaFixture {
@@ -56,10 +59,18 @@ export class KafkaFixture {
     settings: Readonly<Record<string, string>> = {},
   ): Promise<void> {
     const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }))
-    await this.admin.createTopics({
-      waitForLeaders: true,
-      topics: [{ topic, numPartitions, configEntries }],
-    })
+    const topics = [{ topic, numPartitions, configEntries }]
+    for (let triesLeft = LEADER_TRIES_MAX; ; triesLeft--) {
+      try {
+        await this.admin.createTopics({ waitForLeaders: true, topics })
+        return
+      } catch (error) {
+        // With many topics at once the broker may not know yet what it has just created.
+        const { type } = error as { type?: string }
+        if (type !== 'UNKNOWN_TOPIC_OR_PARTITION' || triesLeft === 0) throw error
+        await systemClock.sleep(LEADER_POLL_MS)
+      }
+    }
   }
 
   /** A connected producer of the client library; the fixture closes it. */
