@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { FAILPOINTS } from '../../src/failpoints.ts'
-import { FailpointTrial } from '../support/failpoint-trial.ts'
+import { FailpointChain } from '../support/failpoint-chain.ts'
 import { KafkaFixture } from '../support/kafka-fixture.ts'
 
-const KEYSPACE = 't_failpoints'
 let kafka: KafkaFixture
 
 beforeAll(async () => {
@@ -12,8 +11,13 @@ beforeAll(async () => {
 
 afterAll(() => kafka.close())
 
-describe.each(['throw', 'exit', 'stop'] as const)('an encryptor that meets %s', (action) => {
-  test.concurrent.for(FAILPOINTS)('%s: everything is sealed once', async (label) => {
-    await new FailpointTrial(kafka, label, KEYSPACE).run(action)
-  })
+describe.concurrent(`encryptors that come one after the other to all ${FAILPOINTS.length} failpoints`, () => {
+  test('and are killed there leave everything sealed once', () =>
+    new FailpointChain(kafka, 'exit').run(FAILPOINTS))
+
+  test('and sleep there until others have taken over leave everything sealed once', () =>
+    new FailpointChain(kafka, 'stop').run(FAILPOINTS))
+
+  test('and fail there get over it, and everything is sealed once', () =>
+    new FailpointChain(kafka, 'throw').run(FAILPOINTS))
 })
