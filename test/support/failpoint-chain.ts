@@ -5,7 +5,7 @@ import { expect } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
 import { FAILPOINT_VARIABLE, type Failpoint, type FailpointAction } from '../../src/failpoints.ts'
 import type { Message } from '../../src/format/message.ts'
-import { EncryptorProcess } from './encryptor-process.ts'
+import { EncryptorProcess, runCommand } from './encryptor-process.ts'
 import type { KafkaFixture } from './kafka-fixture.ts'
 import { numberedRecords, oddRecords } from './records.ts'
 import { expectSealedOnce } from './sealed-proof.ts'
@@ -68,11 +68,18 @@ export class FailpointChain {
       await this.#append('the end')
       await this.#sealed(last)
       await this.#end(last)
-      await expectSealedOnce(this.#kafka, this.#place, this.#place.topic, this.#messages)
+      await this.#prove()
     } finally {
       for (const encryptor of this.#running) encryptor.kill('SIGKILL')
       this.#place.remove()
     }
+  }
+
+  /** Everything that is stored must agree, and every message be the one that was appended. */
+  async #prove(): Promise<void> {
+    const verified = await runCommand(['verify', '--config', this.#config], COMPILED)
+    expect(verified.code, verified.stdout + verified.stderr).toBe(0)
+    await expectSealedOnce(this.#kafka, this.#place, this.#place.topic, this.#messages)
   }
 
   /** Starts an encryptor and resolves when it has come to its failpoint, and got over it if it can. */

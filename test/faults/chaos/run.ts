@@ -10,7 +10,7 @@ import { Ledger } from './ledger.ts'
 import { Load } from './load.ts'
 import type { ChaosOptions } from './options.ts'
 import { Progress } from './progress.ts'
-import { checkLedger, runCommand } from './proof.ts'
+import { type CommandEnd, checkLedger, runCommand } from './proof.ts'
 import { RunLog, secondsText } from './run-log.ts'
 import { Services } from './services.ts'
 import { type StoryEnd, Storyline } from './storyline.ts'
@@ -105,7 +105,9 @@ export class ChaosRun {
     return { story, behind, endedWell, sweep, verify, verdict, fleet, totals: ledger.totals }
   }
 
-  async #command(name: string) {
+  /** null as long as the product has no such command. */
+  async #command(name: string): Promise<CommandEnd | null> {
+    if (!(await runCommand(['--help'])).stdout.includes(`\n  ${name} `)) return null
     const end = await runCommand([name, '--config', this.#configPath])
     this.#log.note(`sealstream ${name}: exit code ${end.code}`)
     return end

@@ -11,8 +11,8 @@ export interface Outcome {
   readonly behind: readonly string[]
   /** Whether the last encryptors ended as asked. */
   readonly endedWell: boolean
-  readonly sweep: CommandEnd
-  readonly verify: CommandEnd
+  readonly sweep: CommandEnd | null
+  readonly verify: CommandEnd | null
   readonly verdict: LedgerVerdict & { readonly failure: string | null }
   readonly fleet: Pick<Fleet, 'starts' | 'ownEnds' | 'politeEnds' | 'counts' | 'logged'>
   readonly totals: { readonly acked: number; readonly unknown: number; readonly aborted: number }
@@ -40,8 +40,8 @@ export function findingsOf(outcome: Outcome): readonly string[] {
     ['the last encryptors did not end well', endedWell ? [] : ['see their logs']],
     ['no recovery in time', story.stuck > 0 ? [`${story.stuck} times`] : []],
     ['partitions stopped', fleet.logged(STOPPED) > 0 ? [`${fleet.logged(STOPPED)} times`] : []],
-    ['sealstream sweep', sweep.code === 0 ? [] : [`exit code ${sweep.code}`]],
-    ['sealstream verify', verify.code === 0 ? [] : [`exit code ${verify.code}`]],
+    ['sealstream sweep', (sweep?.code ?? 0) === 0 ? [] : [`exit code ${sweep?.code}`]],
+    ['sealstream verify', verify?.code === 0 ? [] : [`exit code ${verify?.code}`]],
   ]
   return found
     .filter(([, what]) => what.length > 0)
@@ -90,7 +90,8 @@ function reasons(what: string, ends: ReadonlyMap<string, number>): [string, numb
   return [...ends].map(([reason, count]) => [`${what}: ${reason}`, count])
 }
 
-function commandLines(name: string, { stdout, stderr }: CommandEnd): string[] {
-  const said = `${stdout}${stderr}`.trimEnd()
-  return ['', name, '', ...said.split('\n')]
+function commandLines(name: string, end: CommandEnd | null): string[] {
+  if (end === null) return []
+  const said = end.code === 0 ? end.stdout : `${end.stdout}${end.stderr}`
+  return ['', name, '', ...said.trimEnd().split('\n')]
 }
