@@ -42,8 +42,10 @@ export class Storyline {
     this.#log = log
   }
 
-  /** Goes on for `forMs`, and then to the end of the act. Rejects when a service does not come back. */
+  /** Waits for the first messages, goes on for `forMs`, and then to the end of the act. Rejects when a service does not come back. */
   async run(forMs: number, signal: AbortSignal): Promise<StoryEnd> {
+    this.#log.note('the encryptors start')
+    await this.#calm(signal)
     const endMs = systemClock.elapsedMs() + forMs
     while (systemClock.elapsedMs() < endMs && !signal.aborted) {
       for (let draw = 0; draw < DRAWS_PER_ACT && systemClock.elapsedMs() < endMs; draw++) {
@@ -74,11 +76,11 @@ export class Storyline {
     const elapsedMs = await this.#progress.caughtUp(RECOVERED_WITHIN_MS, signal)
     if (elapsedMs !== null) {
       this.#recoveriesMs.push(elapsedMs)
-      this.#log.note(`all is back: everything sealed after ${secondsText(elapsedMs)}`)
+      this.#log.note(`all is there: everything sealed after ${secondsText(elapsedMs)}`)
     } else if (!signal.aborted) {
       this.#stuck++
       const behind = await this.#progress.behind()
-      this.#log.note(`all is back, and not everything sealed in time: ${behind.join('; ')}`)
+      this.#log.note(`all is there, and not everything is sealed in time: ${behind.join('; ')}`)
     }
   }
 }
