@@ -99,7 +99,7 @@ function settingsOf(random: Random, isLarge: boolean): PipelineSettings {
       messagesMax: random.pick([1, 4, 20, 20, 1_000]),
       partBytesMax: 5 * MIB,
       ageMs: random.pick([100, 500, 2_000, 8_000]),
-      publishWithinMs: random.pick([30_000, 120_000, 600_000]),
+      publishWithinMs: random.pick([15_000, 60_000, 3_600_000]),
     },
     window: windowPolicyOf(window),
     keyDomain,

@@ -34,7 +34,7 @@ export class SimSink implements ReferenceSink {
         : kafka.transactions.init(transactionalId)
     const producer = await this.#patiently(() => this.#call(`open lane ${lane}`, init))
     return {
-      publish: (publication, isInTime) => this.#publish(producer, publication, isInTime),
+      publish: (...asked) => this.#publish(producer, ...asked),
       close: async () => {},
     }
   }
@@ -75,7 +75,7 @@ export class SimSink implements ReferenceSink {
       this.#call(`${producer.transactionalId} end`, () => kafka.transactions.end(producer, true))
     for (let tries = 1; ; tries++) {
       try {
-        return await end()
+        return await this.#onlyOnce(end)
       } catch (error) {
         const isUnknown = isSealError(error, 'SEAL_KAFKA_UNAVAILABLE')
         if (!flaws.on.endsAgain || !isUnknown || tries >= 5) throw error
@@ -93,6 +93,16 @@ export class SimSink implements ReferenceSink {
         if (tries >= TRIES_MAX) throw unavailable('kafka', 'concurrent transactions')
         await this.#host.clock.sleep(TRY_AGAIN_MS)
       }
+    }
+  }
+
+  /** As the product's client has it, what comes too soon in the midst of a transaction has failed. */
+  async #onlyOnce<T>(call: () => Promise<T>): Promise<T> {
+    try {
+      return await call()
+    } catch (error) {
+      if (!(error instanceof ConcurrentTransactions)) throw error
+      throw unavailable('kafka', 'concurrent transactions')
     }
   }
 

@@ -5,7 +5,7 @@ import { reportOf, traceOf } from './report.ts'
 import { MODES } from './scenario.ts'
 import { simulate } from './simulate.ts'
 
-const SEEDS = 600
+const SEEDS = 400
 const SEEDS_TRACED = 8
 
 describe('the road over a simulated world', () => {

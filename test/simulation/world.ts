@@ -1,7 +1,7 @@
 import { Checker } from './checker.ts'
 import { type FlawName, Flaws } from './flaws.ts'
 import { Kafka } from './kafka.ts'
-import { Network } from './network.ts'
+import { type FaultRates, Network } from './network.ts'
 import { Random } from './random.ts'
 import { MODES, type Mode, type Scenario, scenarioOf } from './scenario.ts'
 import { Scheduler } from './scheduler.ts'
@@ -13,6 +13,8 @@ export interface RunOptions {
   readonly seed: number
   readonly mode: Mode
   readonly flaw?: FlawName | null
+  /** In place of what the seed says of requests to Kafka. */
+  readonly kafkaRates?: FaultRates
   /** Hears every line of the trace; without it nothing is written down. */
   readonly onLine?: (line: string) => void
 }
@@ -45,7 +47,8 @@ export class World {
     this.flaws = new Flaws(options.flaw ?? null)
     this.scenario = scenarioOf(this.random, options.mode)
     const { scheduler, random, scenario } = this
-    this.network = new Network({ scheduler, random }, scenario.rates, (line) => this.note(line))
+    const rates = { ...scenario.rates, kafka: options.kafkaRates ?? scenario.rates.kafka }
+    this.network = new Network({ scheduler, random }, rates, (line) => this.note(line))
     const { lanes } = scenario.settings
     const events = {
       onComplete: (transactionalId: string) => this.checker.transactionEnded(transactionalId),
