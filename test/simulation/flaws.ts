@@ -25,8 +25,6 @@ export interface FlawSwitches {
   readonly stretchesWindows: boolean
   /** The broker does not judge by epochs. */
   readonly endsForAnybody: boolean
-  /** The sweeper asks nobody's age. */
-  readonly sweepsTheYoung: boolean
 }
 
 export type FlawName = keyof FlawSwitches
@@ -35,7 +33,7 @@ const NONE: FlawSwitches = {
   ...{ opensWithoutFencing: false, readsOffsetsEarly: false, endsAgain: false },
   ...{ takesStaleBatches: false, recordsIntentsLate: false, recordsDeksLate: false },
   ...{ writesRowsLate: false, sealsAgain: false, reordersReferences: false },
-  ...{ stretchesWindows: false, endsForAnybody: false, sweepsTheYoung: false },
+  ...{ stretchesWindows: false, endsForAnybody: false },
 }
 
 type Offset = TopicPartition & { readonly offset: number }

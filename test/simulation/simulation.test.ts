@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import type { FlawName } from './flaws.ts'
+import type { FaultRates } from './network.ts'
 import { reportOf, traceOf } from './report.ts'
 import { MODES } from './scenario.ts'
 import { simulate } from './simulate.ts'
@@ -46,7 +47,21 @@ const FLAWS: readonly [FlawName, RegExp, number][] = [
   ['endsForAnybody', /published (behind|twice)|is lost|another frame/, 200],
 ]
 
+/** Requests take seconds, and some come long after everybody has given them up. */
+const SLOW: FaultRates = { refused: 0, requestLost: 0, replyLost: 0, held: 0.02, slow: 0.6 }
+
 describe('the simulation finds what', () => {
+  it('endsAgain: a late end of one transaction tears the next one', async () => {
+    const options = { mode: 'safety', flaw: 'endsAgain', kafkaRates: SLOW } as const
+    for (let seed = 1; seed <= 600; seed++) {
+      const { violation } = await simulate({ ...options, seed })
+      if (violation === null) continue
+      expect(violation).toMatch(/is lost|published (behind|twice)/)
+      return
+    }
+    throw new Error('600 seeds do not show it')
+  })
+
   it.each(FLAWS)('%s', async (flaw, promise, seedsMax) => {
     for (let seed = 1; seed <= seedsMax; seed++) {
       const mode = MODES[seed % 2] ?? 'safety'
