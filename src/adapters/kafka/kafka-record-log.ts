@@ -47,12 +47,7 @@ export class KafkaRecordLog implements RecordLog {
 
   async bounds(topic: string): Promise<readonly LogBounds[] | null> {
     if (!(await this.#admin.partitionCounts([topic])).has(topic)) return null
-    const bounds = [...(await this.#admin.bounds(topic))]
-    const found = bounds.map(async ([partition, { low, high }]) => {
-      const end = await this.#endOf({ topic, partition }, high)
-      return { partition, oldest: low, end }
-    })
-    return (await Promise.all(found)).sort((a, b) => a.partition - b.partition)
+    return this.#try(`reading the offsets of ${topic}`, () => this.#fetcher.bounds(topic))
   }
 
   isCompacted(topic: string): Promise<boolean> {
@@ -99,16 +94,11 @@ export class KafkaRecordLog implements RecordLog {
     }
   }
 
-  /** kafkajs asks for the end of what can be read, which lies before an open transaction. */
-  async #endOf(at: Place, stableEnd: number): Promise<number> {
-    return (await this.#fetch(at, stableEnd, 1))?.end ?? stableEnd
-  }
-
   /** null when the offset is out of range. */
   #fetch(at: Place, offset: number, bytesMax: number): Promise<Fetched | null> {
     return this.#try(`reading ${at.topic}/${at.partition}`, async () => {
       try {
-        return await this.#fetcher.fetchPatiently(at, offset, bytesMax)
+        return await this.#fetcher.fetch(at, offset, bytesMax)
       } catch (error) {
         if (isOutOfRange(error)) return null
         throw error

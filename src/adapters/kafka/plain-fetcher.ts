@@ -11,7 +11,13 @@ export interface Fetched {
   readonly aborted: readonly AbortedTransaction[]
   /** What lies behind it belongs to transactions that are still open. */
   readonly stableEnd: number
-  /** Behind the last record, those of open transactions included. */
+}
+
+/** What a partition holds at one moment. */
+export interface Bounds {
+  readonly partition: number
+  readonly oldest: number
+  /** Behind the last record, whatever becomes of its transaction. */
   readonly end: number
 }
 
@@ -21,6 +27,8 @@ interface Cluster {
   disconnect(): Promise<void>
   addTargetTopic(topic: string): Promise<void>
   refreshMetadata(): Promise<void>
+  findTopicPartitionMetadata(topic: string): readonly { readonly partitionId: number }[]
+  fetchTopicsOffset(topics: readonly object[]): Promise<readonly TopicOffsets[]>
   findLeaderForPartitions(topic: string, partitions: number[]): Record<string, number[]>
   findBroker(node: { nodeId: string }): Promise<Broker>
 }
@@ -29,15 +37,19 @@ interface Broker {
   fetch(request: object): Promise<{ readonly responses: readonly TopicResponse[] }>
 }
 
+interface TopicOffsets {
+  readonly partitions: readonly { readonly partition: number; readonly offset: string }[]
+}
+
 interface TopicResponse {
   readonly partitions: readonly {
     readonly lastStableOffset: string
-    readonly highWatermark: string
     readonly abortedTransactions: readonly AbortedTransaction[] | null
     readonly messages: readonly DecodedRecord[]
   }[]
 }
 
+const READ_UNCOMMITTED = 0
 const READ_COMMITTED = 1
 const METADATA_AGE_MS_MAX = 60_000
 /** A fetch of nothing comes back after this. */
@@ -66,8 +78,32 @@ export class PlainFetcher {
     await this.#cluster.disconnect().catch(() => {})
   }
 
-  /** Rejects with what kafkajs throws, its protocol errors with their `type`. */
-  async fetch(
+  /**
+   * Oldest offset and end of every partition, records of open transactions included: the admin client
+   * of kafkajs tells where these begin instead. Rejects as {@link fetch}.
+   */
+  bounds(topic: string): Promise<readonly Bounds[]> {
+    return this.#patiently(async () => {
+      await this.#cluster.addTargetTopic(topic)
+      await this.#cluster.refreshMetadata()
+      // Never the other way round: what retention deletes in between would lie behind the end.
+      const oldest = await this.#offsets(topic, true)
+      const ends = await this.#offsets(topic, false)
+      return [...ends]
+        .map(([partition, end]) => ({ partition, oldest: oldest.get(partition) ?? end, end }))
+        .sort((a, b) => a.partition - b.partition)
+    })
+  }
+
+  /**
+   * Again and again for as long as a leader that moved or a lost connection may be the cause. Rejects
+   * with what kafkajs throws, its protocol errors with their `type`.
+   */
+  fetch(at: TopicPartition, offset: number, maxBytes: number): Promise<Fetched> {
+    return this.#patiently(() => this.#fetch(at, offset, maxBytes))
+  }
+
+  async #fetch(
     { topic, partition }: TopicPartition,
     offset: number,
     maxBytes: number,
@@ -85,15 +121,25 @@ export class PlainFetcher {
       records: found?.messages ?? [],
       aborted: found?.abortedTransactions ?? [],
       stableEnd: Number(found?.lastStableOffset ?? offset),
-      end: Number(found?.highWatermark ?? offset),
     }
   }
 
-  /** {@link fetch}, again for as long as a leader that moved or a lost connection may be the cause. */
-  async fetchPatiently(at: TopicPartition, offset: number, maxBytes: number): Promise<Fetched> {
+  async #offsets(topic: string, fromBeginning: boolean): Promise<ReadonlyMap<number, number>> {
+    const partitions = this.#cluster
+      .findTopicPartitionMetadata(topic)
+      .map(({ partitionId }) => ({ partition: partitionId }))
+    const found = await this.#cluster.fetchTopicsOffset([{ topic, partitions, fromBeginning }])
+    return new Map(
+      found.flatMap((entry) =>
+        entry.partitions.map(({ partition, offset }) => [partition, Number(offset)] as const),
+      ),
+    )
+  }
+
+  async #patiently<T>(call: () => Promise<T>): Promise<T> {
     for (let tries = 1; ; tries++) {
       try {
-        return await this.fetch(at, offset, maxBytes)
+        return await call()
       } catch (error) {
         if (!isPassing(error) || tries >= TRIES_MAX) throw error
         await systemClock.sleep(RETRY_MS * tries)
@@ -131,6 +177,7 @@ function clusterOf(options: KafkaOptions): Cluster {
   return made({
     metadataMaxAge: METADATA_AGE_MS_MAX,
     allowAutoTopicCreation: false,
-    isolationLevel: READ_COMMITTED,
+    // Of the offsets that are asked for; fetches say their own.
+    isolationLevel: READ_UNCOMMITTED,
   })
 }
