@@ -5,11 +5,12 @@ import { expect } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
 import { FAILPOINT_VARIABLE, type Failpoint, type FailpointAction } from '../../src/failpoints.ts'
 import type { Message } from '../../src/format/message.ts'
-import { EncryptorProcess, runCommand } from './encryptor-process.ts'
+import { EncryptorProcess } from './encryptor-process.ts'
 import type { KafkaFixture } from './kafka-fixture.ts'
 import { numberedRecords, oddRecords } from './records.ts'
 import { expectSealedOnce } from './sealed-proof.ts'
 import { SealingPlace } from './sealing-place.ts'
+import { expectVerified } from './verified.ts'
 
 const KIBIBYTE = 1024
 const PARTITIONS = 2
@@ -77,8 +78,8 @@ export class FailpointChain {
 
   /** Everything that is stored must agree, and every message be the one that was appended. */
   async #prove(): Promise<void> {
-    const verified = await runCommand(['verify', '--config', this.#config], COMPILED)
-    expect(verified.code, verified.stdout + verified.stderr).toBe(0)
+    const { messages } = await expectVerified(this.#place, { config: this.#config })
+    expect(messages).toBe(this.#messages.length)
     await expectSealedOnce(this.#kafka, this.#place, this.#place.topic, this.#messages)
   }
 

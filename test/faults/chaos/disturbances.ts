@@ -4,6 +4,7 @@ import type { SeededRandom } from '../../support/seeded-random.ts'
 import type { Fleet } from './fleet.ts'
 import { secondsText } from './run-log.ts'
 import type { Services } from './services.ts'
+import type { Sweeps } from './sweeps.ts'
 
 const STOP_MS_MIN = 1_000
 const STOP_MS_MAX = 45_000
@@ -35,12 +36,14 @@ export class Disturbances {
   readonly #random: SeededRandom
   readonly #services: Services
   readonly #fleet: Fleet
+  readonly #sweeps: Sweeps
   readonly #choices: readonly Choice[]
 
-  constructor(random: SeededRandom, services: Services, fleet: Fleet) {
+  constructor(random: SeededRandom, services: Services, fleet: Fleet, sweeps: Sweeps) {
     this.#random = random
     this.#services = services
     this.#fleet = fleet
+    this.#sweeps = sweeps
     this.#choices = [
       { weight: 5, draw: () => this.#killEncryptor() },
       { weight: 3, draw: () => this.#terminateEncryptor() },
@@ -49,6 +52,7 @@ export class Disturbances {
       { weight: 4, draw: () => this.#killService() },
       { weight: 5, draw: () => this.#stopService() },
       { weight: 1, draw: () => this.#cutKms() },
+      { weight: 1, draw: () => this.#sweep() },
     ]
   }
 
@@ -138,6 +142,11 @@ export class Disturbances {
     }
     const text = `connections to kms cut for ${secondsText(forMs)}`
     return { kind: 'cut kms', target: 'kms', text, run }
+  }
+
+  #sweep(): Disturbance {
+    const run = () => this.#sweeps.sweep()
+    return { kind: 'sweep', target: 'sweep', text: 'sealstream sweep --yes', run }
   }
 
   #part(): PartName {

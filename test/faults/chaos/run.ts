@@ -10,11 +10,12 @@ import { Ledger } from './ledger.ts'
 import { Load } from './load.ts'
 import type { ChaosOptions } from './options.ts'
 import { Progress } from './progress.ts'
-import { type CommandEnd, checkLedger, runCommand } from './proof.ts'
+import { checkLedger, runCommand } from './proof.ts'
 import { RunLog, secondsText } from './run-log.ts'
 import { Services } from './services.ts'
-import { type StoryEnd, Storyline } from './storyline.ts'
+import { Storyline } from './storyline.ts'
 import { findingsOf, type Outcome, summaryLines } from './summary.ts'
+import { Sweeps } from './sweeps.ts'
 
 const MINUTE_MS = 60_000
 const ENCRYPTORS = 3
@@ -22,6 +23,9 @@ const TOPICS = ['orders', 'payments']
 const PARTITIONS = 4
 const GROUP = 'chaos'
 const SEALED_WITHIN_MS = 10 * MINUTE_MS
+/** Short, so that what the dead leave behind is old enough to be swept within a run. */
+const PUBLISH_WITHIN_MS = 45_000
+const SWEEP_AGE_MS = 3 * PUBLISH_WITHIN_MS
 
 /** One run from the first service to the last check. */
 export class ChaosRun {
@@ -70,22 +74,26 @@ export class ChaosRun {
     const target = { kafka, broker: brokers[0] as string, topics: TOPICS, rate }
     const load = new Load({ ...target, partitions: PARTITIONS }, new SeededRandom(seed + 1), ledger)
     const random = new SeededRandom(seed)
-    const disturbances = new Disturbances(random, services, this.#fleet)
+    const sweeps = new Sweeps(this.#configPath, `${SWEEP_AGE_MS}ms`, this.#log)
+    const disturbances = new Disturbances(random, services, this.#fleet, sweeps)
     const story = await new Storyline(random, disturbances, progress, this.#log).run(
       minutes * MINUTE_MS,
       signal,
     )
     this.#log.note('the events are over; the load ends')
     await load.close()
-    return this.#finish(story, progress, ledger, this.#fleet)
+    const end = await this.#end(progress, this.#fleet)
+    // Until the last orphan is old enough.
+    await systemClock.sleep(SWEEP_AGE_MS, signal)
+    await sweeps.sweep()
+    return {
+      ...{ story, ...end, sweeps, fleet: this.#fleet, totals: ledger.totals },
+      ...(await this.#prove(ledger)),
+    }
   }
 
-  async #finish(
-    story: StoryEnd,
-    progress: Progress,
-    ledger: Ledger,
-    fleet: Fleet,
-  ): Promise<Outcome> {
+  /** Lets the encryptors come to the end of what there is, and ends them. */
+  async #end(progress: Progress, fleet: Fleet): Promise<Pick<Outcome, 'behind' | 'endedWell'>> {
     const sealedMs = await progress.caughtUp(SEALED_WITHIN_MS)
     const behind = sealedMs === null ? await progress.behind() : []
     this.#log.note(
@@ -96,21 +104,17 @@ export class ChaosRun {
     await progress.close()
     const endedWell = await fleet.close()
     this.#log.note(endedWell ? 'all encryptors ended as asked' : 'an encryptor did not end well')
-    const sweep = await this.#command('sweep')
-    const verify = await this.#command('verify')
+    return { behind, endedWell }
+  }
+
+  async #prove(ledger: Ledger): Promise<Pick<Outcome, 'verify' | 'verdict'>> {
+    const verify = await runCommand(['verify', '--config', this.#configPath])
+    this.#log.note(`sealstream verify: exit code ${verify.code}`)
     const startedAtMs = systemClock.elapsedMs()
     const verdict = await checkLedger(this.#configPath, TOPICS, ledger)
     const elapsedMs = systemClock.elapsedMs() - startedAtMs
     this.#log.note(`${verdict.checked} references opened in ${secondsText(elapsedMs)}`)
-    return { story, behind, endedWell, sweep, verify, verdict, fleet, totals: ledger.totals }
-  }
-
-  /** null as long as the product has no such command. */
-  async #command(name: string): Promise<CommandEnd | null> {
-    if (!(await runCommand(['--help'])).stdout.includes(`\n  ${name} `)) return null
-    const end = await runCommand([name, '--config', this.#configPath])
-    this.#log.note(`sealstream ${name}: exit code ${end.code}`)
-    return end
+    return { verify, verdict }
   }
 }
 
@@ -126,7 +130,7 @@ function writeConfig(path: string, { endpoints }: Services): void {
     s3: { ...s3, requestTimeoutMs: '10s' },
     cassandra: { ...cassandra, replicationFactor: 1, requestTimeoutMs: '5s' },
     kms: { keyId, aws, requestTimeoutMs: '5s' },
-    segment: { ageMs: '500ms' },
+    segment: { ageMs: '500ms', publishWithinMs: PUBLISH_WITHIN_MS },
     window: { ageMs: '15s', messagesMax: 5_000 },
     workers: { threads: 1 },
     http: { port: 0 },

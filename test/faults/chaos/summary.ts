@@ -3,6 +3,7 @@ import type { LedgerVerdict } from './ledger.ts'
 import type { CommandEnd } from './proof.ts'
 import { secondsText } from './run-log.ts'
 import type { StoryEnd } from './storyline.ts'
+import type { Sweeps } from './sweeps.ts'
 
 /** Everything that a run has shown. */
 export interface Outcome {
@@ -11,8 +12,8 @@ export interface Outcome {
   readonly behind: readonly string[]
   /** Whether the last encryptors ended as asked. */
   readonly endedWell: boolean
-  readonly sweep: CommandEnd | null
-  readonly verify: CommandEnd | null
+  readonly sweeps: Pick<Sweeps, 'ends' | 'removed'>
+  readonly verify: CommandEnd
   readonly verdict: LedgerVerdict & { readonly failure: string | null }
   readonly fleet: Pick<Fleet, 'starts' | 'ownEnds' | 'politeEnds' | 'counts' | 'logged'>
   readonly totals: { readonly acked: number; readonly unknown: number; readonly aborted: number }
@@ -23,9 +24,12 @@ const PASSING = /^SEAL_\w+_UNAVAILABLE$/
 /** One that is asked to end while a service is away may give up, or is not even up yet. */
 const PASSING_WHEN_ASKED = /^(exit code 0|SEAL_STOPPED|SIGTERM|SEAL_\w+_UNAVAILABLE)$/
 
+/** One that runs while a service is away goes no further, and the next one goes on. */
+const PASSING_SWEEP = /^(exit code 0|a service was away)$/
+
 /** What is wrong, a sentence each; empty when nothing is. */
 export function findingsOf(outcome: Outcome): readonly string[] {
-  const { story, behind, endedWell, verdict, fleet, sweep, verify } = outcome
+  const { story, behind, endedWell, verdict, fleet, sweeps, verify } = outcome
   const odd = (ends: ReadonlyMap<string, number>, passing: RegExp) =>
     [...ends].filter(([how]) => !passing.test(how)).map(([how, count]) => `${how} (${count} times)`)
   const lists = (['missing', 'doubled', 'unequal', 'aborted'] as const).map(
@@ -40,8 +44,8 @@ export function findingsOf(outcome: Outcome): readonly string[] {
     ['the last encryptors did not end well', endedWell ? [] : ['see their logs']],
     ['no recovery in time', story.stuck > 0 ? [`${story.stuck} times`] : []],
     ['partitions stopped', fleet.logged(STOPPED) > 0 ? [`${fleet.logged(STOPPED)} times`] : []],
-    ['sealstream sweep', (sweep?.code ?? 0) === 0 ? [] : [`exit code ${sweep?.code}`]],
-    ['sealstream verify', verify?.code === 0 ? [] : [`exit code ${verify?.code}`]],
+    ['sealstream sweep', odd(sweeps.ends, PASSING_SWEEP)],
+    ['sealstream verify', verify.code === 0 ? [] : [`exit code ${verify.code}`]],
   ]
   return found
     .filter(([, what]) => what.length > 0)
@@ -53,7 +57,7 @@ const RESET = /"msg":"lane begins again/
 
 /** The summary, line by line. */
 export function summaryLines(outcome: Outcome): readonly string[] {
-  const { story, fleet, totals, verdict, sweep, verify } = outcome
+  const { story, fleet, totals, verdict, sweeps, verify } = outcome
   const findings = findingsOf(outcome)
   const events = [...story.events].toSorted(([a], [b]) => a.localeCompare(b))
   const total = events.reduce((sum, [, count]) => sum + count, 0)
@@ -71,6 +75,8 @@ export function summaryLines(outcome: Outcome): readonly string[] {
     ['starts of encryptors', fleet.starts],
     ...reasons('  ended by themselves', fleet.ownEnds),
     ...reasons('  ended when asked', fleet.politeEnds),
+    ...reasons('sweeps', sweeps.ends),
+    ['  removed by them', sweeps.removed],
     ['lane resets', fleet.logged(RESET)],
     ['times that all came back', story.recoveriesMs.length],
     ['  slowest recovery', secondsText(slowest)],
@@ -79,7 +85,6 @@ export function summaryLines(outcome: Outcome): readonly string[] {
   return [
     ...['', 'Summary', ''],
     ...rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`),
-    ...commandLines('sealstream sweep', sweep),
     ...commandLines('sealstream verify', verify),
     '',
     ...(findings.length === 0 ? ['Nothing is wrong.'] : findings.map((text) => `WRONG: ${text}`)),
@@ -90,8 +95,7 @@ function reasons(what: string, ends: ReadonlyMap<string, number>): [string, numb
   return [...ends].map(([reason, count]) => [`${what}: ${reason}`, count])
 }
 
-function commandLines(name: string, end: CommandEnd | null): string[] {
-  if (end === null) return []
+function commandLines(name: string, end: CommandEnd): string[] {
   const said = end.code === 0 ? end.stdout : `${end.stdout}${end.stderr}`
   return ['', name, '', ...said.trimEnd().split('\n')]
 }
