@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { decodeRecord } from '../src/adapters/kafka/record-decoder.ts'
+import { decodeRecords } from '../src/adapters/kafka/record-decoder.ts'
 import { type CipherEngine, selectEngine } from '../src/crypto/cipher-engine.ts'
 import { SecretBytes } from '../src/crypto/secret-bytes.ts'
 import { keysForNewSegment } from '../src/crypto/segment-keys.ts'
@@ -69,20 +69,17 @@ function newKeys() {
 async function rungs(valueBytes: number, repeats: number, engine: CipherEngine): Promise<Row[]> {
   const count = Math.floor((6 * 1024 * 1024) / (valueBytes + 64))
   const value = randomBytes(valueBytes)
-  const record = encodeRecord(value)
-  const context = {
-    firstOffset: '0',
-    firstTimestamp: '1795429950685',
-    maxTimestamp: '1795429950685',
-    timestampType: 0,
-    magicByte: 2,
-  }
+  const records = Buffer.concat(Array.from({ length: count }, (_, i) => encodeRecord(value, i)))
+  const batch = {
+    firstOffset: 0,
+    lastOffset: count - 1,
+    timestampMs: 1_795_429_950_685n,
+    timestampType: 'create',
+  } as const
   const decode = (): Message[] =>
-    Array.from({ length: count }, (_, i) => {
-      const message = decodeRecord({ buffer: record, offset: 0 }, context)
+    decodeRecords(records, count, batch).map((message) => {
       message.topic = SOURCE.topic
       message.partition = SOURCE.partition
-      message.offset = i
       return message
     })
   const keys = newKeys()

@@ -10,6 +10,7 @@ export const ERROR_CODES = {
   SEAL_FENCED: 'another process has taken over this lane',
   SEAL_TOO_LATE: 'a segment was not published in time; its messages are sealed anew',
   SEAL_SOURCE_GAP: 'Kafka no longer holds messages that were not sealed yet',
+  SEAL_SOURCE_UNREADABLE: 'Kafka holds records that are damaged, or in a form that is not read',
   SEAL_STORE_UNAVAILABLE: 'the object store does not answer',
   SEAL_STORE_REFUSED: 'the object store answers, but refuses (credentials, bucket, rights)',
   SEAL_OBJECT_MISSING: 'the object that a reference names does not exist',

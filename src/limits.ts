@@ -24,6 +24,9 @@ export const SEGMENT_MESSAGES_MAX = 2 ** 20
 /** The largest plaintext message that one frame may hold (key, value and headers together). */
 export const MESSAGE_BYTES_MAX = 64 * MIB
 
+/** What a compressed record batch may become: room for the largest message, an end for a bomb. */
+export const RECORD_BATCH_BYTES_MAX = 2 * MESSAGE_BYTES_MAX
+
 /** SP 800-38D allows 2^32 invocations of one GCM key; a DEK may never seal more messages. */
 export const DEK_MESSAGES_MAX = 2 ** 32 - 1
 

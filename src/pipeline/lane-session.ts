@@ -88,6 +88,13 @@ export class LaneSession {
     this.#open.rollEnded()
   }
 
+  /** Takes nothing more of a partition, which the source cannot go on with. */
+  stopPartition(at: TopicPartition, error: SealError): void {
+    const position = this.#positions.get(placeOf(at))
+    if (this.#isClosed || position === undefined || position.isStopped) return
+    this.#stop(at, position, position.next, error)
+  }
+
   /** Ends the session; what is not published is given up. Frees all that it holds. */
   async abandon(): Promise<void> {
     if (this.#isClosed) return

@@ -105,6 +105,11 @@ export class Lane {
     }
   }
 
+  /** Gives up one of the lane's partitions, which the source cannot go on with. */
+  async stopPartition(at: TopicPartition, error: SealError): Promise<void> {
+    ;(await this.#session)?.stopPartition(at, error)
+  }
+
   /** Closes segments under windows that were ended from outside; they are published as usual. */
   async rollEnded(): Promise<void> {
     ;(await this.#session)?.rollEnded()

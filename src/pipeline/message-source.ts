@@ -34,6 +34,8 @@ export interface SourceHandler {
    * with goes through to the source; any other rejection ends it by `onFailure`.
    */
   onBatch(batch: FetchedBatch, control: BatchControl): Promise<boolean>
+  /** What this partition holds next cannot be read. The source has paused it and goes on with others. */
+  onUnreadable(at: TopicPartition, error: SealError): void
   /** The connection is lost for a while; the source tries again by itself. */
   onInterrupted(error: SealError, attempt: number): void
   /** The source cannot go on. */

@@ -119,6 +119,7 @@ export class Pipeline {
     await this.#parts.source.start({
       onAssigned: (partitions) => this.#assign(partitions),
       onBatch: (batch, control) => this.#accept(batch, control),
+      onUnreadable: (at, error) => this.#laneOf(at).stopPartition(at, error),
       onInterrupted: (error, attempt) => this.#interrupted(error, attempt),
       onFailure: (error) => this.#fail(error),
     })
@@ -209,8 +210,11 @@ export class Pipeline {
       this.#parts.source.pause([batch])
       return false
     }
-    const lane = this.#lanes[laneOf(batch, this.#lanes.length)] as Lane
-    return lane.accept(batch, control)
+    return this.#laneOf(batch).accept(batch, control)
+  }
+
+  #laneOf(at: TopicPartition): Lane {
+    return this.#lanes[laneOf(at, this.#lanes.length)] as Lane
   }
 
   /** Waits for KMS, key store and event log one by one, so that an outage of the latter costs no more keys. */

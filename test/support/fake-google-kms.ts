@@ -7,7 +7,7 @@ import {
   randomBytes,
   verify,
 } from 'node:crypto'
-import { crc32c } from '../../src/adapters/kms/crc32c.ts'
+import { crc32c } from '@node-rs/crc32'
 import { type JsonRequest, JsonServer, Refusal } from './json-server.ts'
 
 const ALGORITHM = 'aes-256-gcm'

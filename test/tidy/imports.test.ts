@@ -33,6 +33,9 @@ const LEVELS: Readonly<Record<string, number>> = {
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   adapters: [
     'kafkajs',
+    '@node-rs/crc32',
+    'snappy',
+    'lz4-napi',
     'cassandra-driver',
     '@aws-sdk/client-s3',
     '@aws-sdk/client-kms',

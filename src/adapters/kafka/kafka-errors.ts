@@ -42,7 +42,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
 export function kafkaError(error: unknown, doing: string, where: readonly string[]): SealError {
   const own = causesOf(error).find((cause) => cause instanceof SealError)
   if (own !== undefined) return own
-  const { type, name, isUndecodable } = rootOf(error)
+  const { type, name } = rootOf(error)
   const innermost = causesOf(error).at(-1) ?? error
   const detail = `${doing}: ${messageOf(innermost)}`
   if (FENCED.has(type)) {
@@ -56,13 +56,6 @@ export function kafkaError(error: unknown, doing: string, where: readonly string
   }
   if (type === 'UNKNOWN_TOPIC_OR_PARTITION') {
     return new SealError('SEAL_TOPIC_MISSING', `a topic is missing (${detail})`, { cause: error })
-  }
-  if (isUndecodable) {
-    return new SealError(
-      'SEAL_KAFKA_REFUSED',
-      `Kafka gives records that cannot be read (${detail}); gzip, zstd and uncompressed batches can`,
-      { cause: error },
-    )
   }
   if (REFUSED.has(type) || name.includes('SASL')) {
     const remedy = REMEDIES[type] ?? (name === '' ? 'grant the right' : REMEDY_SASL)
@@ -81,21 +74,17 @@ interface Root {
   /** The Kafka protocol's own name of the error, where it has one. */
   readonly type: string
   readonly name: string
-  /** A codec that is not there, or bytes that are no record: no later try can mend that. */
-  readonly isUndecodable: boolean
 }
 
 /** What a chain of causes says, the innermost having the last word. */
 function rootOf(error: unknown): Root {
   let type = ''
   let name = ''
-  let isUndecodable = false
   for (const cause of causesOf(error)) {
     if ('type' in cause && typeof cause.type === 'string') type = cause.type
     if (cause.name.includes('SASL')) name ||= cause.name
-    isUndecodable ||= cause instanceof RangeError || cause.name === 'KafkaJSNotImplemented'
   }
-  return { type, name, isUndecodable }
+  return { type, name }
 }
 
 /** An error, the first of several that it gathers, and so on down its causes. */

@@ -1,4 +1,4 @@
-import type { Batch, Consumer, ConsumerGroupJoinEvent, EachBatchPayload } from 'kafkajs'
+import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload } from 'kafkajs'
 import { messageOf } from '../../errors.ts'
 import {
   type BatchControl,
@@ -8,11 +8,11 @@ import {
   type SourceHandler,
   type TopicPartition,
 } from '../../pipeline/message-source.ts'
+import { type FetchedRecords, unreadableError } from './fetched-records.ts'
 import type { KafkaAdmin, PartitionOffset } from './kafka-admin.ts'
 import { createKafka, type KafkaOptions } from './kafka-client.ts'
 import { kafkaError } from './kafka-errors.ts'
 import { laneAssigner } from './lane-assigner.ts'
-import type { DecodedRecord } from './record-decoder.ts'
 
 /** What is consumed, and how much at a time. */
 export interface KafkaSourceOptions extends KafkaOptions {
@@ -157,7 +157,7 @@ export class KafkaMessageSource implements MessageSource {
    */
   async #take(payload: EachBatchPayload): Promise<void> {
     let rebalance: unknown
-    const { batch: fetched } = payload
+    const fetched = payload.batch as unknown as FetchedRecords
     // The library forgets a seek with the next fetch, while the batch may still wait for its lane.
     const seekCount = payload.isStale() ? null : this.#seekCount(fetched)
     const control: BatchControl = {
@@ -172,6 +172,12 @@ export class KafkaMessageSource implements MessageSource {
       },
     }
     const batch = fetchedBatch(fetched)
+    if (fetched.unreadable !== null) {
+      if (control.isStale()) return
+      payload.pause()
+      this.#handler?.onUnreadable(batch, unreadableError(fetched, fetched.unreadable))
+      return
+    }
     try {
       const isTaken = await this.#handler?.onBatch(batch, control)
       // The library moves on behind what is resolved, and behind nothing else.
@@ -203,14 +209,11 @@ export function fetchBytesOf(fetchBytesMax: number, brokerCount: number): number
 }
 
 /** Our decoder has made the records; what is left is to say where they stand. */
-function fetchedBatch(batch: Batch): FetchedBatch {
-  const { topic, partition } = batch
-  const messages = batch.messages as unknown as DecodedRecord[]
+function fetchedBatch(fetched: FetchedRecords): FetchedBatch {
+  const { topic, partition, messages, nextOffset } = fetched
   for (const message of messages) {
     message.topic = topic
     message.partition = partition
   }
-  const { fetchedOffset } = batch as Batch & { readonly fetchedOffset: string }
-  const nextOffset = Number(batch.lastOffset()) + 1
-  return { topic, partition, messages, fetchedOffset: Number(fetchedOffset), nextOffset }
+  return { topic, partition, messages, fetchedOffset: Number(fetched.fetchedOffset), nextOffset }
 }

@@ -3,6 +3,7 @@ import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload, KafkaMessage }
 import { systemClock } from '../../clock.ts'
 import { SealError } from '../../errors.ts'
 import { beating } from '../../pipeline/beating.ts'
+import { type FetchedRecords, unreadableError } from './fetched-records.ts'
 import { KafkaAdmin } from './kafka-admin.ts'
 import { createKafka, type KafkaOptions } from './kafka-client.ts'
 import { kafkaError } from './kafka-errors.ts'
@@ -129,6 +130,8 @@ class ReferenceFeed {
   /** Hands on what is new of a batch. Rejects when the heart does; kafkajs then joins again. */
   async #take({ batch, heartbeat }: EachBatchPayload): Promise<void> {
     const { partition } = batch
+    const { unreadable } = batch as unknown as FetchedRecords
+    if (unreadable !== null) this.#finished.reject(unreadableError(batch, unreadable))
     const next = this.#next.get(partition) ?? 0
     const fresh = batch.messages.filter(({ offset }) => Number(offset) >= next)
     const last = fresh.at(-1)

@@ -1,25 +1,27 @@
 import { createRequire } from 'node:module'
 import { dirname, sep } from 'node:path'
-import zlib from 'node:zlib'
 import type { Message, PartitionerArgs, PartitionMetadata } from 'kafkajs'
 import { SealError } from '../../errors.ts'
-import { decodeRecord } from './record-decoder.ts'
+import { FetchedRecords } from './fetched-records.ts'
+import { decodeRecordSet } from './record-batch.ts'
 
 type Kafkajs = typeof import('kafkajs')
 
-const RECORD_DECODER = 'kafkajs/src/protocol/recordBatch/record/v0/decoder.js'
+const RECORD_SET_DECODER = 'kafkajs/src/protocol/requests/fetch/v4/decodeMessages.js'
+const BATCH = 'kafkajs/src/consumer/batch.js'
 const GROUPING = 'kafkajs/src/producer/groupMessagesPerPartition.js'
 
 let loaded: Kafkajs | null = null
 
 /**
- * Loads kafkajs with two of its modules exchanged for ours (docs/decisions, "kafkajs"):
- * - its record decoder merges headers into a plain object: names like `constructor` come back
- *   broken, the order between names and of numeric names is lost;
+ * Loads kafkajs with three of its modules exchanged for ours (docs/decisions, "kafkajs"):
+ * - its decoder of fetched records checks no checksum, bounds no decompression, knows one codec, and
+ *   merges headers into a plain object (record-batch.ts);
+ * - its batch lets aborted messages through, and tells not of all that was fetched (fetched-records.ts);
  * - its grouping of messages by partition copies the list for every message, which takes a quarter
  *   of the main thread when references are published by the thousand.
  * The library loads its protocol lazily and by path, so modules are exchanged in the module cache,
- * after forgetting what may hold the old ones. zstd is added to the codecs that it knows.
+ * after forgetting what may hold the old ones.
  */
 export function loadKafkajs(): Kafkajs {
   if (loaded !== null) return loaded
@@ -28,15 +30,11 @@ export function loadKafkajs(): Kafkajs {
   for (const path of Object.keys(require.cache)) {
     if (path.startsWith(root)) delete require.cache[path]
   }
-  exchange(require, RECORD_DECODER, decodeRecord)
+  exchange(require, RECORD_SET_DECODER, decodeRecordSet)
+  exchange(require, BATCH, FetchedRecords)
   exchange(require, GROUPING, groupByPartition)
-  const kafkajs = require('kafkajs') as Kafkajs
-  kafkajs.CompressionCodecs[kafkajs.CompressionTypes.ZSTD] = () => ({
-    compress: async (encoder: { buffer: Buffer }) => zlib.zstdCompressSync(encoder.buffer),
-    decompress: async (bytes: Buffer) => zlib.zstdDecompressSync(bytes),
-  })
-  loaded = kafkajs
-  return kafkajs
+  loaded = require('kafkajs') as Kafkajs
+  return loaded
 }
 
 function exchange(require: NodeJS.Require, path: string, replacement: unknown): void {

@@ -1,56 +1,51 @@
 import type { Message, MessageHeader, TimestampType } from '../../format/message.ts'
 
-/** What kafkajs hands its record decoder: the bytes of one record, from its attributes on. */
-interface RecordBytes {
-  readonly buffer: Buffer
-  offset: number
-}
-
-/** What kafkajs knows of the batch around the record. */
-interface BatchContext {
-  readonly firstOffset: string
-  readonly firstTimestamp: string
-  readonly maxTimestamp: string
-  readonly timestampType: number
-  readonly magicByte: number
-  readonly isControlBatch?: boolean
+/** What the records of a batch have from its header. */
+export interface BatchTimes {
+  readonly firstOffset: number
+  readonly lastOffset: number
+  /** Of the batch: for `create` the base of its records' times, for `append` their time. */
+  readonly timestampMs: bigint
+  readonly timestampType: TimestampType
 }
 
 /** A message on its way through kafkajs: the source fills in topic and partition afterwards. */
-export type DecodedRecord = { -readonly [K in keyof Message]: Message[K] } & {
-  /** kafkajs filters control records by this field. */
-  readonly isControlRecord: boolean
-  /** kafkajs finds aborted transactions by this field. */
-  readonly batchContext: BatchContext
-}
-
-const LOG_APPEND_TIME = 1
-
-/** Numbers of the batch that the last record came from: parsing them once a record is dear. */
-let known: {
-  context: BatchContext
-  base: number
-  timestampMs: bigint
-  type: TimestampType
-} | null = null
+export type DecodedRecord = { -readonly [K in keyof Message]: Message[K] }
 
 /**
- * Decodes one record of a v2 batch (Kafka protocol, "Record"): `attributes i8 | timestampDelta
- * varlong | offsetDelta varint | key | value | headers`, lengths as zigzag varints, -1 for null.
- * Unlike kafkajs it keeps headers as a list of name bytes and value, exactly as they stand. Key,
- * value and headers are views of the fetch response.
+ * Decodes the records of a v2 batch (Kafka protocol, "Record"): `length varint | attributes i8 |
+ * timestampDelta varlong | offsetDelta varint | key | value | headers`, lengths as zigzag varints,
+ * -1 for null. Headers stay a list of name bytes and value, exactly as they stand. Keys, values and
+ * headers are views of `bytes`. Throws RangeError unless `bytes` are `count` whole records whose
+ * offsets rise within the batch.
  */
-export function decodeRecord(record: RecordBytes, context: BatchContext): DecodedRecord {
-  const batch = batchOf(context)
-  const bytes = record.buffer
-  const cursor = { at: record.offset + 1 }
+export function decodeRecords(bytes: Buffer, count: number, batch: BatchTimes): DecodedRecord[] {
+  const records: DecodedRecord[] = []
+  const cursor = { at: 0 }
+  let offsetMin = batch.firstOffset
+  for (let i = 0; i < count; i++) {
+    const length = readVarint(bytes, cursor)
+    const end = cursor.at + length
+    const record = decodeRecord(bytes, cursor, batch)
+    if (cursor.at !== end) throw new RangeError('a record has another length than it says')
+    if (record.offset < offsetMin || record.offset > batch.lastOffset) {
+      throw new RangeError('the offset of a record lies outside its place')
+    }
+    offsetMin = record.offset + 1
+    records.push(record)
+  }
+  if (cursor.at !== bytes.length) throw new RangeError('bytes follow the last record')
+  return records
+}
+
+function decodeRecord(bytes: Buffer, cursor: { at: number }, batch: BatchTimes): DecodedRecord {
+  cursor.at++
   const timestampDelta = readVarlong(bytes, cursor)
-  const offset = batch.base + readVarint(bytes, cursor)
-  if (!Number.isSafeInteger(offset)) throw new RangeError(`offset ${offset} is beyond 2^53`)
+  const offset = batch.firstOffset + readVarint(bytes, cursor)
   const key = readBytes(bytes, cursor)
   const value = readBytes(bytes, cursor)
   const headers = readHeaders(bytes, cursor)
-  record.offset = cursor.at
+  const { timestampMs, timestampType } = batch
   return {
     topic: '',
     partition: -1,
@@ -58,24 +53,9 @@ export function decodeRecord(record: RecordBytes, context: BatchContext): Decode
     key,
     value,
     headers,
-    timestampMs: batch.type === 'append' ? batch.timestampMs : batch.timestampMs + timestampDelta,
-    timestampType: batch.type,
-    isControlRecord: context.isControlBatch ?? false,
-    batchContext: context,
+    timestampMs: timestampType === 'append' ? timestampMs : timestampMs + timestampDelta,
+    timestampType,
   }
-}
-
-function batchOf(context: BatchContext) {
-  if (known?.context !== context) {
-    const isAppendTime = context.timestampType === LOG_APPEND_TIME
-    known = {
-      context,
-      base: Number(context.firstOffset),
-      timestampMs: BigInt(isAppendTime ? context.maxTimestamp : context.firstTimestamp),
-      type: isAppendTime ? 'append' : 'create',
-    }
-  }
-  return known
 }
 
 function readHeaders(bytes: Buffer, cursor: { at: number }): readonly MessageHeader[] {

@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { KeyManagementServiceClient, type protos } from '@google-cloud/kms'
+import { crc32c } from '@node-rs/crc32'
 import { GoogleAuth, JWT } from 'google-auth-library'
 import { SealError } from '../../errors.ts'
 import type { KmsContext, WrappedKey } from '../../keys/kms.ts'
 import { canonicalContext } from '../../keys/kms-context.ts'
 import { DEK_BYTES } from '../../limits.ts'
-import { crc32c } from './crc32c.ts'
+
 import { gcpFailure } from './gcp-failures.ts'
 import { WrappingKms } from './wrapping-kms.ts'
 

@@ -1,0 +1,133 @@
+import { SealError } from '../../errors.ts'
+import type { TopicPartition } from '../../pipeline/message-source.ts'
+import type { RecordBatch, RecordSet } from './record-batch.ts'
+import type { DecodedRecord } from './record-decoder.ts'
+
+/** What kafkajs knows of one partition in the response of a fetch. */
+interface PartitionData {
+  readonly partition: number
+  /** The end of the partition. */
+  readonly highWatermark: string
+  readonly abortedTransactions: readonly {
+    readonly producerId: string
+    readonly firstOffset: string
+  }[]
+  readonly messages: RecordSet
+}
+
+/** Why the batch where the next fetch would begin cannot be handed on. */
+export interface Unreadable {
+  readonly offset: number
+  readonly reason: string
+}
+
+/**
+ * What one fetch gave of one partition, in place of kafkajs' `Batch`. That one takes any message with
+ * the key 00000000 for the end of an aborted transaction and begins one aborted transaction a message,
+ * so that aborted messages come through. It does not tell of fetches that hold no message, so that
+ * whoever counts offsets is left behind, and moves by one offset at a time where compaction took
+ * records away.
+ */
+export class FetchedRecords {
+  readonly topic: string
+  readonly partition: number
+  readonly fetchedOffset: string
+  readonly highWatermark: string
+  readonly messages: readonly DecodedRecord[]
+  /** Where the next fetch begins. */
+  readonly nextOffset: number
+  readonly unreadable: Unreadable | null
+
+  constructor(topic: string, fetchedOffset: string, data: PartitionData) {
+    const { batches, failure } = data.messages
+    const from = Number(fetchedOffset)
+    this.topic = topic
+    this.partition = data.partition
+    this.fetchedOffset = fetchedOffset
+    this.highWatermark = data.highWatermark
+    const misplaced = misplacedBatch(batches, from, Number(data.highWatermark))
+    const sound = misplaced === undefined ? batches : batches.slice(0, batches.indexOf(misplaced))
+    this.messages = committedMessages(sound, from, data.abortedTransactions)
+    this.nextOffset = Math.max(from, (sound.at(-1)?.lastOffset ?? -1) + 1)
+    const broken =
+      misplaced === undefined
+        ? failure
+        : { offset: misplaced.firstOffset, reason: 'is damaged: its offset is wrong' }
+    // What stands before it is handed on first; the next fetch begins with it.
+    this.unreadable = this.nextOffset > from ? null : broken
+  }
+
+  /** kafkajs hands on nothing else: markers alone must be told too, and what cannot be read. */
+  isEmpty(): boolean {
+    return this.nextOffset === Number(this.fetchedOffset) && this.unreadable === null
+  }
+
+  isEmptyDueToFiltering(): boolean {
+    return false
+  }
+
+  firstOffset(): string {
+    return String(this.messages[0]?.offset ?? this.fetchedOffset)
+  }
+
+  lastOffset(): string {
+    return String(this.nextOffset - 1)
+  }
+
+  offsetLag(): string {
+    return String(Math.max(0, Number(this.highWatermark) - this.nextOffset))
+  }
+
+  offsetLagLow(): string {
+    return String(Math.max(0, Number(this.highWatermark) - 1 - Number(this.firstOffset())))
+  }
+}
+
+/** What a batch that cannot be read means to whoever runs sealstream. */
+export function unreadableError({ topic, partition }: TopicPartition, at: Unreadable): SealError {
+  return new SealError(
+    'SEAL_SOURCE_UNREADABLE',
+    `${topic}/${partition}: the record batch at offset ${at.offset} ${at.reason}; nothing of it was taken. Mend the partition (a sound replica as its leader), or set the offset of the consumer group behind the batch by hand; then start again`,
+  )
+}
+
+/**
+ * The first batch that cannot stand where it does. Offsets are the one thing that no checksum covers:
+ * the broker begins a fetch with the batch that holds the offset, and ends it before the partition's end.
+ */
+function misplacedBatch(
+  batches: readonly RecordBatch[],
+  from: number,
+  end: number,
+): RecordBatch | undefined {
+  return batches.find(({ lastOffset }) => lastOffset < from || lastOffset >= end)
+}
+
+/** Messages from `from` on, without markers and without those of aborted transactions. */
+function committedMessages(
+  batches: readonly RecordBatch[],
+  from: number,
+  abortedTransactions: PartitionData['abortedTransactions'],
+): DecodedRecord[] {
+  const toCome = abortedTransactions
+    .map((aborted) => ({
+      producerId: BigInt(aborted.producerId),
+      firstOffset: Number(aborted.firstOffset),
+    }))
+    .sort((a, b) => a.firstOffset - b.firstOffset)
+  const aborted = new Set<bigint>()
+  const messages: DecodedRecord[] = []
+  for (const { records, lastOffset, producerId, isTransactional, isControl } of batches) {
+    while (toCome[0] !== undefined && toCome[0].firstOffset <= lastOffset) {
+      aborted.add((toCome.shift() as (typeof toCome)[number]).producerId)
+    }
+    if (isControl) {
+      // Whichever marker it is, it ends the producer's transaction.
+      aborted.delete(producerId)
+      continue
+    }
+    if (isTransactional && aborted.has(producerId)) continue
+    for (const record of records) if (record.offset >= from) messages.push(record)
+  }
+  return messages
+}
