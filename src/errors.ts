@@ -10,6 +10,8 @@ export const ERROR_CODES = {
   SEAL_FENCED: 'another process has taken over this lane',
   SEAL_TOO_LATE: 'a segment was not published in time; its messages are sealed anew',
   SEAL_SOURCE_GAP: 'Kafka no longer holds messages that were not sealed yet',
+  SEAL_SOURCE_RESTARTED:
+    'the offsets of a source partition went back: it was created again, or lost messages',
   SEAL_SOURCE_UNREADABLE: 'Kafka holds records that are damaged, or in a form that is not read',
   SEAL_STORE_UNAVAILABLE: 'the object store does not answer',
   SEAL_STORE_REFUSED: 'the object store answers, but refuses (credentials, bucket, rights)',

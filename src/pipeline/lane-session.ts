@@ -15,6 +15,8 @@ import type { SegmentGroup } from './segment-group.ts'
 
 /** How far one partition was taken over. */
 interface Position extends PackingPosition {
+  /** The offset that was committed when the session began. */
+  readonly committed: number
   isStopped: boolean
   /** Settles when the batch before is dealt with. */
   turn: Promise<void>
@@ -51,7 +53,9 @@ export class LaneSession {
     this.#open = new OpenGroups(services, (group) => this.#queue.add(group))
     for (const at of startsAt) {
       const turn = Promise.resolve()
-      this.#positions.set(placeOf(at), { next: at.offset, isStopped: false, turn })
+      const { offset } = at
+      const position = { next: offset, committed: offset, isStopped: false, turn }
+      this.#positions.set(placeOf(at), position)
     }
   }
 
@@ -95,6 +99,16 @@ export class LaneSession {
     this.#stop(at, position, position.next, error)
   }
 
+  /** Finds out why Kafka holds nothing at the position of a partition; it stops, or is fetched again. */
+  async outOfRange(at: TopicPartition): Promise<void> {
+    const position = this.#positions.get(placeOf(at))
+    if (position === undefined) return
+    const error = await this.#lossAt(at, position)
+    if (this.#isClosed || position.isStopped) return
+    if (error === null) this.#services.source.seek(at, position.next)
+    else this.#stop(at, position, position.next, error)
+  }
+
   /** Ends the session; what is not published is given up. Frees all that it holds. */
   async abandon(): Promise<void> {
     if (this.#isClosed) return
@@ -111,8 +125,13 @@ export class LaneSession {
 
   async #take(batch: FetchedBatch, position: Position, control: BatchControl): Promise<boolean> {
     if (this.#isClosed || position.isStopped) return false
-    if (batch.fetchedOffset > position.next) {
-      if (!(await this.#gapIsHarmless(batch, position)) || control.isStale()) return false
+    if (batch.fetchedOffset > position.next || batch.fetchedOffset < position.committed) {
+      const error = await this.#lossAt(batch, position)
+      if (this.#isClosed || position.isStopped || control.isStale()) return false
+      if (error !== null) {
+        this.#stop(batch, position, position.next, error)
+        return false
+      }
     }
     const messages = batch.messages.filter((message) => message.offset >= position.next)
     const { windows, observer, settings } = this.#services
@@ -134,21 +153,24 @@ export class LaneSession {
   }
 
   /**
-   * Whether a fetch that begins behind the expected offset has skipped nothing: transaction markers
-   * take up offsets too. It has when Kafka no longer holds the expected offset; the partition stops.
+   * What became of the position of a partition, where a fetch began elsewhere or found nothing; null
+   * when all is well: Kafka holds it, and the group has committed what it had.
    */
-  async #gapIsHarmless(batch: FetchedBatch, position: Position): Promise<boolean> {
-    const oldest = await this.#services.patience.with(() =>
-      this.#services.source.logStartOffset(batch),
-    )
-    if (oldest <= position.next) return !this.#isClosed
-    const { topic, partition } = batch
-    const error = new SealError(
-      'SEAL_SOURCE_GAP',
-      `${topic}/${partition}: messages from offset ${position.next} to ${oldest - 1} were deleted by Kafka before they were sealed; to go on behind them, set the offset of the consumer group by hand`,
-    )
-    this.#stop(batch, position, position.next, error)
-    return false
+  async #lossAt(at: TopicPartition, { next, committed }: Position): Promise<SealError | null> {
+    const { source, patience } = this.#services
+    const place = `${at.topic}/${at.partition}`
+    const { oldest, end } = await patience.with(() => source.logBounds(at))
+    if (end < next) return restarted(place, `it ends at offset ${end}, but was read up to ${next}`)
+    if (oldest > next) {
+      return new SealError(
+        'SEAL_SOURCE_GAP',
+        `${place}: messages from offset ${next} to ${oldest - 1} were deleted by Kafka before they were sealed; to go on behind them, set the offset of the consumer group by hand`,
+      )
+    }
+    const [start] = await patience.with(() => source.startOffsets([at]))
+    const offset = start?.offset ?? 0
+    if (offset >= committed) return null
+    return restarted(place, `its committed offset went back from ${committed} to ${offset}`)
   }
 
   /** Waits for the budget. False when the session or the batch is void by then. */
@@ -202,4 +224,12 @@ export class LaneSession {
     position.next = batch.nextOffset
     this.#open.done(batch, batch.nextOffset)
   }
+}
+
+/** Sealed again, other messages would get the coordinates of those that references name. */
+function restarted(place: string, what: string): SealError {
+  return new SealError(
+    'SEAL_SOURCE_RESTARTED',
+    `${place}: ${what}; the topic was created again, or lost messages. Give it another name, or set the offset of the consumer group by hand to where sealing may go on`,
+  )
 }

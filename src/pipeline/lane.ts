@@ -110,6 +110,15 @@ export class Lane {
     ;(await this.#session)?.stopPartition(at, error)
   }
 
+  /** Kafka holds nothing at the position of one of the lane's partitions. */
+  async outOfRange(at: TopicPartition): Promise<void> {
+    try {
+      await (await this.#session)?.outOfRange(at)
+    } catch (error) {
+      if (!isSealError(error, 'SEAL_STOPPED')) this.#onFatal(error)
+    }
+  }
+
   /** Closes segments under windows that were ended from outside; they are published as usual. */
   async rollEnded(): Promise<void> {
     ;(await this.#session)?.rollEnded()

@@ -36,10 +36,18 @@ export interface SourceHandler {
   onBatch(batch: FetchedBatch, control: BatchControl): Promise<boolean>
   /** What this partition holds next cannot be read. The source has paused it and goes on with others. */
   onUnreadable(at: TopicPartition, error: SealError): void
+  /** Kafka holds nothing at the position of this partition. The source has paused it until a seek. */
+  onOutOfRange(at: TopicPartition): void
   /** The connection is lost for a while; the source tries again by itself. */
   onInterrupted(error: SealError, attempt: number): void
   /** The source cannot go on. */
   onFailure(error: unknown): void
+}
+
+/** The oldest offset that a partition still holds, and the one that its next message gets. */
+export interface LogBounds {
+  readonly oldest: number
+  readonly end: number
 }
 
 /** Where messages come from. Errors: SEAL_KAFKA_UNAVAILABLE, SEAL_KAFKA_REFUSED, SEAL_TOPIC_MISSING. */
@@ -51,12 +59,17 @@ export interface MessageSource {
   seek(at: TopicPartition, offset: number): void
   /** No more fetches of these partitions; membership goes on. */
   pause(partitions: readonly TopicPartition[]): void
-  /** The committed offsets; where nothing was committed yet, the oldest that Kafka holds. */
+  /**
+   * The committed offsets; where nothing was committed yet, the oldest that Kafka holds. Throws
+   * SEAL_SOURCE_RESTARTED where nothing is committed although there are references.
+   */
   startOffsets(
     partitions: readonly TopicPartition[],
   ): Promise<readonly (TopicPartition & { readonly offset: number })[]>
-  /** The oldest offset that Kafka still holds. */
-  logStartOffset(at: TopicPartition): Promise<number>
+  /** What Kafka holds now. */
+  logBounds(at: TopicPartition): Promise<LogBounds>
+  /** False when the group may have given the partitions away: it heard nothing for too long. */
+  isMember(): boolean
   /** Leaves the group and ends every connection. */
   stop(): Promise<void>
 }

@@ -120,6 +120,7 @@ export class Pipeline {
       onAssigned: (partitions) => this.#assign(partitions),
       onBatch: (batch, control) => this.#accept(batch, control),
       onUnreadable: (at, error) => this.#laneOf(at).stopPartition(at, error),
+      onOutOfRange: (at) => this.#laneOf(at).outOfRange(at),
       onInterrupted: (error, attempt) => this.#interrupted(error, attempt),
       onFailure: (error) => this.#fail(error),
     })

@@ -1,3 +1,4 @@
+import { SealError } from '../errors.ts'
 import type { LaneServices } from './lane.ts'
 import { publicationOf } from './publication.ts'
 import type { LanePublisher } from './reference-sink.ts'
@@ -80,10 +81,12 @@ export class PublishQueue {
   }
 
   async #publish(groups: readonly SealedGroup[]): Promise<void> {
-    const { clock, settings, observer } = this.#services
+    const { clock, settings, observer, source } = this.#services
     const publication = publicationOf(groups, settings)
     const startedAtMs = clock.elapsedMs()
     if (publication.offsets.length > 0) {
+      // Fencing decides; this only spares whoever slept too long a transaction in another's lane.
+      if (!source.isMember()) throw lostMembership()
       await this.#publisher.publish(publication, () => this.#isInTime(groups))
     }
     if (this.#isClosed) return
@@ -130,4 +133,11 @@ export class PublishQueue {
   get #isOver(): boolean {
     return this.#isClosed || this.#hasFailed
   }
+}
+
+function lostMembership(): SealError {
+  return new SealError(
+    'SEAL_FENCED',
+    'the group heard nothing for the session timeout and may have given the lane away; nothing was published',
+  )
 }

@@ -3,6 +3,7 @@ import type { Message } from '../../src/format/message.ts'
 import {
   type BatchControl,
   type FetchedBatch,
+  type LogBounds,
   type MessageSource,
   placeOf,
   type SourceHandler,
@@ -85,9 +86,17 @@ export class SimSource implements MessageSource {
     return this.#world.network.call(this.#host, 'kafka', 'start offsets', () => early ?? read())
   }
 
-  logStartOffset(at: TopicPartition): Promise<number> {
-    const read = () => this.#kafka.partition(at).startOffset
-    return this.#world.network.call(this.#host, 'kafka', 'log start', read)
+  logBounds(at: TopicPartition): Promise<LogBounds> {
+    const read = () => {
+      const { startOffset, endOffset } = this.#kafka.partition(at)
+      return { oldest: startOffset, end: endOffset }
+    }
+    return this.#world.network.call(this.#host, 'kafka', 'log bounds', read)
+  }
+
+  /** The world leaves zombies to fencing, which must do without this. */
+  isMember(): boolean {
+    return true
   }
 
   async stop(): Promise<void> {

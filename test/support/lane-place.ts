@@ -17,7 +17,7 @@ import { InFlightBudget } from '../../src/pipeline/in-flight-budget.ts'
 import type { LaneServices, LaneSettings } from '../../src/pipeline/lane.ts'
 import { LaneSession } from '../../src/pipeline/lane-session.ts'
 import { REFERENCE_BYTES } from '../../src/pipeline/message-slice.ts'
-import type { BatchControl, FetchedBatch } from '../../src/pipeline/message-source.ts'
+import { type BatchControl, type FetchedBatch, placeOf } from '../../src/pipeline/message-source.ts'
 import { Patience } from '../../src/pipeline/patience.ts'
 import { BufferPool } from '../../src/segment/buffer-pool.ts'
 import { frameBytesOf } from '../../src/segment/part-buffer.ts'
@@ -137,6 +137,7 @@ export class LanePlace {
   /** A session that starts at these offsets of `orders`, partition by partition. */
   async session(...offsets: number[]): Promise<LaneSession> {
     const startsAt = offsets.map((offset, partition) => ({ topic: 'orders', partition, offset }))
+    for (const at of startsAt) this.source.committed.set(placeOf(at), at.offset)
     const publisher = await this.sink.openLane(0)
     return new LaneSession(this.services, publisher, startsAt, (error) => this.failures.push(error))
   }

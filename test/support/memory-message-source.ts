@@ -1,4 +1,5 @@
 import {
+  type LogBounds,
   type MessageSource,
   placeOf,
   type SourceHandler,
@@ -14,6 +15,9 @@ export class MemoryMessageSource implements MessageSource {
   readonly committed = new Map<string, number>()
   /** Oldest offsets by place; 0 where there is none. */
   readonly oldest = new Map<string, number>()
+  /** Ends by place; beyond everything where there is none. */
+  readonly ends = new Map<string, number>()
+  isHeard = true
   readonly seeks: Offset[] = []
   readonly paused: TopicPartition[] = []
   /** Thrown by the next calls that ask Kafka, one each. */
@@ -50,9 +54,14 @@ export class MemoryMessageSource implements MessageSource {
     return partitions.map((at) => ({ ...at, offset: this.committed.get(placeOf(at)) ?? 0 }))
   }
 
-  async logStartOffset(at: TopicPartition): Promise<number> {
+  async logBounds(at: TopicPartition): Promise<LogBounds> {
     this.#failIfAsked()
-    return this.oldest.get(placeOf(at)) ?? 0
+    const end = this.ends.get(placeOf(at)) ?? Number.POSITIVE_INFINITY
+    return { oldest: this.oldest.get(placeOf(at)) ?? 0, end }
+  }
+
+  isMember(): boolean {
+    return this.isHeard
   }
 
   async stop(): Promise<void> {

@@ -1,3 +1,4 @@
+import { SealError } from '../../src/errors.ts'
 import { placeOf } from '../../src/pipeline/message-source.ts'
 import {
   type LanePublisher,
@@ -7,7 +8,7 @@ import {
 } from '../../src/pipeline/reference-sink.ts'
 import { Gate } from './gate.ts'
 
-/** Output topics and committed offsets in memory; every publication is kept as it came. */
+/** Output topics and committed offsets in memory, by the contract; every publication is kept as it came. */
 export class MemoryReferenceSink implements ReferenceSink {
   readonly publications: Publication[] = []
   /** Calls of `publish`, the failed ones too. */
@@ -21,6 +22,8 @@ export class MemoryReferenceSink implements ReferenceSink {
   readonly publishGate = new Gate()
   readonly #journal: string[]
   readonly #committed: Map<string, number>
+  /** The writer that each lane has now. */
+  readonly #writers = new Map<number, object>()
 
   /** `committed` is where the source reads offsets from. */
   constructor(journal: string[], committed: Map<string, number>) {
@@ -33,8 +36,21 @@ export class MemoryReferenceSink implements ReferenceSink {
     await this.openGate.pass()
     const failure = this.openFailures.shift()
     if (failure !== undefined) throw failure
+    const writer = { hasFailed: false }
+    this.#writers.set(lane, writer)
     return {
-      publish: (publication, isInTime) => this.#publish(publication, isInTime),
+      publish: async (publication, isInTime) => {
+        try {
+          await this.#publish(publication, () => {
+            if (writer.hasFailed) throw new SealError('SEAL_KAFKA_UNAVAILABLE', 'failed before')
+            if (this.#writers.get(lane) !== writer) throw new SealError('SEAL_FENCED', 'fenced')
+            if (!isInTime()) throw tooLate()
+          })
+        } catch (error) {
+          writer.hasFailed = true
+          throw error
+        }
+      },
       close: async () => {
         this.#journal.push(`closeLane ${lane}`)
         this.closedPublishers++
@@ -63,13 +79,13 @@ export class MemoryReferenceSink implements ReferenceSink {
       .map(({ nextOffset }) => nextOffset)
   }
 
-  async #publish(publication: Publication, isInTime: () => boolean): Promise<void> {
+  async #publish(publication: Publication, check: () => void): Promise<void> {
     this.publishCalls++
     this.#journal.push('publish')
     await this.publishGate.pass()
     const failure = this.failures.shift()
     if (failure !== undefined) throw failure
-    if (!isInTime()) throw tooLate()
+    check()
     this.publications.push(publication)
     for (const at of publication.offsets) this.#committed.set(placeOf(at), at.nextOffset)
   }

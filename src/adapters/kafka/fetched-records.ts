@@ -1,6 +1,7 @@
 import { SealError } from '../../errors.ts'
 import type { TopicPartition } from '../../pipeline/message-source.ts'
-import type { RecordBatch, RecordSet } from './record-batch.ts'
+import { type AbortedTransaction, committedRecords, offsetBehind } from './committed-records.ts'
+import type { RecordBatch, RecordSet, Unreadable } from './record-batch.ts'
 import type { DecodedRecord } from './record-decoder.ts'
 
 /** What kafkajs knows of one partition in the response of a fetch. */
@@ -8,17 +9,8 @@ interface PartitionData {
   readonly partition: number
   /** The end of the partition. */
   readonly highWatermark: string
-  readonly abortedTransactions: readonly {
-    readonly producerId: string
-    readonly firstOffset: string
-  }[]
+  readonly abortedTransactions: readonly AbortedTransaction[]
   readonly messages: RecordSet
-}
-
-/** Why the batch where the next fetch would begin cannot be handed on. */
-export interface Unreadable {
-  readonly offset: number
-  readonly reason: string
 }
 
 /**
@@ -36,7 +28,8 @@ export class FetchedRecords {
   readonly messages: readonly DecodedRecord[]
   /** Where the next fetch begins. */
   readonly nextOffset: number
-  readonly unreadable: Unreadable | null
+  /** Why the batch where the next fetch would begin cannot be handed on. */
+  readonly unreadable: RecordSet['failure']
 
   constructor(topic: string, fetchedOffset: string, data: PartitionData) {
     const { batches, failure } = data.messages
@@ -47,8 +40,10 @@ export class FetchedRecords {
     this.highWatermark = data.highWatermark
     const misplaced = misplacedBatch(batches, from, Number(data.highWatermark))
     const sound = misplaced === undefined ? batches : batches.slice(0, batches.indexOf(misplaced))
-    this.messages = committedMessages(sound, from, data.abortedTransactions)
-    this.nextOffset = Math.max(from, (sound.at(-1)?.lastOffset ?? -1) + 1)
+    this.messages = committedRecords(sound, data.abortedTransactions).filter(
+      ({ offset }) => offset >= from,
+    )
+    this.nextOffset = Math.max(from, offsetBehind(sound) ?? 0)
     const broken =
       misplaced === undefined
         ? failure
@@ -101,33 +96,4 @@ function misplacedBatch(
   end: number,
 ): RecordBatch | undefined {
   return batches.find(({ lastOffset }) => lastOffset < from || lastOffset >= end)
-}
-
-/** Messages from `from` on, without markers and without those of aborted transactions. */
-function committedMessages(
-  batches: readonly RecordBatch[],
-  from: number,
-  abortedTransactions: PartitionData['abortedTransactions'],
-): DecodedRecord[] {
-  const toCome = abortedTransactions
-    .map((aborted) => ({
-      producerId: BigInt(aborted.producerId),
-      firstOffset: Number(aborted.firstOffset),
-    }))
-    .sort((a, b) => a.firstOffset - b.firstOffset)
-  const aborted = new Set<bigint>()
-  const messages: DecodedRecord[] = []
-  for (const { records, lastOffset, producerId, isTransactional, isControl } of batches) {
-    while (toCome[0] !== undefined && toCome[0].firstOffset <= lastOffset) {
-      aborted.add((toCome.shift() as (typeof toCome)[number]).producerId)
-    }
-    if (isControl) {
-      // Whichever marker it is, it ends the producer's transaction.
-      aborted.delete(producerId)
-      continue
-    }
-    if (isTransactional && aborted.has(producerId)) continue
-    for (const record of records) if (record.offset >= from) messages.push(record)
-  }
-  return messages
 }

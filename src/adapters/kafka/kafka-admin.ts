@@ -76,8 +76,8 @@ export class KafkaAdmin {
     })
   }
 
-  /** Committed offsets of a group; where there is none, the oldest offset that Kafka holds. */
-  startOffsets(
+  /** Committed offsets of a group; -1 where there is none. */
+  committedOffsets(
     groupId: string,
     partitions: readonly TopicPartition[],
   ): Promise<readonly PartitionOffset[]> {
@@ -92,22 +92,11 @@ export class KafkaAdmin {
           committed.set(`${topic}/${partition}`, Number(offset))
         }
       }
-      const starts: PartitionOffset[] = []
-      for (const { topic, partition } of partitions) {
+      return partitions.map(({ topic, partition }) => {
         const offset = committed.get(`${topic}/${partition}`) ?? -1
-        starts.push({
-          topic,
-          partition,
-          offset: offset >= 0 ? offset : await this.logStartOffset({ topic, partition }),
-        })
-      }
-      return starts
+        return { topic, partition, offset: Math.max(-1, offset) }
+      })
     })
-  }
-
-  /** The oldest offset of a partition. */
-  async logStartOffset(at: TopicPartition): Promise<number> {
-    return (await this.bounds(at.topic)).get(at.partition)?.low ?? 0
   }
 
   /** Oldest offset and end of every partition of a topic. */

@@ -1,23 +1,29 @@
 import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload } from 'kafkajs'
-import { messageOf } from '../../errors.ts'
+import { systemClock } from '../../clock.ts'
+import { messageOf, SealError } from '../../errors.ts'
 import {
   type BatchControl,
   type FetchedBatch,
+  type LogBounds,
   type MessageSource,
   placeOf,
   type SourceHandler,
   type TopicPartition,
 } from '../../pipeline/message-source.ts'
 import { type FetchedRecords, unreadableError } from './fetched-records.ts'
+import { holdsRecord } from './first-record.ts'
 import type { KafkaAdmin, PartitionOffset } from './kafka-admin.ts'
 import { createKafka, type KafkaOptions } from './kafka-client.ts'
 import { kafkaError } from './kafka-errors.ts'
 import { laneAssigner } from './lane-assigner.ts'
+import { OUT_OF_RANGE } from './load-kafkajs.ts'
 
 /** What is consumed, and how much at a time. */
 export interface KafkaSourceOptions extends KafkaOptions {
   readonly groupId: string
   readonly topics: readonly string[]
+  /** Of the topics where references to their messages are. */
+  readonly referenceTopicSuffix: string
   readonly lanes: number
   readonly sessionTimeoutMs: number
   readonly heartbeatIntervalMs: number
@@ -44,6 +50,8 @@ export class KafkaMessageSource implements MessageSource {
   #consumer: Consumer | null = null
   #handler: SourceHandler | null = null
   #failures = 0
+  /** When the group last heard from this member. */
+  #heardAtMs = Number.NEGATIVE_INFINITY
   #isStopped = false
   /** How often each partition was sought. */
   readonly #seeks = new Map<string, number>()
@@ -62,27 +70,33 @@ export class KafkaMessageSource implements MessageSource {
 
   seek(at: TopicPartition, offset: number): void {
     this.#seeks.set(placeOf(at), this.#seekCount(at) + 1)
-    const { topic, partition } = at
     this.#whileConsuming((consumer) => {
-      consumer.resume([{ topic, partitions: [partition] }])
-      consumer.seek({ topic, partition, offset: String(offset) })
+      consumer.resume([partitionsOf(at)])
+      consumer.seek({ topic: at.topic, partition: at.partition, offset: String(offset) })
     })
   }
 
   pause(partitions: readonly TopicPartition[]): void {
-    this.#whileConsuming((consumer) =>
-      consumer.pause(
-        partitions.map(({ topic, partition }) => ({ topic, partitions: [partition] })),
-      ),
-    )
+    this.#whileConsuming((consumer) => consumer.pause(partitions.map(partitionsOf)))
   }
 
-  startOffsets(partitions: readonly TopicPartition[]): Promise<readonly PartitionOffset[]> {
-    return this.#admin.startOffsets(this.#options.groupId, partitions)
+  async startOffsets(partitions: readonly TopicPartition[]): Promise<readonly PartitionOffset[]> {
+    const { groupId } = this.#options
+    const starts: PartitionOffset[] = []
+    for (const at of await this.#admin.committedOffsets(groupId, partitions)) {
+      if (at.offset >= 0) starts.push(at)
+      else starts.push({ ...at, offset: await this.#firstOffset(at) })
+    }
+    return starts
   }
 
-  logStartOffset(at: TopicPartition): Promise<number> {
-    return this.#admin.logStartOffset(at)
+  async logBounds({ topic, partition }: TopicPartition): Promise<LogBounds> {
+    const { low = 0, high = 0 } = (await this.#admin.bounds(topic)).get(partition) ?? {}
+    return { oldest: low, end: high }
+  }
+
+  isMember(): boolean {
+    return systemClock.elapsedMs() - this.#heardAtMs < this.#options.sessionTimeoutMs
   }
 
   async stop(): Promise<void> {
@@ -111,6 +125,12 @@ export class KafkaMessageSource implements MessageSource {
     this.#consumer = consumer
     try {
       consumer.on(consumer.events.GROUP_JOIN, (event) => this.#joined(event))
+      consumer.on(consumer.events.HEARTBEAT, () => {
+        this.#heardAtMs = systemClock.elapsedMs()
+      })
+      consumer.on(OUT_OF_RANGE as typeof consumer.events.CRASH, ({ payload }) =>
+        this.#outOfRange(payload as unknown as TopicPartition),
+      )
       consumer.on(consumer.events.CRASH, ({ payload }) => this.#crashed(consumer, payload.error))
       await consumer.connect()
       await consumer.subscribe({ topics: [...topics], fromBeginning: true })
@@ -126,14 +146,36 @@ export class KafkaMessageSource implements MessageSource {
     }
   }
 
+  /**
+   * Where a partition begins of which nothing is committed. Kafka forgets what was committed when the
+   * topic is deleted, or when the group was idle for long; references show that there was something.
+   */
+  async #firstOffset(at: TopicPartition): Promise<number> {
+    const { referenceTopicSuffix, groupId } = this.#options
+    const output = { topic: at.topic + referenceTopicSuffix, partition: at.partition }
+    const { oldest, end } = await this.logBounds(output)
+    if (end > oldest && (await holdsRecord(this.#options, output, oldest, end))) {
+      throw new SealError(
+        'SEAL_SOURCE_RESTARTED',
+        `${at.topic}/${at.partition}: group ${groupId} has no committed offset any more, though ${output.topic} has references; the topic was created again, or the group was idle for too long. Set its offset by hand to where sealing may go on, or give a new topic another name`,
+      )
+    }
+    return (await this.logBounds(at)).oldest
+  }
+
   #joined(event: ConsumerGroupJoinEvent): void {
     this.#failures = 0
+    this.#heardAtMs = systemClock.elapsedMs()
     const assignment = Object.entries(event.payload.memberAssignment)
     this.#handler?.onAssigned(
       assignment.flatMap(([topic, partitions]) =>
         partitions.map((partition) => ({ topic, partition })),
       ),
     )
+  }
+
+  #outOfRange({ topic, partition }: TopicPartition): void {
+    this.#handler?.onOutOfRange({ topic, partition })
   }
 
   #crashed(consumer: Consumer, cause: Error): void {
@@ -206,6 +248,10 @@ export class KafkaMessageSource implements MessageSource {
 /** What one of `brokerCount` brokers may send of `fetchBytesMax` at a time. */
 export function fetchBytesOf(fetchBytesMax: number, brokerCount: number): number {
   return Math.max(FETCH_BYTES_MIN, Math.floor(fetchBytesMax / Math.max(1, brokerCount)))
+}
+
+function partitionsOf({ topic, partition }: TopicPartition) {
+  return { topic, partitions: [partition] }
 }
 
 /** Our decoder has made the records; what is left is to say where they stand. */

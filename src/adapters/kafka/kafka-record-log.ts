@@ -8,6 +8,7 @@ import type {
   RecordLog,
 } from '../../verify/ports.ts'
 import { committedRecords, offsetBehind } from './committed-records.ts'
+import { unreadableError } from './fetched-records.ts'
 import { KafkaAdmin } from './kafka-admin.ts'
 import type { KafkaOptions } from './kafka-client.ts'
 import { kafkaError } from './kafka-errors.ts'
@@ -55,10 +56,13 @@ export class KafkaRecordLog implements RecordLog {
   }
 
   async committed(topic: string): Promise<ReadonlyMap<number, number>> {
-    const partitions = [...(await this.#admin.bounds(topic)).keys()]
-    const places = partitions.map((partition) => ({ topic, partition }))
-    const offsets = await this.#admin.startOffsets(this.#options.groupId, places)
-    return new Map(offsets.map(({ partition, offset }) => [partition, offset]))
+    const bounds = await this.#admin.bounds(topic)
+    const places = [...bounds.keys()].map((partition) => ({ topic, partition }))
+    const offsets = await this.#admin.committedOffsets(this.#options.groupId, places)
+    const oldest = (partition: number) => bounds.get(partition)?.low ?? 0
+    return new Map(
+      offsets.map(({ partition, offset }) => [partition, offset < 0 ? oldest(partition) : offset]),
+    )
   }
 
   async *read(
@@ -78,7 +82,7 @@ export class KafkaRecordLog implements RecordLog {
         next = await this.#behindDeleted(at, next)
         continue
       }
-      const end = offsetBehind(fetched.records) ?? 0
+      const end = offsetBehind(fetched.batches) ?? 0
       if (end > next) {
         const records = messagesOf(fetched, at, next, to)
         const chunk = { from: next, next: Math.min(end, to), records }
@@ -87,7 +91,8 @@ export class KafkaRecordLog implements RecordLog {
         waiting.isOver()
         if (next < to) coming = this.#ahead(at, next)
         yield chunk
-      } else if (fetched.stableEnd > next) {
+      } else if (fetched.failure !== null) throw unreadableError(at, fetched.failure)
+      else if (fetched.stableEnd > next) {
         bytesMax = this.#enlarged(at, next, bytesMax)
       } else if (atOpen === 'end') return
       else waiting.check(next)
@@ -115,7 +120,7 @@ export class KafkaRecordLog implements RecordLog {
 
   /** Where a partition goes on whose offset was deleted by retention meanwhile. */
   async #behindDeleted(at: Place, next: number): Promise<number> {
-    const oldest = await this.#admin.logStartOffset(at)
+    const { low: oldest = 0 } = (await this.#admin.bounds(at.topic)).get(at.partition) ?? {}
     if (oldest > next) return oldest
     throw new SealError(
       'SEAL_KAFKA_REFUSED',
@@ -141,9 +146,9 @@ export class KafkaRecordLog implements RecordLog {
 }
 
 /** Committed messages from `from` to `to`. Our decoder has made them; what is left is where they stand. */
-function messagesOf({ records, aborted }: Fetched, at: Place, from: number, to: number) {
+function messagesOf({ batches, aborted }: Fetched, at: Place, from: number, to: number) {
   const { topic, partition } = at
-  return committedRecords(records, aborted)
+  return committedRecords(batches, aborted)
     .filter(({ offset }) => offset >= from && offset < to)
     .map((record) => Object.assign(record, { topic, partition }))
 }

@@ -3,10 +3,12 @@ import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload, KafkaMessage }
 import { systemClock } from '../../clock.ts'
 import { SealError } from '../../errors.ts'
 import { beating } from '../../pipeline/beating.ts'
+import type { TopicPartition } from '../../pipeline/message-source.ts'
 import { type FetchedRecords, unreadableError } from './fetched-records.ts'
 import { KafkaAdmin } from './kafka-admin.ts'
 import { createKafka, type KafkaOptions } from './kafka-client.ts'
 import { kafkaError } from './kafka-errors.ts'
+import { OUT_OF_RANGE } from './load-kafkajs.ts'
 
 /** Which references to read, and when to end. */
 export interface FeedOptions extends KafkaOptions {
@@ -105,6 +107,9 @@ class ReferenceFeed {
     const consumer = this.#consumer
     consumer.on(consumer.events.GROUP_JOIN, (event) => this.#seek(event))
     consumer.on(consumer.events.CRASH, ({ payload }) => this.#finished.reject(payload.error))
+    consumer.on(OUT_OF_RANGE as typeof consumer.events.CRASH, ({ payload }) =>
+      this.#finished.reject(deletedMeanwhile(payload as unknown as TopicPartition)),
+    )
     // Also told for fetches that hold transaction markers alone, which reach no handler.
     consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) =>
       this.#passed(payload.partition, Number(payload.lastOffset)),
@@ -167,6 +172,13 @@ class ReferenceFeed {
   get #isDone(): boolean {
     return !this.#options.follow && this.#ends.size === 0
   }
+}
+
+function deletedMeanwhile({ topic, partition }: TopicPartition): SealError {
+  return new SealError(
+    'SEAL_SOURCE_GAP',
+    `${topic}/${partition}: Kafka deleted references while they were read; read again`,
+  )
 }
 
 /** Oldest offset and end of every partition now. Throws SEAL_TOPIC_MISSING. */

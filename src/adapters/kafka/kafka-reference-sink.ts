@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Message, Producer, TopicMessages, Transaction } from 'kafkajs'
+import { SealError } from '../../errors.ts'
 import { step } from '../../failpoints.ts'
 import {
   type LanePublisher,
@@ -63,6 +64,7 @@ class KafkaLanePublisher implements LanePublisher {
   readonly #producer: Producer
   readonly #groupId: string
   readonly #brokers: readonly string[]
+  #hasFailed = false
 
   constructor(producer: Producer, groupId: string, brokers: readonly string[]) {
     this.#producer = producer
@@ -71,6 +73,10 @@ class KafkaLanePublisher implements LanePublisher {
   }
 
   async publish(publication: Publication, isInTime: () => boolean): Promise<void> {
+    if (this.#hasFailed) {
+      const message = 'a publisher that failed is of no further use'
+      throw new SealError('SEAL_KAFKA_UNAVAILABLE', message, { retryable: true })
+    }
     try {
       const transaction = await this.#producer.transaction()
       let isFirst = true
@@ -85,6 +91,9 @@ class KafkaLanePublisher implements LanePublisher {
       if (!isInTime()) throw tooLate()
       await step('commit', () => transaction.commit())
     } catch (error) {
+      // No abort: a commit whose answer was lost may have got through, and the next writer's fencing
+      // settles it.
+      this.#hasFailed = true
       throw kafkaError(error, 'publishing references', this.#brokers)
     }
   }

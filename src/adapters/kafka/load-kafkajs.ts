@@ -9,15 +9,23 @@ type Kafkajs = typeof import('kafkajs')
 
 const RECORD_SET_DECODER = 'kafkajs/src/protocol/requests/fetch/v4/decodeMessages.js'
 const BATCH = 'kafkajs/src/consumer/batch.js'
+const EVENTS = 'kafkajs/src/consumer/instrumentationEvents.js'
+const CONSUMER_GROUP = 'kafkajs/src/consumer/consumerGroup.js'
 const GROUPING = 'kafkajs/src/producer/groupMessagesPerPartition.js'
+
+/** The event that consumers of ours have more: Kafka holds nothing at the position of a partition. */
+export const OUT_OF_RANGE = 'consumer.out_of_range'
 
 let loaded: Kafkajs | null = null
 
 /**
- * Loads kafkajs with three of its modules exchanged for ours (docs/decisions, "kafkajs"):
+ * Loads kafkajs with parts of it exchanged for ours (docs/decisions, "kafkajs"):
  * - its decoder of fetched records checks no checksum, bounds no decompression, knows one codec, and
  *   merges headers into a plain object (record-batch.ts);
  * - its batch lets aborted messages through, and tells not of all that was fetched (fetched-records.ts);
+ * - where Kafka holds nothing at a position, its consumer group moves to the default of the subscription
+ *   and even commits that, without a word: messages are skipped, or come again. Ours pauses the
+ *   partition and tells;
  * - its grouping of messages by partition copies the list for every message, which takes a quarter
  *   of the main thread when references are published by the thousand.
  * The library loads its protocol lazily and by path, so modules are exchanged in the module cache,
@@ -33,6 +41,8 @@ export function loadKafkajs(): Kafkajs {
   exchange(require, RECORD_SET_DECODER, decodeRecordSet)
   exchange(require, BATCH, FetchedRecords)
   exchange(require, GROUPING, groupByPartition)
+  require(EVENTS).events.OUT_OF_RANGE = OUT_OF_RANGE
+  require(CONSUMER_GROUP).prototype.recoverFromOffsetOutOfRange = tellOutOfRange
   loaded = require('kafkajs') as Kafkajs
   return loaded
 }
@@ -42,6 +52,20 @@ function exchange(require: NodeJS.Require, path: string, replacement: unknown): 
   const module = require.cache[require.resolve(path)]
   if (module === undefined) throw new Error(`${path} is not in the module cache`)
   module.exports = replacement
+}
+
+/** What kafkajs' consumer group has of use here. */
+interface ConsumerGroup {
+  pause(at: readonly { topic: string; partitions: readonly number[] }[]): void
+  readonly instrumentationEmitter: { emit(event: string, payload: object): void }
+}
+
+async function tellOutOfRange(
+  this: ConsumerGroup,
+  { topic, partition }: { topic: string; partition: number },
+): Promise<void> {
+  this.pause([{ topic, partitions: [partition] }])
+  this.instrumentationEmitter.emit(OUT_OF_RANGE, { topic, partition })
 }
 
 interface Grouping {

@@ -2,12 +2,11 @@ import { systemClock } from '../../clock.ts'
 import type { TopicPartition } from '../../pipeline/message-source.ts'
 import type { AbortedTransaction } from './committed-records.ts'
 import { createKafka, type KafkaOptions } from './kafka-client.ts'
-import type { DecodedRecord } from './record-decoder.ts'
+import type { RecordSet } from './record-batch.ts'
 
 /** What one fetch of one partition gave. */
-export interface Fetched {
-  /** Whole batches, markers and aborted records included; those before the offset too. */
-  readonly records: readonly DecodedRecord[]
+export interface Fetched extends RecordSet {
+  // Batches are whole, markers and aborted records included; those before the offset too.
   readonly aborted: readonly AbortedTransaction[]
   /** What lies behind it belongs to transactions that are still open. */
   readonly stableEnd: number
@@ -45,7 +44,7 @@ interface TopicResponse {
   readonly partitions: readonly {
     readonly lastStableOffset: string
     readonly abortedTransactions: readonly AbortedTransaction[] | null
-    readonly messages: readonly DecodedRecord[]
+    readonly messages: RecordSet
   }[]
 }
 
@@ -118,7 +117,7 @@ export class PlainFetcher {
     })
     const found = responses[0]?.partitions[0]
     return {
-      records: found?.messages ?? [],
+      ...(found?.messages ?? { batches: [], failure: null }),
       aborted: found?.abortedTransactions ?? [],
       stableEnd: Number(found?.lastStableOffset ?? offset),
     }

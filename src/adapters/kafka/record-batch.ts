@@ -21,11 +21,17 @@ export interface RecordBatch {
   readonly records: readonly DecodedRecord[]
 }
 
+/** Why a batch cannot be read, in half a sentence, and where it stands. */
+export interface Unreadable {
+  readonly offset: number
+  readonly reason: string
+}
+
 /** What one fetch gave of one partition. */
 export interface RecordSet {
   readonly batches: readonly RecordBatch[]
   /** The batch behind the last of `batches` cannot be read. */
-  readonly failure: { readonly offset: number; readonly reason: string } | null
+  readonly failure: Unreadable | null
 }
 
 /** Offset and length, which stand before what the length counts. */

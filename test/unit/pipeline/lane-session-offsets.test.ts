@@ -41,8 +41,8 @@ describe('the offsets that a session publishes', () => {
     const place = new LanePlace()
     const session = await place.session(3)
     let isStale = false
-    const read = place.source.logStartOffset.bind(place.source)
-    place.source.logStartOffset = async (at) => {
+    const read = place.source.logBounds.bind(place.source)
+    place.source.logBounds = async (at) => {
       isStale = true
       return read(at)
     }

@@ -4,76 +4,73 @@ import {
   committedRecords,
   offsetBehind,
 } from '../../../../src/adapters/kafka/committed-records.ts'
+import type { RecordBatch } from '../../../../src/adapters/kafka/record-batch.ts'
 import type { DecodedRecord } from '../../../../src/adapters/kafka/record-decoder.ts'
 
 const ABORT = Buffer.from([0, 0, 0, 0])
 const COMMIT = Buffer.from([0, 0, 0, 1])
 
-/** A record of a producer; plain ones have none. */
-function record(offset: number, producerId: string | null, marker?: Buffer): DecodedRecord {
-  const batchContext = {
-    ...{ firstOffset: String(offset), firstTimestamp: '0', maxTimestamp: '0', timestampType: 0 },
-    ...{ magicByte: 2, lastOffsetDelta: 0, producerId: producerId ?? '-1' },
-    inTransaction: producerId !== null,
+/** A batch of one record of a producer; plain ones have none. */
+function record(offset: number, producerId: bigint | null, marker?: Buffer): RecordBatch {
+  const message: DecodedRecord = {
+    ...{ topic: '', partition: -1, offset, key: marker ?? null, value: null, headers: [] },
+    ...{ timestampMs: 0n, timestampType: 'create' },
   }
   return {
-    ...{ topic: '', partition: -1, offset, key: marker ?? null, value: null, headers: [] },
-    ...{ timestampMs: 0n, timestampType: 'create', isControlRecord: marker !== undefined },
-    batchContext,
+    ...{ firstOffset: offset, lastOffset: offset, producerId: producerId ?? -1n },
+    ...{ isTransactional: producerId !== null, isControl: marker !== undefined },
+    records: [message],
   }
 }
 
-const offsets = (records: readonly DecodedRecord[], aborted: readonly AbortedTransaction[]) =>
-  committedRecords(records, aborted).map(({ offset }) => offset)
+const offsets = (batches: readonly RecordBatch[], aborted: readonly AbortedTransaction[]) =>
+  committedRecords(batches, aborted).map(({ offset }) => offset)
 
 describe('committed records', () => {
   test('are all but markers where nothing was aborted', () => {
-    const records = [record(0, null), record(1, 'a'), record(2, 'a', COMMIT), record(3, null)]
+    const records = [record(0, null), record(1, 7n), record(2, 7n, COMMIT), record(3, null)]
     expect(offsets(records, [])).toEqual([0, 1, 3])
   })
 
   test('leave out transactions that were aborted, up to their marker', () => {
     const records = [
-      ...[record(0, 'a'), record(1, null), record(2, 'b'), record(3, 'a')],
-      ...[record(4, 'a', ABORT), record(5, 'a'), record(6, 'a', COMMIT), record(7, 'b', COMMIT)],
+      ...[record(0, 7n), record(1, null), record(2, 8n), record(3, 7n)],
+      ...[record(4, 7n, ABORT), record(5, 7n), record(6, 7n, COMMIT), record(7, 8n, COMMIT)],
     ]
-    expect(offsets(records, [{ producerId: 'a', firstOffset: '0' }])).toEqual([1, 2, 5])
+    expect(offsets(records, [{ producerId: '7', firstOffset: '0' }])).toEqual([1, 2, 5])
   })
 
   test('whatever the order in which the broker names them: it is that of their ends', () => {
     const records = [
-      ...[record(10, 'a'), record(11, 'b'), record(12, 'a'), record(13, 'b', ABORT)],
-      ...[record(14, 'a'), record(15, 'a', ABORT), record(16, 'a')],
+      ...[record(10, 7n), record(11, 8n), record(12, 7n), record(13, 8n, ABORT)],
+      ...[record(14, 7n), record(15, 7n, ABORT), record(16, 7n)],
     ]
     const aborted = [
-      { producerId: 'b', firstOffset: '11' },
-      { producerId: 'a', firstOffset: '10' },
+      { producerId: '8', firstOffset: '11' },
+      { producerId: '7', firstOffset: '10' },
     ]
     expect(offsets(records, aborted)).toEqual([16])
   })
 
   test('leave out several that had all begun before the first record', () => {
-    const records = [record(30, 'a'), record(31, 'b'), record(32, 'b', ABORT)]
+    const records = [record(30, 7n), record(31, 8n), record(32, 8n, ABORT)]
     const aborted = [
-      { producerId: 'b', firstOffset: '20' },
-      { producerId: 'a', firstOffset: '10' },
+      { producerId: '8', firstOffset: '20' },
+      { producerId: '7', firstOffset: '10' },
     ]
     expect(offsets(records, aborted)).toEqual([])
   })
 
   test('of a transaction are told from plain ones of the same producer', () => {
-    const plain = { ...record(1, 'a') }
-    const batch = { ...plain.batchContext, inTransaction: false }
-    const records = [record(0, 'a'), { ...plain, batchContext: batch }]
-    expect(offsets(records, [{ producerId: 'a', firstOffset: '0' }])).toEqual([1])
+    const records = [record(0, 7n), { ...record(1, 7n), isTransactional: false }]
+    expect(offsets(records, [{ producerId: '7', firstOffset: '0' }])).toEqual([1])
   })
 })
 
 describe('the offset behind a fetch', () => {
   test('is behind the last batch, even when compaction took its last records', () => {
-    const last = record(40, null)
-    const batch = { ...last.batchContext, firstOffset: '38', lastOffsetDelta: 7 }
-    expect(offsetBehind([record(1, null), { ...last, batchContext: batch }])).toBe(46)
+    const last = { ...record(40, null), firstOffset: 38, lastOffset: 45 }
+    expect(offsetBehind([record(1, null), last])).toBe(46)
   })
 
   test('is unknown when nothing came', () => {
