@@ -1,6 +1,5 @@
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
-import { hideHarmlessWarnings } from '../src/cli/warnings.ts'
 import { cipher, renderCipher } from './cipher.ts'
 import { ladder } from './ladder.ts'
 import { renderLadder } from './measure.ts'
@@ -78,5 +77,4 @@ async function main(): Promise<void> {
   if (results.turns !== undefined) process.stdout.write(renderTurns(results.turns))
 }
 
-hideHarmlessWarnings()
 await main()

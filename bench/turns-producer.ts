@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
-import { Kafka, logLevel } from 'kafkajs'
-import { hideHarmlessWarnings } from '../src/cli/warnings.ts'
+import { loadKafkajs } from '../src/adapters/kafka/load-kafkajs.ts'
 
 /** What the producing thread is told. */
 export interface ProducerOrder {
@@ -19,6 +18,7 @@ const BATCH_MESSAGES_MAX = 1_000
 
 /** Sends messages at an even pace; what a slow tick leaves over, the next one sends. */
 async function produce(order: ProducerOrder): Promise<number> {
+  const { Kafka, logLevel } = loadKafkajs()
   const kafka = new Kafka({
     ...{ clientId: 'bench', brokers: [...order.brokers], logLevel: logLevel.NOTHING },
   })
@@ -47,5 +47,4 @@ async function produce(order: ProducerOrder): Promise<number> {
   return tookMs
 }
 
-hideHarmlessWarnings()
 parentPort?.postMessage(await produce(workerData as ProducerOrder))

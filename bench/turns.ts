@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import { Kafka, logLevel } from 'kafkajs'
 import { stringify } from 'yaml'
 import { resetStack, type StackEndpoints, startStack } from '../docker/stack/stack.ts'
+import { loadKafkajs } from '../src/adapters/kafka/load-kafkajs.ts'
 import { systemClock } from '../src/clock.ts'
 import { composeEncryptor } from '../src/compose/encryptor.ts'
 import { loadConfig } from '../src/config/load-config.ts'
@@ -143,6 +143,7 @@ async function run(
 }
 
 async function createTopic({ kafka: { brokers } }: StackEndpoints, topic: string): Promise<void> {
+  const { Kafka, logLevel } = loadKafkajs()
   const kafka = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING })
   const admin = kafka.admin()
   await admin.connect()

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Kafka, logLevel } from 'kafkajs'
+import { loadKafkajs } from '../../src/adapters/kafka/load-kafkajs.ts'
 import { partFolder } from './install.ts'
 import type { Part, PartContext } from './part.ts'
 import { toolCommand } from './prerequisites.ts'
@@ -77,6 +77,7 @@ function writeProperties(path: string, ports: StackPorts, data: string): void {
 }
 
 async function describeCluster({ ports }: PartContext): Promise<void> {
+  const { Kafka, logLevel } = loadKafkajs()
   const kafka = new Kafka({
     clientId: 'sealstream-stack',
     brokers: [kafkaBroker(ports)],

@@ -33,12 +33,6 @@ type StartFlags = CommonFlags & {
   readonly [key: string]: unknown
 }
 
-// kafkajs sets a timer with a negative delay on every connection; Node 24 warns, nothing is wrong.
-process.removeAllListeners('warning')
-process.on('warning', (warning) => {
-  if (warning.name !== 'TimeoutNegativeWarning') process.stderr.write(`${warning.message}\n`)
-})
-
 const program = new Command('stack')
   .description('Kafka, Cassandra, S3 and KMS on this machine, for development and tests')
   .addHelpText('after', EXAMPLES)

@@ -1,7 +1,7 @@
 import { cpSync, existsSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { Kafka, logLevel } from 'kafkajs'
+import type { Kafka } from 'kafkajs'
 import { isAlive } from '../../docker/stack/process-identity.ts'
 import {
   resetStack,
@@ -10,6 +10,7 @@ import {
   startStack,
 } from '../../docker/stack/stack.ts'
 import { eventLine } from '../../docker/stack/stack-terminal.ts'
+import { loadKafkajs } from '../../src/adapters/kafka/load-kafkajs.ts'
 import { systemClock } from '../../src/clock.ts'
 import { EncryptorProcess, endKept, keepRecord, keptEncryptor } from './encryptor.ts'
 import { freePort, writeConfig } from './encryptor-config.ts'
@@ -134,7 +135,11 @@ class DemoRun {
   async play(): Promise<DemoOutcome> {
     const beganMs = systemClock.elapsedMs()
     const endpoints = await this.#startServices()
-    const kafka = new Kafka({ brokers: [...endpoints.kafka.brokers], logLevel: logLevel.NOTHING })
+    const { Kafka: KafkaClient, logLevel } = loadKafkajs()
+    const kafka = new KafkaClient({
+      brokers: [...endpoints.kafka.brokers],
+      logLevel: logLevel.NOTHING,
+    })
     const produced = await this.#produce(kafka)
     const loads = await this.#seal(endpoints, produced)
     const { figures, references } = await this.#readBack(kafka, endpoints, produced)

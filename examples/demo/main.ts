@@ -3,7 +3,6 @@ import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { withLock } from '../../docker/stack/lock.ts'
-import { hideHarmlessWarnings } from '../../src/cli/warnings.ts'
 import { type DemoOutcome, endDemo, failedLogsOf, isKept, runDemo } from './demo.ts'
 import { DemoRefused, Interrupted } from './demo-error.ts'
 import { failureLines } from './failure-lines.ts'
@@ -45,7 +44,6 @@ const program = new Command('demo')
   .showHelpAfterError('(--help shows the options and examples)')
   .action(act)
 
-hideHarmlessWarnings()
 await program.parseAsync()
 
 async function act(flags: Flags): Promise<void> {

@@ -15,7 +15,6 @@ import { refuseNode } from './node-version.ts'
 import { failureStyle, type Registration, runCommandLine } from './program.ts'
 import { renderFailure } from './render.ts'
 import { processTerminal } from './terminal.ts'
-import { hideHarmlessWarnings } from './warnings.ts'
 
 /** Every command, in the order of the help. */
 export const registrations: readonly Registration[] = [
@@ -35,7 +34,6 @@ async function main(): Promise<void> {
     process.stderr.write(refusal)
     process.exit(EXIT_CODES.refused)
   }
-  hideHarmlessWarnings()
   const terminal = processTerminal()
   const args = process.argv.slice(2)
   // The reader of a pipe may leave early, as `head` does; that is no failure.

@@ -7,7 +7,6 @@ import { migrate } from '../adapters/cassandra/schema.ts'
 import { type HostMemory, tuneMemory } from '../adapters/host/process-memory.ts'
 import { KafkaAdmin } from '../adapters/kafka/kafka-admin.ts'
 import { KafkaMessageSource } from '../adapters/kafka/kafka-message-source.ts'
-import { KafkaReferenceSink } from '../adapters/kafka/kafka-reference-sink.ts'
 import { PartPool } from '../adapters/piscina/part-pool.ts'
 import { S3ObjectStore } from '../adapters/s3/s3-object-store.ts'
 import { systemClock } from '../clock.ts'
@@ -39,6 +38,7 @@ import {
   kmsChoiceOf,
   s3OptionsOf,
 } from './service-options.ts'
+import { growingSink, prepareTopics } from './topics.ts'
 
 /** A road that is ready to run, and the one call that ends everything it is connected to. */
 export interface Encryptor {
@@ -142,7 +142,7 @@ async function wire(
     new KafkaMessageSource({ ...config.kafka, ...kafka }, admin, clusterId),
     { startOffsets: 'offsets-read' },
   )
-  const sink = new KafkaReferenceSink({ ...kafka, groupId, transactionTimeoutMs })
+  const sink = growingSink(config, admin, { ...kafka, groupId, transactionTimeoutMs })
   const keyStore = everyKeyStore(config, store, new CassandraDekStore(session))
   const kekOf = (keyDomain: string) => domainKeks.get(keyDomain) ?? config.kms.keyId
   const instanceId = newInstanceId()
@@ -197,40 +197,6 @@ function withKeyRecords(
       return isDrained
     },
   }
-}
-
-/**
- * Source topics must be there. The topics that sealstream itself writes are created and grown to
- * match: a reference goes to the partition of the same number, so there must be as many.
- */
-async function prepareTopics(config: Config, admin: KafkaAdmin): Promise<void> {
-  const { topics, createTopics, replicationFactor, referenceTopicSuffix } = config.kafka
-  const sources = await admin.requireTopics(topics)
-  const suffixes = [referenceTopicSuffix]
-  if (config.message.onUnsealable === 'quarantine') {
-    suffixes.push(config.kafka.quarantineTopicSuffix)
-  }
-  const outputs = suffixes.flatMap((suffix) =>
-    [...sources].map(([topic, partitions]) => ({ topic: topic + suffix, partitions })),
-  )
-  const names = outputs.map(({ topic }) => topic)
-  const existing = createTopics
-    ? await admin.partitionCounts(names)
-    : await admin.requireTopics(names)
-  for (const { topic, partitions } of outputs) {
-    const count = existing.get(topic)
-    if (count !== undefined && count >= partitions) continue
-    if (!createTopics) throw tooFewPartitions(topic, count ?? 0, partitions)
-    if (count === undefined) await admin.createTopic(topic, partitions, replicationFactor)
-    else await admin.growTopic(topic, partitions)
-  }
-}
-
-function tooFewPartitions(topic: string, count: number, needed: number): SealError {
-  return new SealError(
-    'SEAL_KAFKA_REFUSED',
-    `topic ${topic} has ${count} partitions, its source has ${needed}; add partitions to it, or set kafka.createTopics`,
-  )
 }
 
 /** Asks for one data key and throws it away, so that a wrong key shows now and not at 3 a.m. */

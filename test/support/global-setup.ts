@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { type StackEndpoints, startStack, stopStack } from '../../docker/stack/stack.ts'
 import { eventLine, paintFor } from '../../docker/stack/stack-terminal.ts'
-import { hideHarmlessWarnings } from '../../src/cli/warnings.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -15,7 +14,6 @@ declare module 'vitest' {
 
 /** Starts the services of one test run, installing them first where they are missing. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  hideHarmlessWarnings()
   const directory = mkdtempSync(join(tmpdir(), 'sealstream-test-'))
   const endpoints = await startStack({
     directory,

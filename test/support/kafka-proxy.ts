@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 
 /** Requests by the number that they have in the protocol. */
-export const API = { fetch: 1, txnOffsetCommit: 28, endTxn: 26 } as const
+export const API = { fetch: 1, endTxn: 26 } as const
 
 const LOOPBACK = Buffer.from('127.0.0.1')
 

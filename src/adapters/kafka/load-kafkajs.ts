@@ -11,6 +11,7 @@ const RECORD_SET_DECODER = 'kafkajs/src/protocol/requests/fetch/v4/decodeMessage
 const BATCH = 'kafkajs/src/consumer/batch.js'
 const EVENTS = 'kafkajs/src/consumer/instrumentationEvents.js'
 const CONSUMER_GROUP = 'kafkajs/src/consumer/consumerGroup.js'
+const REQUEST_QUEUE = 'kafkajs/src/network/requestQueue/index.js'
 const GROUPING = 'kafkajs/src/producer/groupMessagesPerPartition.js'
 
 /** The event that consumers of ours have more: Kafka holds nothing at the position of a partition. */
@@ -26,6 +27,7 @@ let loaded: Kafkajs | null = null
  * - where Kafka holds nothing at a position, its consumer group moves to the default of the subscription
  *   and even commits that, without a word: messages are skipped, or come again. Ours pauses the
  *   partition and tells;
+ * - its request queue sets a timer after every answer, mostly with a negative delay, of which Node warns;
  * - its grouping of messages by partition copies the list for every message, which takes a quarter
  *   of the main thread when references are published by the thousand.
  * The library loads its protocol lazily and by path, so modules are exchanged in the module cache,
@@ -43,6 +45,7 @@ export function loadKafkajs(): Kafkajs {
   exchange(require, GROUPING, groupByPartition)
   require(EVENTS).events.OUT_OF_RANGE = OUT_OF_RANGE
   require(CONSUMER_GROUP).prototype.recoverFromOffsetOutOfRange = tellOutOfRange
+  require(REQUEST_QUEUE).prototype.scheduleCheckPendingRequests = checkPendingLater
   loaded = require('kafkajs') as Kafkajs
   return loaded
 }
@@ -66,6 +69,30 @@ async function tellOutOfRange(
 ): Promise<void> {
   this.pause([{ topic, partitions: [partition] }])
   this.instrumentationEmitter.emit(OUT_OF_RANGE, { topic, partition })
+}
+
+/** What kafkajs' queue of requests to one broker has of use here. */
+interface RequestQueue {
+  readonly pending: readonly unknown[]
+  /** Milliseconds since 1970; the broker asked for silence until then. */
+  readonly throttledUntil: number
+  throttleCheckTimeoutId: NodeJS.Timeout | null
+  checkPendingRequests(): void
+}
+
+const PENDING_CHECK_MS = 10
+
+/** Looks after requests that wait, once the broker takes them again; without any there is nothing to do. */
+function checkPendingLater(this: RequestQueue): void {
+  if (this.throttleCheckTimeoutId !== null || this.pending.length === 0) return
+  const throttledMs = this.throttledUntil - Date.now()
+  this.throttleCheckTimeoutId = setTimeout(
+    () => {
+      this.throttleCheckTimeoutId = null
+      this.checkPendingRequests()
+    },
+    throttledMs > 0 ? throttledMs : PENDING_CHECK_MS,
+  )
 }
 
 interface Grouping {
