@@ -2,8 +2,6 @@ import { defineConfig } from 'vitest/config'
 
 const onServices = {
   globalSetup: ['test/support/global-setup.ts'],
-  // kafkajs computes negative delays, which Node clamps; nobody can act on the warning.
-  execArgv: ['--disable-warning=TimeoutNegativeWarning'],
   // Every file loads the services; one at a time keeps their timing honest on two cores.
   fileParallelism: false,
 }

@@ -11,8 +11,6 @@ export default defineConfig({
     globalSetup: ['test/support/vault-setup.ts', 'test/support/global-setup.ts'],
     testTimeout: 120_000,
     hookTimeout: 120_000,
-    // kafkajs computes negative delays, which Node clamps; nobody can act on the warning.
-    execArgv: ['--disable-warning=TimeoutNegativeWarning'],
     fileParallelism: false,
   },
 })

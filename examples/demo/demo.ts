@@ -10,7 +10,7 @@ import {
   startStack,
 } from '../../docker/stack/stack.ts'
 import { eventLine } from '../../docker/stack/stack-terminal.ts'
-import { loadKafkajs } from '../../src/adapters/kafka/load-kafkajs.ts'
+import { createKafka } from '../../src/adapters/kafka/kafka-client.ts'
 import { systemClock } from '../../src/clock.ts'
 import { EncryptorProcess, endKept, keepRecord, keptEncryptor } from './encryptor.ts'
 import { freePort, writeConfig } from './encryptor-config.ts'
@@ -135,11 +135,8 @@ class DemoRun {
   async play(): Promise<DemoOutcome> {
     const beganMs = systemClock.elapsedMs()
     const endpoints = await this.#startServices()
-    const { Kafka: KafkaClient, logLevel } = loadKafkajs()
-    const kafka = new KafkaClient({
-      brokers: [...endpoints.kafka.brokers],
-      logLevel: logLevel.NOTHING,
-    })
+    const { brokers } = endpoints.kafka
+    const kafka = createKafka({ brokers, clientId: 'demo', requestTimeoutMs: 30_000 })
     const produced = await this.#produce(kafka)
     const loads = await this.#seal(endpoints, produced)
     const { figures, references } = await this.#readBack(kafka, endpoints, produced)

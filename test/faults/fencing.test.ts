@@ -176,7 +176,8 @@ test('members that come and go every 2 s for 30 s take lanes away and do nothing
 async function joinIdle({ groupId, topics, stack }: SealingPlace) {
   const requests = { brokers: stack.kafka.brokers, clientId: 'guest', requestTimeoutMs: 10_000 }
   const reading = { fetchBytesMax: 65_536, fetchBytesPerPartitionMax: 65_536, fetchWaitMs: 100 }
-  const options = { ...requests, ...reading, groupId, topics, lanes: 4 }
+  const road = { groupId, topics, lanes: 4, referenceTopicSuffix: '.sealed' }
+  const options = { ...requests, ...reading, ...road }
   const admin = new KafkaAdmin(options)
   const clusterId = await admin.connect()
   const session = { sessionTimeoutMs: SESSION_MS, heartbeatIntervalMs: 500 }
@@ -185,6 +186,8 @@ async function joinIdle({ groupId, topics, stack }: SealingPlace) {
   const idle: SourceHandler = {
     onAssigned: () => joined.resolve(),
     onBatch: async () => false,
+    onUnreadable: () => {},
+    onOutOfRange: () => {},
     onInterrupted: () => {},
     onFailure: (error) => joined.reject(error),
   }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { type Admin, Kafka, logLevel, type Producer, type ProducerConfig } from 'kafkajs'
+import type { Admin, Kafka, Producer, ProducerConfig } from 'kafkajs'
 import { inject } from 'vitest'
+import { loadKafkajs } from '../../src/adapters/kafka/load-kafkajs.ts'
 import { systemClock } from '../../src/clock.ts'
 import type { Message } from '../../src/format/message.ts'
 import { parseReference, type Reference } from '../../src/format/reference-value.ts'
@@ -38,7 +39,13 @@ export class KafkaFixture {
 
   private constructor(brokers: readonly string[]) {
     this.#broker = brokers[0] as string
-    this.#kafka = new Kafka({ clientId: 'test', brokers: [...brokers], logLevel: logLevel.NOTHING })
+    // The library can be exchanged in part once in a process.
+    const { Kafka: Client, logLevel } = loadKafkajs()
+    this.#kafka = new Client({
+      clientId: 'test',
+      brokers: [...brokers],
+      logLevel: logLevel.NOTHING,
+    })
     this.admin = this.#kafka.admin()
   }
 

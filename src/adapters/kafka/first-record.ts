@@ -20,7 +20,7 @@ export async function holdsRecord(
   try {
     await fetcher.connect()
     for (let next = from; next < end; ) {
-      const { batches, failure, aborted } = await fetcher.fetchPatiently(at, next, FETCH_BYTES)
+      const { batches, failure, aborted } = await fetcher.fetch(at, next, FETCH_BYTES)
       if (committedRecords(batches, aborted).some(({ offset }) => offset >= next)) return true
       const behind = offsetBehind(batches) ?? next
       if (behind <= next && failure !== null) throw unreadableError(at, failure)

@@ -1,4 +1,5 @@
 import type { Admin } from 'kafkajs'
+import { systemClock } from '../../clock.ts'
 import { SealError } from '../../errors.ts'
 import type { TopicPartition } from '../../pipeline/message-source.ts'
 import { createKafka, type KafkaOptions } from './kafka-client.ts'
@@ -9,6 +10,10 @@ export type PartitionOffset = TopicPartition & { readonly offset: number }
 
 /** The code by which the protocol names a topic among those that have settings. */
 const TOPIC_RESOURCE = 2
+
+/** Ten seconds in all. */
+const KNOWN_TRIES_MAX = 200
+const KNOWN_RETRY_MS = 50
 
 /** What the road asks Kafka beside consuming and producing. Connect first, close at the end. */
 export class KafkaAdmin {
@@ -61,9 +66,10 @@ export class KafkaAdmin {
   createTopic(topic: string, numPartitions: number, replicationFactor: number): Promise<void> {
     return this.#try(`creating topic ${topic}`, async () => {
       await this.#admin.createTopics({
-        waitForLeaders: true,
+        waitForLeaders: false,
         topics: [{ topic, numPartitions, replicationFactor }],
       })
+      await this.#known(topic, numPartitions)
     })
   }
 
@@ -73,6 +79,7 @@ export class KafkaAdmin {
       await this.#admin.createPartitions({
         topicPartitions: [{ topic, count: partitionCount }],
       })
+      await this.#known(topic, partitionCount)
     })
   }
 
@@ -134,6 +141,18 @@ export class KafkaAdmin {
 
   async close(): Promise<void> {
     await this.#admin.disconnect().catch(() => {})
+  }
+
+  /**
+   * Brokers hear of what the controller made a moment later; until then the library takes a topic for
+   * missing, and references to a new partition would be refused.
+   */
+  async #known(topic: string, partitionCount: number): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      const counts = await this.partitionCounts([topic]).catch(() => new Map<string, number>())
+      if ((counts.get(topic) ?? 0) >= partitionCount || tries >= KNOWN_TRIES_MAX) return
+      await systemClock.sleep(KNOWN_RETRY_MS)
+    }
   }
 
   async #try<T>(doing: string, call: () => Promise<T>): Promise<T> {

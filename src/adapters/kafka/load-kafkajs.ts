@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import { dirname, sep } from 'node:path'
 import type { Message, PartitionerArgs, PartitionMetadata } from 'kafkajs'
+import { systemClock } from '../../clock.ts'
 import { SealError } from '../../errors.ts'
 import { FetchedRecords } from './fetched-records.ts'
 import { decodeRecordSet } from './record-batch.ts'
@@ -31,7 +32,8 @@ let loaded: Kafkajs | null = null
  * - its grouping of messages by partition copies the list for every message, which takes a quarter
  *   of the main thread when references are published by the thousand.
  * The library loads its protocol lazily and by path, so modules are exchanged in the module cache,
- * after forgetting what may hold the old ones.
+ * after forgetting what may hold the old ones. A process must load kafkajs by this alone: what another one
+ * loads later would be in part ours.
  */
 export function loadKafkajs(): Kafkajs {
   if (loaded !== null) return loaded
@@ -85,7 +87,7 @@ const PENDING_CHECK_MS = 10
 /** Looks after requests that wait, once the broker takes them again; without any there is nothing to do. */
 function checkPendingLater(this: RequestQueue): void {
   if (this.throttleCheckTimeoutId !== null || this.pending.length === 0) return
-  const throttledMs = this.throttledUntil - Date.now()
+  const throttledMs = this.throttledUntil - systemClock.nowMs()
   this.throttleCheckTimeoutId = setTimeout(
     () => {
       this.throttleCheckTimeoutId = null

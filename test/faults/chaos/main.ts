@@ -1,12 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { hideHarmlessWarnings } from '../../../src/cli/warnings.ts'
 import { chaosOptions } from './options.ts'
 import { ChaosRun } from './run.ts'
 
 /** `npm run test:chaos`: exit code 0 when nothing was wrong, else 1, and everything is kept then. */
-hideHarmlessWarnings()
 const options = chaosOptions(process.argv.slice(2))
 const folder = mkdtempSync(join(tmpdir(), 'sealstream-chaos-'))
 process.stderr.write(`logs and data: ${folder}\n`)

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Kafka, logLevel } from 'kafkajs'
 import { stringify } from 'yaml'
+import { loadKafkajs } from '../../../src/adapters/kafka/load-kafkajs.ts'
 import { systemClock } from '../../../src/clock.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
 import { Disturbances } from './disturbances.ts'
@@ -63,6 +63,7 @@ export class ChaosRun {
     const { seed, rate, minutes } = this.#options
     writeConfig(this.#configPath, services)
     const { brokers } = services.endpoints.kafka
+    const { Kafka, logLevel } = loadKafkajs()
     const kafka = new Kafka({
       ...{ clientId: 'chaos', brokers: [...brokers], logLevel: logLevel.NOTHING },
       ...{ requestTimeout: 5_000, connectionTimeout: 2_000, retry: { retries: 1 } },
