@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Kafka } from 'kafkajs'
 import { stringify } from 'yaml'
 import { loadKafkajs } from '../../../src/adapters/kafka/load-kafkajs.ts'
 import { systemClock } from '../../../src/clock.ts'
