@@ -22,7 +22,6 @@ describe.each<Fate & string>(['reset', 'lose answer'])('replies of Kafka (%s)', 
     'TxnOffsetCommit',
     'EndTxn',
     'Heartbeat',
-    'JoinGroup',
   ])('%s: what the broker did is found out, and nothing is published twice', async (lost) => {
     const place = bench.newPlace(`lost-${lost.toLowerCase()}`)
     const proxy = await bench.beforeTcp(bench.broker, { protocol: kafkaProtocol })
@@ -41,7 +40,8 @@ describe.each<Fate & string>(['reset', 'lose answer'])('replies of Kafka (%s)', 
 })
 
 describe('replies of S3', () => {
-  const opening = ({ method, url }: HttpRequest) => method === 'POST' && url.includes('?uploads')
+  const opening = ({ method, url }: HttpRequest) =>
+    method === 'POST' && url.includes('.seal?uploads')
   test.each([
     ['put', s3Operations.put, {}],
     ['create', opening, SEVERAL_PARTS],
