@@ -5,9 +5,9 @@ export const road: readonly Mutant[] = [
   {
     name: 'a lane opens without fencing',
     file: 'src/adapters/kafka/kafka-reference-sink.ts',
-    text: '      await (await producer.transaction()).abort()\n',
+    text: "      await step('lane-open', async () => (await producer.transaction()).abort())\n",
     replacement: '',
-    tests: integration('reference-sink'),
+    tests: integration('kafka-conformance'),
   },
   {
     name: 'offsets are read before the fence',
@@ -69,9 +69,30 @@ export const road: readonly Mutant[] = [
   {
     name: 'messages that Kafka deleted unread are passed over',
     file: 'src/pipeline/lane-session.ts',
-    text: 'if (oldest <= position.next) return !this.#isClosed',
-    replacement: 'if (oldest >= 0) return !this.#isClosed',
+    text: 'if (oldest > next) {',
+    replacement: 'if (oldest < 0) {',
     tests: unit('pipeline/lane-session'),
+  },
+  {
+    name: 'a topic that was created again is sealed under the old coordinates',
+    file: 'src/pipeline/lane-session.ts',
+    text: 'if (offset >= committed) return null',
+    replacement: 'if (offset >= 0) return null',
+    tests: unit('pipeline/lane-session-restarts'),
+  },
+  {
+    name: 'record batches are not checked by their checksum',
+    file: 'src/adapters/kafka/record-batch.ts',
+    text: 'if (crc32c(bytes.subarray(CHECKED_FROM)) !== bytes.readUInt32BE(CHECKSUM_AT)) {',
+    replacement: 'if (crc32c(bytes.subarray(CHECKED_FROM)) < 0) {',
+    tests: unit('adapters/kafka/record-batch'),
+  },
+  {
+    name: 'messages of aborted transactions are sealed',
+    file: 'src/adapters/kafka/committed-records.ts',
+    text: 'return isControl || (isTransactional && dead.has(producerId)) ? [] : records',
+    replacement: 'return isControl ? [] : records',
+    tests: unit('adapters/kafka/committed-records'),
   },
   {
     name: 'the keys of a segment outlive it',

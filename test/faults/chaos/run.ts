@@ -64,8 +64,8 @@ export class ChaosRun {
     const { seed, rate, minutes } = this.#options
     writeConfig(this.#configPath, services)
     const { brokers } = services.endpoints.kafka
-    const { Kafka, logLevel } = loadKafkajs()
-    const kafka = new Kafka({
+    const { Kafka: Client, logLevel } = loadKafkajs()
+    const kafka = new Client({
       ...{ clientId: 'chaos', brokers: [...brokers], logLevel: logLevel.NOTHING },
       ...{ requestTimeout: 5_000, connectionTimeout: 2_000, retry: { retries: 1 } },
     })
