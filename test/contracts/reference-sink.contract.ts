@@ -5,7 +5,7 @@ import type {
   ReferenceSink,
 } from '../../src/pipeline/reference-sink.ts'
 
-/** A sink, and what consumers and the group see of it. Two partitions, topics of its own. */
+/** A sink, and what consumers and the group see once no lane is open. Two partitions, topics of its own. */
 export interface SinkPlace {
   readonly sink: ReferenceSink
   readonly source: string
@@ -39,8 +39,8 @@ export function referenceSinkContract(name: string, makePlace: () => Promise<Sin
     const texts = (...all: string[]) => all.map((text) => Buffer.from(text))
 
     it('records and offsets become visible as one, in order, on their partition, without keys', async () => {
-      const publisher = await place.sink.openLane(0)
       expect(await place.committed(0)).toBeNull()
+      const publisher = await place.sink.openLane(0)
       await publish(publisher, 0, texts('a', 'b'), 2)
       await publish(publisher, 0, texts('c'), 7)
       await publish(publisher, 1, texts('d'), 1)

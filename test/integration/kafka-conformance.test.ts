@@ -41,15 +41,22 @@ async function sinkPlace(): Promise<SinkPlace & { readonly groupId: string }> {
   const source = `${groupId}-source`
   const output = `${source}.sealed`
   for (const topic of [source, output]) await kafka.createTopic(topic, 2)
+  const sink = sinkOf(groupId)
+  /** Kafka answers a commit before its markers are written; whoever opens the lane waits for them. */
+  const settled = async () => {
+    for (const lane of [0, 1]) await (await sink.openLane(lane)).close()
+  }
   return {
-    ...{ groupId, source, output, sink: sinkOf(groupId) },
+    ...{ groupId, source, output, sink },
     async visible(partition) {
+      await settled()
       const records = await kafka.readAll(output)
       return records
         .filter((record) => record.partition === partition)
         .map(({ key, value }) => [key, value] as const)
     },
     async committed(partition) {
+      await settled()
       return (await kafka.committed(groupId, source)).get(partition) ?? null
     },
   }

@@ -92,6 +92,8 @@ test('a commit that reaches the broker late ends nothing of the transaction afte
   expect(await committed()).toBeUndefined()
   held[1]?.()
   await published
+  // Whoever opens the lane waits for what was committed.
+  await (await sink.openLane(0)).close()
   expect(await visible()).toEqual(['published'])
   expect(await committed()).toBe(5)
   await Promise.all([first.close(), second.close()])

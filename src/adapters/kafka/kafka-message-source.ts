@@ -153,7 +153,8 @@ export class KafkaMessageSource implements MessageSource {
   async #firstOffset(at: TopicPartition): Promise<number> {
     const { referenceTopicSuffix, groupId } = this.#options
     const output = { topic: at.topic + referenceTopicSuffix, partition: at.partition }
-    const { oldest, end } = await this.logBounds(output)
+    const isThere = (await this.#admin.partitionCounts([output.topic])).has(output.topic)
+    const { oldest, end } = isThere ? await this.logBounds(output) : { oldest: 0, end: 0 }
     if (end > oldest && (await holdsRecord(this.#options, output, oldest, end))) {
       throw new SealError(
         'SEAL_SOURCE_RESTARTED',
