@@ -12,8 +12,9 @@ const DOWN_MS_MAX = 8_000
 const STORM_MS_MIN = 10_000
 const STORM_MS_MAX = 30_000
 const GUEST_EVERY_MS = 2_000
-/** A guest starts, joins and leaves again. */
-const GUEST_STAYS_MS = 6_000
+/** A guest leaves so long after it has joined, or has failed to. */
+const GUEST_STAYS_MS = 2_000
+const GUEST_JOINS_WITHIN_MS = 20_000
 
 /** One thing that goes wrong, from its begin to its end. */
 export interface Disturbance {
@@ -105,6 +106,7 @@ export class Disturbances {
 
   async #visit(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
     const guest = this.#fleet.invite()
+    await guest.joined(GUEST_JOINS_WITHIN_MS)
     await systemClock.sleep(GUEST_STAYS_MS)
     await guest.leave(signal)
   }

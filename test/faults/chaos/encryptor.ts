@@ -1,10 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { systemClock } from '../../../src/clock.ts'
 
 /** The command line of the product. */
 export const CLI = fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url))
 const METRICS_WITHIN_MS = 1_000
+const POLL_MS = 100
 
 /** How a process ended. */
 export interface Ending {
@@ -47,6 +49,15 @@ export class Encryptor {
   /** Sends a signal. */
   kill(signal: NodeJS.Signals): void {
     this.#child.kill(signal)
+  }
+
+  /** Resolves when it is a member of the group, has ended, or has had its time. */
+  async joined(withinMs: number): Promise<void> {
+    const endMs = systemClock.elapsedMs() + withinMs
+    while (this.isRunning && systemClock.elapsedMs() < endMs) {
+      if (this.log.includes('"msg":"partitions assigned"')) return
+      await systemClock.sleep(POLL_MS)
+    }
   }
 
   /** What it had counted when it was asked last. */

@@ -20,6 +20,13 @@ interface Slot {
   over: Promise<void>
 }
 
+/** An encryptor that comes and goes. */
+export interface Guest {
+  /** Resolves when it is a member of the group, has ended, or has had its time. */
+  joined(withinMs: number): Promise<void>
+  leave(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>
+}
+
 /**
  * The encryptors of one group. Whatever ends is started again, as an orchestrator does; ends that
  * nobody asked for are told of and counted by their reason.
@@ -73,10 +80,11 @@ export class Fleet {
   }
 
   /** A further member joins the group; it is not started again when it ends. */
-  invite(): { leave(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> } {
+  invite(): Guest {
     const guest = this.#fill(`guest-${this.#guests.length + 1}`, true)
     this.#guests.push(guest)
     return {
+      joined: (withinMs) => guest.encryptor.joined(withinMs),
       leave: async (signal) => {
         guest.isAsked = true
         guest.encryptor.kill(signal)

@@ -90,8 +90,9 @@ export class Load {
       const { baseOffset } = await appendBatch(this.#target.broker, at, records)
       this.#ledger.acked(at.topic, at.partition, baseOffset, records)
       return true
-    } catch {
-      this.#ledger.unknown(records)
+    } catch (error) {
+      // Nobody was there to take it.
+      if ((error as NodeJS.ErrnoException).code !== 'ECONNREFUSED') this.#ledger.unknown(records)
       return false
     } finally {
       this.#inFlight--
@@ -138,7 +139,7 @@ export class Load {
   async #transactional(): Promise<Producer> {
     const producer = this.#target.kafka.producer({
       ...{ transactionalId: 'chaos-load', idempotent: true, maxInFlightRequests: 1 },
-      ...{ allowAutoTopicCreation: false, retry: { retries: 0 }, transactionTimeout: 10_000 },
+      ...{ allowAutoTopicCreation: false, retry: { retries: 1 }, transactionTimeout: 10_000 },
     })
     await producer.connect()
     return producer

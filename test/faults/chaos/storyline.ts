@@ -46,6 +46,8 @@ export class Storyline {
   async run(forMs: number, signal: AbortSignal): Promise<StoryEnd> {
     this.#log.note('the encryptors start')
     await this.#calm(signal)
+    // Starting is no recovery.
+    this.#recoveriesMs.length = 0
     const endMs = systemClock.elapsedMs() + forMs
     while (systemClock.elapsedMs() < endMs && !signal.aborted) {
       for (let draw = 0; draw < DRAWS_PER_ACT && systemClock.elapsedMs() < endMs; draw++) {
