@@ -3,6 +3,7 @@ import { FAILPOINTS } from '../../src/failpoints.ts'
 import { FailpointChain } from '../support/failpoint-chain.ts'
 import { KafkaFixture } from '../support/kafka-fixture.ts'
 
+const timeout = 30 * 60_000
 let kafka: KafkaFixture
 
 beforeAll(async () => {
@@ -11,7 +12,9 @@ beforeAll(async () => {
 
 afterAll(() => kafka.close())
 
-describe.concurrent(`encryptors that come one after the other to all ${FAILPOINTS.length} failpoints`, () => {
+describe.concurrent('encryptors that come one after the other to all failpoints', {
+  timeout,
+}, () => {
   test('and are killed there leave everything sealed once', () =>
     new FailpointChain(kafka, 'exit').run(FAILPOINTS))
 

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, test } from 'vitest'
 import { FailpointChain } from '../support/failpoint-chain.ts'
 import { KafkaFixture } from '../support/kafka-fixture.ts'
 
+const timeout = 5 * 60_000
 let kafka: KafkaFixture
 
 beforeAll(async () => {
@@ -11,7 +12,7 @@ beforeAll(async () => {
 afterAll(() => kafka.close())
 
 /** A slice of what `npm run test:faults` tries at every failpoint. */
-describe.concurrent('encryptors that come one after the other to failpoints', () => {
+describe.concurrent('encryptors that come one after the other to failpoints', { timeout }, () => {
   test('and are killed there leave everything sealed once', () =>
     new FailpointChain(kafka, 'exit').run(['after-intent', 'before-sealed-mark', 'before-commit']))
 
