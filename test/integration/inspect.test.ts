@@ -178,12 +178,12 @@ describe('sealstream inspect refuses with one line and exit code 1', () => {
     expect(stderr).toMatch(new RegExp(`^sealstream: ${object}.* \\[SEAL_MALFORMED\\]\\n$`))
   })
 
-  test('an object that is no segment, or is not there', async () => {
+  test('a key that is none of a segment, and an object that is not there', async () => {
     const dek = JSON.parse((await inspect(objectOf(small), '--json')).stdout).dekId
     const answer = await inspect(`${place.prefix}/deks/${dek}.json`)
-    expect(answer.code).toBe(1)
-    expect(answer.stderr).toMatch(/\[SEAL_MALFORMED\]\n$/)
-    const missing = await inspect(`${objectOf(small)}x`, '--json')
+    expect(answer.code).toBe(2)
+    expect(answer.stderr).toMatch(/\[SEAL_INPUT_INVALID\]\n$/)
+    const missing = await inspect(objectOf(small).replace('.seal', 'x.seal'), '--json')
     expect(missing).toMatchObject({ code: 1, stdout: '' })
     expect(JSON.parse(missing.stderr)).toMatchObject({ code: 'SEAL_OBJECT_MISSING' })
   })
