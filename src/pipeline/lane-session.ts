@@ -125,7 +125,8 @@ export class LaneSession {
 
   async #take(batch: FetchedBatch, position: Position, control: BatchControl): Promise<boolean> {
     if (this.#isClosed || position.isStopped) return false
-    if (batch.fetchedOffset > position.next || batch.fetchedOffset < position.committed) {
+    // Ahead of the position messages may be gone; behind it the source began anew with what is committed.
+    if (batch.fetchedOffset !== position.next) {
       const error = await this.#lossAt(batch, position)
       if (this.#isClosed || position.isStopped || control.isStale()) return false
       if (error !== null) {

@@ -61,6 +61,20 @@ describe('a fetch from below what was committed', () => {
   })
 })
 
+describe('a fetch from below the position', () => {
+  it('ends the road when what the session itself has committed is gone', async () => {
+    await session.accept(batch(5, 9), quiet)
+    await session.drain()
+    const gone = new SealError('SEAL_SOURCE_RESTARTED', 'no committed offset any more')
+    place.source.startOffsets = async () => {
+      throw gone
+    }
+    await expect(session.accept(batch(5, 20), quiet)).rejects.toBe(gone)
+    await session.drain()
+    expect(place.sink.offsets()).toEqual([5, 6, 7, 8])
+  })
+})
+
 describe('a partition that the source cannot read', () => {
   it('stops at its position, once, and what came before is published', async () => {
     await session.accept(batch(5, 8), quiet)
