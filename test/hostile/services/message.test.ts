@@ -107,6 +107,8 @@ describe('a topic of 238 characters', () => {
       .trimEnd()
       .split('\n')
       .map((line) => JSON.parse(line))
+      // Other tests seal under the same KEK.
+      .filter((row) => row.topic === topic)
     expect(rows.map((row) => [row.topic, row.offset])).toEqual(
       sent.map(({ offset }) => [topic, offset]),
     )
