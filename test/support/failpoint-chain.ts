@@ -32,8 +32,8 @@ const APPEND_EVERY_MS = 3_000
  * behind at its failpoint, goes on from there with fresh messages at hand, and meets its own:
  *
  *   exit   it is killed there; the next one takes over
- *   stop   it sleeps there until the next one has taken over and sleeps too; then it wakes up, with
- *          a lane that is another's by now, and is asked to end
+ *   stop   it sleeps there until another encryptor, which lives through all of it, has taken over
+ *          and sealed everything; then it wakes up, goes on where it was, and is asked to end
  *   throw  the step fails there once; it must get over that, and end when asked
  *
  * The last encryptor meets nothing. In the end every message must be sealed exactly once.
@@ -57,15 +57,13 @@ export class FailpointChain {
   async run(labels: readonly Failpoint[]): Promise<void> {
     await this.#kafka.createTopic(this.#place.topic, PARTITIONS)
     try {
-      let sleeper: EncryptorProcess | null = null
+      const other = this.#action === 'stop' ? this.#start() : null
+      await other?.ready()
       for (const label of labels) {
         const encryptor = await this.#meet(label)
-        if (sleeper !== null) await this.#wake(sleeper)
-        sleeper = this.#action === 'stop' ? encryptor : null
+        if (other !== null) await this.#wake(encryptor, label, other)
       }
-      const last = this.#start()
-      await this.#sealed(last)
-      if (sleeper !== null) await this.#wake(sleeper)
+      const last = other ?? this.#start()
       await this.#append('the end')
       await this.#sealed(last)
       await this.#end(last)
@@ -92,7 +90,7 @@ export class FailpointChain {
     while (!this.#hasMet(encryptor, label)) {
       const nowMs = systemClock.elapsedMs()
       expect(nowMs, `${label} in time; ${encryptor.stderr}`).toBeLessThan(endMs)
-      // Whoever woke up may have sealed what this one was to meet its failpoint with.
+      // The other one may have sealed what this one was to meet its failpoint with.
       if (nowMs > appendAtMs && this.#action === 'stop') {
         await this.#append(label)
         appendAtMs = nowMs + APPEND_EVERY_MS
@@ -115,9 +113,12 @@ export class FailpointChain {
     return encryptor.stderr.includes(`failpoint ${label}"`)
   }
 
-  /** What it does from here on must come to nothing, or be right. */
-  async #wake(sleeper: EncryptorProcess): Promise<void> {
+  /** What the sleeper does from here on must come to nothing, or be right. */
+  async #wake(sleeper: EncryptorProcess, label: string, other: EncryptorProcess): Promise<void> {
+    await this.#sealed(other)
     sleeper.kill('SIGCONT')
+    await this.#append(label)
+    await this.#sealed(other)
     await this.#end(sleeper)
   }
 
@@ -141,9 +142,9 @@ export class FailpointChain {
     const few = [...numberedRecords(60, `${label} ${this.#messages.length}`), ...oddRecords]
     this.#messages.push(...(await this.#kafka.appendMany(topic, PARTITIONS, few, 39)))
     if (!MULTIPART.test(label)) return
-    for (let batch = 0; batch < 2; batch++) {
-      const large = numberedRecords(12, `${label} large ${batch}`, 512 * KIBIBYTE)
-      this.#messages.push(...(await this.#kafka.append({ topic, partition: 0 }, large)))
+    for (let partition = 0; partition < PARTITIONS; partition++) {
+      const large = numberedRecords(12, `${label} ${this.#messages.length}`, 512 * KIBIBYTE)
+      this.#messages.push(...(await this.#kafka.append({ topic, partition }, large)))
     }
   }
 
