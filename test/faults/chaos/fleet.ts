@@ -109,7 +109,10 @@ export class Fleet {
   /** Ends all of them at once. */
   killAll(): void {
     this.#closing.abort()
-    for (const { encryptor } of [...this.#slots, ...this.#guests]) encryptor.kill('SIGKILL')
+    for (const slot of [...this.#slots, ...this.#guests]) {
+      slot.isAsked = true
+      slot.encryptor.kill('SIGKILL')
+    }
   }
 
   get starts(): number {

@@ -4,6 +4,7 @@ import type { Kafka } from 'kafkajs'
 import { stringify } from 'yaml'
 import { loadKafkajs } from '../../../src/adapters/kafka/load-kafkajs.ts'
 import { systemClock } from '../../../src/clock.ts'
+import { messageOf } from '../../../src/errors.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
 import { Disturbances } from './disturbances.ts'
 import { Fleet } from './fleet.ts'
@@ -54,6 +55,9 @@ export class ChaosRun {
       const outcome = await this.#play(this.#services, signal)
       for (const line of summaryLines(outcome)) this.#log.write(line)
       return findingsOf(outcome)
+    } catch (error) {
+      this.#log.note(`the run cannot go on: ${messageOf(error)}`)
+      throw error
     } finally {
       this.#fleet?.killAll()
       await this.#services.close()

@@ -20,6 +20,8 @@ const PARTS: Readonly<Record<PartName, Part>> = {
   kms: kmsPart,
 }
 const POLL_MS = 50
+const RESTORE_TRIES_MAX = 60
+const RESTORE_AGAIN_MS = 1_000
 
 /**
  * A stack of one's own whose parts are killed, stopped and cut off one by one. The KMS stands behind
@@ -69,7 +71,7 @@ export class Services {
     await nativeRunner.launch(PARTS[name], this.#context)
     const never = new AbortController().signal
     await waitUntilReady(PARTS[name], this.#context, nativeRunner, never)
-    if (name === 'kms') await this.#kmsProxy.restore()
+    if (name === 'kms') await this.restoreKms()
   }
 
   /** SIGSTOP: connections stay, nothing answers. */
@@ -91,7 +93,16 @@ export class Services {
 
   /** Lets connections to the KMS through again. */
   async restoreKms(): Promise<void> {
-    await this.#kmsProxy.restore()
+    for (let triesLeft = RESTORE_TRIES_MAX; ; triesLeft--) {
+      try {
+        await this.#kmsProxy.restore()
+        return
+      } catch (error) {
+        // Somebody's outgoing connection may have got the port meanwhile.
+        if (triesLeft === 0) throw error
+        await systemClock.sleep(RESTORE_AGAIN_MS)
+      }
+    }
   }
 
   /** Ends everything; data stays. */

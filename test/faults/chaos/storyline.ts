@@ -1,4 +1,5 @@
 import { systemClock } from '../../../src/clock.ts'
+import { messageOf } from '../../../src/errors.ts'
 import type { SeededRandom } from '../../support/seeded-random.ts'
 import type { Disturbance, Disturbances } from './disturbances.ts'
 import type { Progress } from './progress.ts'
@@ -19,6 +20,8 @@ export interface StoryEnd {
   readonly recoveriesMs: readonly number[]
   /** Times that it took too long. */
   readonly stuck: number
+  /** Events that could not be carried out to their end. */
+  readonly failures: number
 }
 
 /**
@@ -34,6 +37,7 @@ export class Storyline {
   readonly #events = new Map<string, number>()
   readonly #recoveriesMs: number[] = []
   #stuck = 0
+  #failures = 0
 
   constructor(random: SeededRandom, disturbances: Disturbances, progress: Progress, log: RunLog) {
     this.#random = random
@@ -42,7 +46,7 @@ export class Storyline {
     this.#log = log
   }
 
-  /** Waits for the first messages, goes on for `forMs`, and then to the end of the act. Rejects when a service does not come back. */
+  /** Waits for the first messages, goes on for `forMs`, and then to the end of the act. */
   async run(forMs: number, signal: AbortSignal): Promise<StoryEnd> {
     this.#log.note('the encryptors start')
     await this.#calm(signal)
@@ -52,13 +56,17 @@ export class Storyline {
     while (systemClock.elapsedMs() < endMs && !signal.aborted) {
       for (let draw = 0; draw < DRAWS_PER_ACT && systemClock.elapsedMs() < endMs; draw++) {
         await systemClock.sleep(this.#random.between(PAUSE_MS_MIN, PAUSE_MS_MAX), signal)
+        if (signal.aborted) break
         const count = this.#random.next() < TWO_AT_ONCE ? 2 : 1
         for (let i = 0; i < count; i++) await this.#begin(this.#disturbances.draw())
       }
       await Promise.all(this.#running.values())
       await this.#calm(signal)
     }
-    return { events: this.#events, recoveriesMs: this.#recoveriesMs, stuck: this.#stuck }
+    return {
+      ...{ events: this.#events, recoveriesMs: this.#recoveriesMs },
+      ...{ stuck: this.#stuck, failures: this.#failures },
+    }
   }
 
   /** One whose target is busy is passed over. */
@@ -68,10 +76,14 @@ export class Storyline {
     while (this.#running.size >= AT_ONCE_MAX) await Promise.race(this.#running.values())
     this.#log.note(text)
     this.#events.set(kind, (this.#events.get(kind) ?? 0) + 1)
-    const work = disturbance.run().then(() => void this.#running.delete(target))
-    // Told when the act ends; until then it must not count as unhandled.
-    work.catch(() => {})
-    this.#running.set(target, work)
+    const work = disturbance.run().catch((error: unknown) => {
+      this.#failures++
+      this.#log.note(`${text}: ${messageOf(error)}`)
+    })
+    this.#running.set(
+      target,
+      work.then(() => void this.#running.delete(target)),
+    )
   }
 
   async #calm(signal: AbortSignal): Promise<void> {
@@ -81,8 +93,8 @@ export class Storyline {
       this.#log.note(`all is there: everything sealed after ${secondsText(elapsedMs)}`)
     } else if (!signal.aborted) {
       this.#stuck++
-      const behind = await this.#progress.behind()
-      this.#log.note(`all is there, and not everything is sealed in time: ${behind.join('; ')}`)
+      const behind = await this.#progress.behind().catch(messageOf)
+      this.#log.note(`all is there, and not everything is sealed in time: ${behind}`)
     }
   }
 }

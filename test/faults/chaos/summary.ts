@@ -43,6 +43,7 @@ export function findingsOf(outcome: Outcome): readonly string[] {
     ['encryptors that were asked ended badly', odd(fleet.politeEnds, PASSING_WHEN_ASKED)],
     ['the last encryptors did not end well', endedWell ? [] : ['see their logs']],
     ['no recovery in time', story.stuck > 0 ? [`${story.stuck} times`] : []],
+    ['events that failed', story.failures > 0 ? [`${story.failures} times`] : []],
     ['partitions stopped', fleet.logged(STOPPED) > 0 ? [`${fleet.logged(STOPPED)} times`] : []],
     ['sealstream sweep', odd(sweeps.ends, PASSING_SWEEP)],
     ['sealstream verify', verify.code === 0 ? [] : [`exit code ${verify.code}`]],

@@ -13,7 +13,12 @@ const verdict: Outcome['verdict'] = {
   ...{ checked: 70, missing: [], doubled: [], unequal: [], aborted: [], failure: null },
 }
 const good: Outcome = {
-  story: { events: new Map([['SIGKILL kafka', 2]]), recoveriesMs: [900, 4_200], stuck: 0 },
+  story: {
+    events: new Map([['SIGKILL kafka', 2]]),
+    recoveriesMs: [900, 4_200],
+    stuck: 0,
+    failures: 0,
+  },
   behind: [],
   endedWell: true,
   sweeps: { ends: new Map([['a service was away', 1]]), removed: '3 segments' },
@@ -46,6 +51,7 @@ describe('the summary of a chaos run', () => {
     ],
     ['the last encryptors did not end well: see their logs', { endedWell: false }],
     ['no recovery in time: 1 times', { story: { ...good.story, stuck: 1 } }],
+    ['events that failed: 2 times', { story: { ...good.story, failures: 2 } }],
     [
       'partitions stopped: 2 times',
       {
