@@ -15,6 +15,7 @@ const TRANSACTION_EVERY_MS = 1_500
 const TRANSACTION_MESSAGES = 20
 const IN_FLIGHT_MAX = 32
 const RETRY_AFTER_MS = 1_000
+const CLOSED_WITHIN_MS = 300_000
 /** Too large to come along every second. */
 const ODD = oddRecords.filter(({ value }) => (value?.length ?? 0) < 100_000)
 
@@ -53,10 +54,12 @@ export class Load {
   async close(): Promise<void> {
     this.#end.abort()
     await this.#work
+    const endMs = systemClock.elapsedMs() + CLOSED_WITHIN_MS
     const { topics, partitions } = this.#target
     for (const topic of topics) {
       for (let partition = 0; partition < partitions; partition++) {
         while (!(await this.#append({ topic, partition }, [this.#record()]))) {
+          if (systemClock.elapsedMs() > endMs) throw new Error('Kafka takes no last messages')
           await systemClock.sleep(RETRY_AFTER_MS)
         }
       }

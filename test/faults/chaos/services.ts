@@ -20,6 +20,7 @@ const PARTS: Readonly<Record<PartName, Part>> = {
   kms: kmsPart,
 }
 const POLL_MS = 50
+const LAUNCHES_MAX = 3
 const RESTORE_TRIES_MAX = 60
 const RESTORE_AGAIN_MS = 1_000
 
@@ -68,9 +69,7 @@ export class Services {
       join(directory, 'logs', `${name}.log`),
       join(directory, 'logs', `${name}.${life}.log`),
     )
-    await nativeRunner.launch(PARTS[name], this.#context)
-    const never = new AbortController().signal
-    await waitUntilReady(PARTS[name], this.#context, nativeRunner, never)
+    await this.#launch(name, LAUNCHES_MAX)
     if (name === 'kms') await this.restoreKms()
   }
 
@@ -110,6 +109,18 @@ export class Services {
     for (const name of this.#stopped) await this.resume(name)
     await this.#kmsProxy.cut()
     await stopStack(this.#context.directory)
+  }
+
+  /** A port or a lock of the one before may not be free at once. */
+  async #launch(name: PartName, launchesMax: number): Promise<void> {
+    if ((await this.#pid(name)) === null) await nativeRunner.launch(PARTS[name], this.#context)
+    try {
+      const never = new AbortController().signal
+      await waitUntilReady(PARTS[name], this.#context, nativeRunner, never)
+    } catch (error) {
+      if (launchesMax <= 1) throw error
+      await this.#launch(name, launchesMax - 1)
+    }
   }
 
   async #signal(name: PartName, signal: NodeJS.Signals): Promise<void> {
