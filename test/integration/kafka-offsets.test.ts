@@ -104,7 +104,6 @@ test('a topic that is deleted and created again is not sealed under the old coor
   await kafka.admin.deleteTopics({ topics: [place.topic] })
   while ((await kafka.admin.listTopics()).includes(place.topic)) await systemClock.sleep(POLL_MS)
   await kafka.createTopic(place.topic, 2)
-  await kafka.appendMany(place.topic, 2, numberedRecords(40, 'again'), 20)
   while ((await kafka.committed(place.groupId, place.topic)).size > 0) {
     await systemClock.sleep(POLL_MS)
   }
@@ -119,6 +118,7 @@ test('a topic that is deleted and created again is not sealed under the old coor
   expect(outcome).toMatch(/SEAL_TOPIC_MISSING|SEAL_SOURCE_RESTARTED/)
   encryptor.kill('SIGKILL')
   await encryptor.ended
+  await kafka.appendMany(place.topic, 2, numberedRecords(40, 'again'), 20)
   const next = await new EncryptorProcess(place.config()).ended
   expect(next.code).toBe(1)
   expect(next.stderr).toMatch(/has no committed offset any more, though .* has references/)
