@@ -15,6 +15,7 @@ import {
 } from '../../src/adapters/cassandra/connection.ts'
 import { uuidBytes } from '../../src/adapters/cassandra/ids.ts'
 import { CassandraSegmentRegister } from '../../src/adapters/cassandra/segment-register.ts'
+import { systemClock } from '../../src/clock.ts'
 import type { Reference } from '../../src/format/reference-value.ts'
 import type { SegmentEntry } from '../../src/mapping/mapping-store.ts'
 import { CommandLineProcess, EncryptorProcess, runCommand } from '../support/encryptor-process.ts'
@@ -133,7 +134,10 @@ describe('sealstream verify', () => {
     await encryptor.ready()
     let isOver = false
     const producing = (async () => {
-      while (!isOver) await kafka.appendMany(topic, PARTITIONS, numberedRecords(300, 'live'), 100)
+      for (let batch = 0; !isOver && batch < 200; batch++) {
+        await kafka.appendMany(topic, PARTITIONS, numberedRecords(300, 'live'), 100)
+        await systemClock.sleep(100)
+      }
     })()
     try {
       for (let round = 1; round <= 3; round++) {
