@@ -1,7 +1,7 @@
 import { SealError } from '../errors.ts'
 import type { Check } from './check.ts'
 import type { PartitionPlan } from './partition-check.ts'
-import type { LogBounds } from './ports.ts'
+import type { LogBounds, RecordLog } from './ports.ts'
 
 /**
  * How far each partition of the topics is compared. The order of the questions matters, see
@@ -12,11 +12,11 @@ export async function planTopics(check: Check): Promise<readonly PartitionPlan[]
   const { topics, referenceTopicSuffix, quarantineTopicSuffix } = check.settings
   const plans: PartitionPlan[] = []
   for (const topic of topics) {
+    await sourceOf(log, topic)
     const committed = await log.committed(topic)
     const references = byPartition(await log.bounds(topic + referenceTopicSuffix))
     const notes = byPartition(await log.bounds(topic + quarantineTopicSuffix))
-    const source = await log.bounds(topic)
-    if (source === null) throw new SealError('SEAL_TOPIC_MISSING', `no topic ${topic}`)
+    const source = await sourceOf(log, topic)
     const isCompacted = await log.isCompacted(topic)
     const sources = byPartition(source)
     for (const partition of new Set([...sources.keys(), ...references.keys()])) {
@@ -30,6 +30,12 @@ export async function planTopics(check: Check): Promise<readonly PartitionPlan[]
     }
   }
   return plans
+}
+
+async function sourceOf(log: RecordLog, topic: string): Promise<readonly LogBounds[]> {
+  const bounds = await log.bounds(topic)
+  if (bounds !== null) return bounds
+  throw new SealError('SEAL_TOPIC_MISSING', `no topic ${topic}`)
 }
 
 function byPartition(bounds: readonly LogBounds[] | null): ReadonlyMap<number, LogBounds> {
