@@ -1,7 +1,7 @@
 import { SealError } from '../../errors.ts'
 import type { TopicPartition } from '../../pipeline/message-source.ts'
 import { type AbortedTransaction, committedRecords, offsetBehind } from './committed-records.ts'
-import type { RecordBatch, RecordSet, Unreadable } from './record-batch.ts'
+import type { RecordSet, Unreadable } from './record-batch.ts'
 import type { DecodedRecord } from './record-decoder.ts'
 
 /** What kafkajs knows of one partition in the response of a fetch. */
@@ -32,24 +32,18 @@ export class FetchedRecords {
   readonly unreadable: RecordSet['failure']
 
   constructor(topic: string, fetchedOffset: string, data: PartitionData) {
-    const { batches, failure } = data.messages
     const from = Number(fetchedOffset)
     this.topic = topic
     this.partition = data.partition
     this.fetchedOffset = fetchedOffset
     this.highWatermark = data.highWatermark
-    const misplaced = misplacedBatch(batches, from, Number(data.highWatermark))
-    const sound = misplaced === undefined ? batches : batches.slice(0, batches.indexOf(misplaced))
-    this.messages = committedRecords(sound, data.abortedTransactions).filter(
+    const { batches, failure } = soundRecords(data.messages, from, Number(data.highWatermark))
+    this.messages = committedRecords(batches, data.abortedTransactions).filter(
       ({ offset }) => offset >= from,
     )
-    this.nextOffset = Math.max(from, offsetBehind(sound) ?? 0)
-    const broken =
-      misplaced === undefined
-        ? failure
-        : { offset: misplaced.firstOffset, reason: 'is damaged: its offset is wrong' }
+    this.nextOffset = Math.max(from, offsetBehind(batches) ?? 0)
     // What stands before it is handed on first; the next fetch begins with it.
-    this.unreadable = this.nextOffset > from ? null : broken
+    this.unreadable = this.nextOffset > from ? null : failure
   }
 
   /** kafkajs hands on nothing else: markers alone must be told too, and what cannot be read. */
@@ -87,13 +81,22 @@ export function unreadableError({ topic, partition }: TopicPartition, at: Unread
 }
 
 /**
- * The first batch that cannot stand where it does. Offsets are the one thing that no checksum covers:
- * the broker begins a fetch with the batch that holds the offset, and ends it before the partition's end.
+ * What of a set can stand where it does. Offsets are the one thing that no checksum covers: the broker
+ * begins a fetch with the batch that holds the offset, and a batch that begins before the end of the
+ * partition lies before it as a whole. The broker looks at the end first and at the records then, so
+ * what begins at the end or behind it came in meanwhile. Nobody can tell whether that stands right: it
+ * is left to the next fetch, which sees a later end.
  */
-function misplacedBatch(
-  batches: readonly RecordBatch[],
-  from: number,
-  end: number,
-): RecordBatch | undefined {
-  return batches.find(({ lastOffset }) => lastOffset < from || lastOffset >= end)
+function soundRecords({ batches, failure }: RecordSet, from: number, end: number): RecordSet {
+  let next = from
+  for (const [i, { firstOffset, lastOffset }] of batches.entries()) {
+    const sound = batches.slice(0, i)
+    if (next >= end) return { batches: sound, failure: null }
+    if (lastOffset < from || lastOffset >= end) {
+      const reason = 'is damaged: its offset is wrong'
+      return { batches: sound, failure: { offset: firstOffset, reason } }
+    }
+    next = lastOffset + 1
+  }
+  return { batches, failure }
 }

@@ -109,6 +109,21 @@ describe('what a fetch gave of a partition', () => {
     expect((await fetched([a], 5)).unreadable).toMatchObject({ offset: 0 })
   })
 
+  it('leaves to the next fetch what came in since the broker looked at the end', async () => {
+    const [a, b] = [
+      batch(0, -1n, numberedRecords(5, 'a'), 0),
+      batch(5, -1n, numberedRecords(5, 'b'), 0),
+    ]
+    const both = await fetched([a, b], 0, 5)
+    expect(offsets(both)).toEqual([0, 1, 2, 3, 4])
+    expect(both.nextOffset).toBe(5)
+    const damaged = batch(10, -1n, numberedRecords(5, 'c'), 0)
+    damaged[damaged.length - 1] = 1
+    const atEnd = await fetched([b, damaged], 5, 5)
+    expect([atEnd.isEmpty(), atEnd.unreadable, atEnd.nextOffset]).toEqual([true, null, 5])
+    expect(offsets(await fetched([b, damaged], 5, 10))).toEqual([5, 6, 7, 8, 9])
+  })
+
   it('hands on what stands before a damaged batch first', async () => {
     const damaged = batch(5, -1n, numberedRecords(5, 'b'), 0)
     damaged[damaged.length - 1] = 1
