@@ -7,7 +7,8 @@ const ENTRIES_MIN = 1024
 const NULL_LENGTH = 0xffff_ffff
 const NAMED_MAX = 10
 
-type Content = Pick<Message, 'key' | 'value' | 'headers' | 'timestampMs'>
+/** What of a message must come back. */
+export type Content = Pick<Message, 'key' | 'value' | 'headers' | 'timestampMs'>
 
 /** What the comparison found. All is well when `seen` is `expected` and the lists are empty. */
 export interface LedgerVerdict {
@@ -123,8 +124,8 @@ class Page {
   }
 }
 
-/** Lengths stand before bytes, so that null and empty differ and no two contents run together. */
-function digestOf({ key, value, headers, timestampMs }: Content): Buffer {
+/** SHA-256. Lengths stand before bytes, so that null and empty differ and no two contents run together. */
+export function digestOf({ key, value, headers, timestampMs }: Content): Buffer {
   const fixed = Buffer.alloc(8)
   fixed.writeBigInt64BE(timestampMs)
   const pieces: Uint8Array[] = [fixed]

@@ -1,5 +1,6 @@
 import type { CassandraOptions } from '../adapters/cassandra/connection.ts'
 import type { KafkaOptions } from '../adapters/kafka/kafka-client.ts'
+import type { RecordLogOptions } from '../adapters/kafka/kafka-record-log.ts'
 import type { S3Options } from '../adapters/s3/s3-client.ts'
 import type { Config } from '../config/schema.ts'
 import { SealError } from '../errors.ts'
@@ -88,4 +89,14 @@ export function kafkaOptionsOf(
     sasl,
     ...(onLog === undefined ? {} : { onLog }),
   }
+}
+
+/** An encryptor that was asleep has its transaction ended by the broker, which is not punctual. */
+const OPEN_TRANSACTION_MARGIN_MS = 10_000
+
+/** How records are read beside the encryptors: open transactions are waited for until the broker ends them. */
+export function recordLogOptionsOf(config: Config): RecordLogOptions {
+  const { groupId, transactionTimeoutMs } = config.kafka
+  const openTransactionMsMax = transactionTimeoutMs + OPEN_TRANSACTION_MARGIN_MS
+  return { ...kafkaOptionsOf(config), groupId, openTransactionMsMax }
 }

@@ -8,10 +8,7 @@ import { systemClock } from '../clock.ts'
 import type { Config } from '../config/schema.ts'
 import type { SweepPorts } from '../incident/sweep.ts'
 import type { SweepScope } from '../incident/sweep-plan.ts'
-import { cassandraOptionsOf, kafkaOptionsOf, s3OptionsOf } from './service-options.ts'
-
-/** An open transaction is over by then: the broker has ended it. */
-const OPEN_TRANSACTION_MARGIN_MS = 10_000
+import { cassandraOptionsOf, recordLogOptionsOf, s3OptionsOf } from './service-options.ts'
 
 /** Runs `work` with what a sweep needs, and ends the connections whatever comes of it. */
 export async function withSweepPorts<T>(
@@ -20,12 +17,8 @@ export async function withSweepPorts<T>(
 ): Promise<T> {
   const session = await connectCassandra(cassandraOptionsOf(config))
   const inventory = new S3ObjectInventory(s3OptionsOf(config))
-  const { topics, groupId, referenceTopicSuffix, transactionTimeoutMs } = config.kafka
-  const openTransactionMsMax = transactionTimeoutMs + OPEN_TRANSACTION_MARGIN_MS
-  const log = {
-    ...kafkaOptionsOf(config),
-    ...{ topics, groupId, referenceTopicSuffix, openTransactionMsMax },
-  }
+  const { topics, referenceTopicSuffix } = config.kafka
+  const log = { ...recordLogOptionsOf(config), topics, referenceTopicSuffix }
   try {
     return await work({
       inventory,

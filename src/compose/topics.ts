@@ -41,9 +41,14 @@ export function growingSink(
   options: KafkaSinkOptions,
 ): ReferenceSink {
   const sink = new KafkaReferenceSink(options)
+  // Lanes open side by side as a rule, and one look serves them all.
+  let looking: Promise<void> | null = null
   return {
     async openLane(lane) {
-      await prepareTopics(config, admin)
+      looking ??= prepareTopics(config, admin).finally(() => {
+        looking = null
+      })
+      await looking
       return sink.openLane(lane)
     },
   }

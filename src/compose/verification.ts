@@ -16,7 +16,7 @@ import type { VerifyObserver } from '../verify/check.ts'
 import type { KeyRecords } from '../verify/ports.ts'
 import { type Verification, verify } from '../verify/verify.ts'
 import { composeReader } from './references.ts'
-import { cassandraOptionsOf, kafkaOptionsOf, s3OptionsOf } from './service-options.ts'
+import { cassandraOptionsOf, recordLogOptionsOf, s3OptionsOf } from './service-options.ts'
 
 /** What is verified of the place that a configuration names. */
 export interface VerificationRequest {
@@ -28,9 +28,6 @@ export interface VerificationRequest {
   readonly findingsMax: number
 }
 
-/** An encryptor that was asleep may still publish for as long as its transaction may be open. */
-const OPEN_TRANSACTION_MARGIN_MS = 10_000
-
 /** Verifies the place of a configuration, and ends every connection whatever comes of it. See {@link verify}. */
 export async function verifyPlace(
   config: Config,
@@ -38,10 +35,8 @@ export async function verifyPlace(
   observer: VerifyObserver,
   signal: AbortSignal,
 ): Promise<Verification> {
-  const { groupId, transactionTimeoutMs, referenceTopicSuffix, quarantineTopicSuffix } =
-    config.kafka
-  const openTransactionMsMax = transactionTimeoutMs + OPEN_TRANSACTION_MARGIN_MS
-  const log = new KafkaRecordLog({ ...kafkaOptionsOf(config), groupId, openTransactionMsMax })
+  const { referenceTopicSuffix, quarantineTopicSuffix } = config.kafka
+  const log = new KafkaRecordLog(recordLogOptionsOf(config))
   const inventory = new S3ObjectInventory(s3OptionsOf(config))
   const objects = new S3ObjectReader(s3OptionsOf(config))
   const reader = request.isOpened ? composeReader(config) : null

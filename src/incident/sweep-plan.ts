@@ -2,7 +2,12 @@ import type { Clock } from '../clock.ts'
 import { SealError } from '../errors.ts'
 import type { MappingReader, SegmentEntry } from '../mapping/mapping-store.ts'
 import type { SegmentRegister } from '../mapping/segment-register.ts'
-import type { ObjectInventory, OpenUpload, StoredObject } from '../segment/object-inventory.ts'
+import {
+  type ObjectInventory,
+  type OpenUpload,
+  type StoredObject,
+  versionsOf,
+} from '../segment/object-inventory.ts'
 import type { ReferenceLog } from './reference-log.ts'
 import { findNamed, provenElsewhere } from './sweep-evidence.ts'
 
@@ -152,10 +157,7 @@ async function candidateOf(
   segment: SegmentEntry,
   uploads: readonly OpenUpload[],
 ): Promise<Candidate> {
-  const objects: StoredObject[] = []
-  for await (const object of inventory.objects(segment.objectKey)) {
-    if (object.key === segment.objectKey) objects.push(object)
-  }
+  const objects = await versionsOf(inventory, segment.objectKey)
   const topics = new Set<string>()
   for await (const { topic } of mapping.messagesOfSegment(segment)) topics.add(topic)
   return { segment, objects, uploads, topics }

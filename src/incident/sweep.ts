@@ -1,7 +1,7 @@
 import { isSealError, messageOf } from '../errors.ts'
 import type { MappingWriter } from '../mapping/mapping-store.ts'
 import type { SegmentRegister } from '../mapping/segment-register.ts'
-import type { ObjectInventory, StoredObject } from '../segment/object-inventory.ts'
+import { type ObjectInventory, versionsOf } from '../segment/object-inventory.ts'
 import {
   isOld,
   type SweepItem,
@@ -75,10 +75,7 @@ async function sweepOne(
 ): Promise<void> {
   const { objectKey } = segment
   try {
-    const objects: StoredObject[] = []
-    for await (const object of inventory.objects(objectKey)) {
-      if (object.key === objectKey) objects.push(object)
-    }
+    const objects = await versionsOf(inventory, objectKey)
     if (!objects.every(({ modifiedAtMs }) => isOld(modifiedAtMs, ageMs, clock.nowMs()))) {
       counts.grown++
       return

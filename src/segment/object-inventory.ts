@@ -31,3 +31,15 @@ export interface ObjectInventory {
   /** Drops the upload and its parts. One that is gone already is fine. */
   abort(upload: OpenUpload): Promise<void>
 }
+
+/** The versions of this one object: a prefix alone also finds keys that are longer. Errors as above. */
+export async function versionsOf(
+  inventory: Pick<ObjectInventory, 'objects'>,
+  key: string,
+): Promise<readonly StoredObject[]> {
+  const versions: StoredObject[] = []
+  for await (const object of inventory.objects(key)) {
+    if (object.key === key) versions.push(object)
+  }
+  return versions
+}

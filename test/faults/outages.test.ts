@@ -1,11 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
 import type { Message } from '../../src/format/message.ts'
 import { EncryptorProcess } from '../support/encryptor-process.ts'
-import { KafkaFixture } from '../support/kafka-fixture.ts'
 import { numberedRecords } from '../support/records.ts'
 import { expectSealedOnce } from '../support/sealed-proof.ts'
-import { type ConfigChanges, SealingPlace } from '../support/sealing-place.ts'
+import type { ConfigChanges, SealingPlace } from '../support/sealing-place.ts'
+import { sealingScene } from '../support/sealing-scene.ts'
 import { TcpProxy } from '../support/tcp-proxy.ts'
 
 // Kafka is not among them: clients follow the address that the broker itself advertises, so they
@@ -16,18 +16,11 @@ const PARTITIONS = 4
 const OUTAGES_MS = [1_000, 7_000] as const
 /** Shorter than the longer outage: the membership must outlive it. */
 const MEMBERSHIP = { 'kafka.sessionTimeoutMs': '6s', 'kafka.heartbeatIntervalMs': '1s' }
-const places: SealingPlace[] = []
 const proxies: TcpProxy[] = []
-let kafka: KafkaFixture
-
-beforeAll(async () => {
-  kafka = await KafkaFixture.connect()
-})
+const shared = sealingScene()
 
 afterAll(async () => {
-  await kafka.close()
   for (const proxy of proxies) await proxy.cut()
-  for (const place of places) place.remove()
 })
 
 interface Service {
@@ -86,9 +79,7 @@ async function outage(
 
 describe.each(services)('an outage of $name', ({ name, target, through }) => {
   test('before the first message and in mid-run is waited out; nothing is lost or doubled', async () => {
-    const place = new SealingPlace(`outage-${name}`, 1, places[0]?.keyspace)
-    places.push(place)
-    await kafka.createTopic(place.topic, PARTITIONS)
+    const place = await shared.newPlace(`outage-${name}`, PARTITIONS)
     const proxy = await TcpProxy.before(target(place))
     proxies.push(proxy)
     const encryptor = new EncryptorProcess(
@@ -101,7 +92,7 @@ describe.each(services)('an outage of $name', ({ name, target, through }) => {
     const produce = async () => {
       while (!isOver) {
         const records = numberedRecords(200, `outage ${messages.length}`)
-        messages.push(...(await kafka.appendMany(place.topic, PARTITIONS, records, 50)))
+        messages.push(...(await shared.kafka.appendMany(place.topic, PARTITIONS, records, 50)))
         await systemClock.sleep(100)
       }
     }
@@ -116,11 +107,11 @@ describe.each(services)('an outage of $name', ({ name, target, through }) => {
     isOver = true
     await producing
 
-    const ends = await kafka.ends(place.topic)
-    await encryptor.until('done', () => kafka.hasReached(place.groupId, place.topic, ends))
+    const ends = await shared.kafka.ends(place.topic)
+    await encryptor.until('done', () => shared.kafka.hasReached(place.groupId, place.topic, ends))
     expect(encryptor.logged(new RegExp(`^${name} answers again$`)).length).toBeGreaterThan(0)
     expect(encryptor.logged(/^partitions assigned$/)).toHaveLength(1)
     expect((await encryptor.stop()).code).toBe(0)
-    await expectSealedOnce(kafka, place, place.topic, messages)
+    await expectSealedOnce(shared.kafka, place, place.topic, messages)
   })
 })

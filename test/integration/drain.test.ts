@@ -1,37 +1,19 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { EncryptorProcess } from '../support/encryptor-process.ts'
-import { KafkaFixture } from '../support/kafka-fixture.ts'
 import { numberedRecords } from '../support/records.ts'
 import { expectSealedOnce } from '../support/sealed-proof.ts'
-import { SealingPlace } from '../support/sealing-place.ts'
+import { sealingScene } from '../support/sealing-scene.ts'
 import { TcpProxy } from '../support/tcp-proxy.ts'
 
 const PARTITIONS = 4
 const DRAIN_MS_MAX = 30_000
-const places: SealingPlace[] = []
-let kafka: KafkaFixture
-
-beforeAll(async () => {
-  kafka = await KafkaFixture.connect()
-})
-
-afterAll(async () => {
-  await kafka.close()
-  for (const place of places) place.remove()
-})
-
-async function newPlace(name: string): Promise<SealingPlace> {
-  const place = new SealingPlace(name, 1, places[0]?.keyspace)
-  places.push(place)
-  await kafka.createTopic(place.topic, PARTITIONS)
-  return place
-}
+const shared = sealingScene()
 
 describe('SIGTERM', () => {
   test('in mid-run publishes what was read and ends with 0; the next start seals the rest', async () => {
-    const place = await newPlace('drain')
+    const place = await shared.newPlace('drain', PARTITIONS)
     const records = numberedRecords(20_000, 'drain')
-    const appending = kafka.appendMany(place.topic, PARTITIONS, records, 250)
+    const appending = shared.kafka.appendMany(place.topic, PARTITIONS, records, 250)
     const config = place.config({ 'kafka.fetchBytesPerPartitionMax': '64KiB' })
     const encryptor = new EncryptorProcess(config)
     await encryptor.until(
@@ -46,31 +28,35 @@ describe('SIGTERM', () => {
     const late = numberedRecords(1_000, 'late')
     const messages = [
       ...(await appending),
-      ...(await kafka.appendMany(place.topic, PARTITIONS, late)),
+      ...(await shared.kafka.appendMany(place.topic, PARTITIONS, late)),
     ]
-    const committed = await kafka.committed(place.groupId, place.topic)
+    const committed = await shared.kafka.committed(place.groupId, place.topic)
     const done = messages.filter(
       ({ partition, offset }) => offset < (committed.get(partition) ?? 0),
     )
     expect(done.length).toBeGreaterThan(0)
     expect(done.length).toBeLessThan(messages.length)
-    await expectSealedOnce(kafka, place, place.topic, done)
+    await expectSealedOnce(shared.kafka, place, place.topic, done)
 
     const next = new EncryptorProcess(config)
-    const ends = await kafka.ends(place.topic)
-    await next.until('done', () => kafka.hasReached(place.groupId, place.topic, ends))
+    const ends = await shared.kafka.ends(place.topic)
+    await next.until('done', () => shared.kafka.hasReached(place.groupId, place.topic, ends))
     expect((await next.stop()).code).toBe(0)
-    await expectSealedOnce(kafka, place, place.topic, messages)
+    await expectSealedOnce(shared.kafka, place, place.topic, messages)
   })
 
   test('a second time ends the process at once, and what was not published is sealed later', async () => {
-    const place = await newPlace('hurry')
+    const place = await shared.newPlace('hurry', PARTITIONS)
     const { endpoint } = place.stack.s3
     const s3 = await TcpProxy.before(new URL(endpoint).host)
     const changes = { 's3.endpoint': `http://${s3.address}` }
     const encryptor = new EncryptorProcess(place.config({ ...changes, 'segment.ageMs': '1m' }))
     await encryptor.ready()
-    const messages = await kafka.appendMany(place.topic, PARTITIONS, numberedRecords(100, 'hurry'))
+    const messages = await shared.kafka.appendMany(
+      place.topic,
+      PARTITIONS,
+      numberedRecords(100, 'hurry'),
+    )
     await encryptor.until(
       'packed',
       async () => (await encryptor.metric('sealstream_packed_messages_total')) === messages.length,
@@ -81,14 +67,14 @@ describe('SIGTERM', () => {
     expect(encryptor.logged(/^stopping/)).toHaveLength(1)
     encryptor.kill('SIGTERM')
     expect(await encryptor.ended).toMatchObject({ code: 143 })
-    expect(await kafka.readAll(`${place.topic}.sealed`)).toEqual([])
+    expect(await shared.kafka.readAll(`${place.topic}.sealed`)).toEqual([])
 
     await s3.restore()
     const next = new EncryptorProcess(place.config(changes))
-    const ends = await kafka.ends(place.topic)
-    await next.until('done', () => kafka.hasReached(place.groupId, place.topic, ends))
+    const ends = await shared.kafka.ends(place.topic)
+    await next.until('done', () => shared.kafka.hasReached(place.groupId, place.topic, ends))
     expect((await next.stop()).code).toBe(0)
     await s3.cut()
-    await expectSealedOnce(kafka, place, place.topic, messages)
+    await expectSealedOnce(shared.kafka, place, place.topic, messages)
   })
 })

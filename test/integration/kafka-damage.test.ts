@@ -1,32 +1,35 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { EncryptorProcess } from '../support/encryptor-process.ts'
 import { KafkaFixture } from '../support/kafka-fixture.ts'
-import { API, KafkaProxy } from '../support/kafka-proxy.ts'
 import { numberedRecords } from '../support/records.ts'
 import { expectSealedOnce } from '../support/sealed-proof.ts'
 import { SealingPlace } from '../support/sealing-place.ts'
+import { TcpProxy } from '../support/tcp-proxy.ts'
+import { kafkaProtocol } from '../support/wire-protocols.ts'
 
 const place = new SealingPlace('kafka-damage')
 /** Stands in the second batch of partition 0 alone. */
 const MARK = Buffer.from('to be damaged')
 let kafka: KafkaFixture
-let proxy: KafkaProxy
+let proxy: TcpProxy
 let isDamaging = true
 
 beforeAll(async () => {
   kafka = await KafkaFixture.connect()
   await kafka.createTopic(place.topic, 2)
-  proxy = await KafkaProxy.before(place.stack.kafka.brokers[0] as string, {
-    answer(apiKey, frame) {
-      const at = apiKey === API.fetch && isDamaging ? frame.indexOf(MARK) : -1
-      if (at >= 0) frame[at] = (frame[at] as number) ^ 0x20
-      return frame
-    },
-  })
+  const broker = place.stack.kafka.brokers[0] as string
+  proxy = await TcpProxy.before(broker, { protocol: kafkaProtocol })
+  proxy.judge = ({ kind }) => (kind === 'Fetch' && isDamaging ? damaged : 'pass')
 })
 
+function damaged(answer: Buffer): Buffer {
+  const at = answer.indexOf(MARK)
+  if (at >= 0) answer[at] = (answer[at] as number) ^ 0x20
+  return answer
+}
+
 afterAll(async () => {
-  proxy.close()
+  await proxy.cut()
   await kafka.close()
   place.remove()
 })
@@ -37,7 +40,7 @@ test('a byte that is flipped on the wire stops its partition and is never sealed
     ...(await kafka.append(at(0), numberedRecords(20, 'before'))),
     ...(await kafka.append(at(1), numberedRecords(20, 'beside'))),
   ]
-  const damaged = [
+  const behind = [
     ...(await kafka.append(at(0), numberedRecords(5, String(MARK)))),
     ...(await kafka.append(at(0), numberedRecords(20, 'behind'), 'lz4')),
   ]
@@ -68,5 +71,5 @@ test('a byte that is flipped on the wire stops its partition and is never sealed
   const ends = await kafka.ends(place.topic)
   await sealing.until('done', () => kafka.hasReached(place.groupId, place.topic, ends))
   expect((await sealing.stop()).code).toBe(0)
-  await expectSealedOnce(kafka, place, place.topic, [...sound, ...damaged])
+  await expectSealedOnce(kafka, place, place.topic, [...sound, ...behind])
 })

@@ -2,14 +2,16 @@ import { afterAll, beforeAll, beforeEach, expect, inject, test } from 'vitest'
 import { KafkaReferenceSink } from '../../src/adapters/kafka/kafka-reference-sink.ts'
 import type { Publication, ReferenceSink } from '../../src/pipeline/reference-sink.ts'
 import { KafkaFixture } from '../support/kafka-fixture.ts'
-import { API, KafkaProxy } from '../support/kafka-proxy.ts'
+import { TcpProxy } from '../support/tcp-proxy.ts'
+import { kafkaProtocol } from '../support/wire-protocols.ts'
+import type { Fate, SeenRequest } from '../support/wire-session.ts'
 
 const BROKER = inject('stack').kafka.brokers[0] as string
 /** Of the answer to EndTxn: behind length, correlation id and throttle time. */
 const ERROR_AT = 12
 const INVALID_PRODUCER_EPOCH = 47
 let kafka: KafkaFixture
-let proxy: KafkaProxy
+let proxy: TcpProxy
 let scenes = 0
 /** What is held back of EndTxn: its requests or the broker's answers. */
 let holds: 'requests' | 'answers' | 'nothing' = 'nothing'
@@ -19,24 +21,29 @@ let look = () => {}
 
 beforeAll(async () => {
   kafka = await KafkaFixture.connect()
-  proxy = await KafkaProxy.before(BROKER, {
-    request(apiKey, frame, send) {
-      if (apiKey !== API.endTxn || holds !== 'requests') return frame
-      held.push(() => send(frame))
-      look()
-      return null
-    },
-    answer(apiKey, frame) {
-      if (apiKey !== API.endTxn) return frame
-      answers.push(frame.readInt16BE(ERROR_AT))
-      look()
-      return holds === 'answers' ? null : frame
-    },
-  })
+  proxy = await TcpProxy.before(BROKER, { protocol: kafkaProtocol })
+  proxy.judge = fateOf
 })
 
+/** A request that is held waits until the test lets go of it. */
+async function fateOf({ kind }: SeenRequest): Promise<Fate> {
+  if (kind !== 'EndTxn') return 'pass'
+  if (holds === 'answers') return 'lose answer'
+  if (holds === 'requests') {
+    const gate = Promise.withResolvers<void>()
+    held.push(gate.resolve)
+    look()
+    await gate.promise
+  }
+  return (answer) => {
+    answers.push(answer.readInt16BE(ERROR_AT))
+    look()
+    return answer
+  }
+}
+
 afterAll(async () => {
-  proxy.close()
+  await proxy.cut()
   await kafka.close()
 })
 

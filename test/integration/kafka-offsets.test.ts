@@ -1,30 +1,18 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
 import { EncryptorProcess } from '../support/encryptor-process.ts'
-import { KafkaFixture } from '../support/kafka-fixture.ts'
 import { numberedRecords } from '../support/records.ts'
 import { expectSealedOnce } from '../support/sealed-proof.ts'
-import { SealingPlace } from '../support/sealing-place.ts'
+import type { SealingPlace } from '../support/sealing-place.ts'
+import { sealingScene } from '../support/sealing-scene.ts'
 
 const POLL_MS = 50
-const places: SealingPlace[] = []
-let kafka: KafkaFixture
-
-beforeAll(async () => {
-  kafka = await KafkaFixture.connect()
-})
-
-afterAll(async () => {
-  await kafka.close()
-  for (const place of places) place.remove()
-})
+const shared = sealingScene()
 
 /** A topic of two partitions with ten messages each. */
 async function newScene(name: string) {
-  const place = new SealingPlace(name, 1, places[0]?.keyspace)
-  places.push(place)
-  await kafka.createTopic(place.topic, 2)
-  const messages = await kafka.appendMany(place.topic, 2, numberedRecords(20, name), 10)
+  const place = await shared.newPlace(name, 2)
+  const messages = await shared.kafka.appendMany(place.topic, 2, numberedRecords(20, name), 10)
   return { place, messages }
 }
 
@@ -35,7 +23,7 @@ async function seal(
   during: (encryptor: EncryptorProcess) => Promise<void> = async () => {},
 ) {
   const encryptor = new EncryptorProcess(place.config())
-  await encryptor.until('done', () => kafka.hasReached(place.groupId, place.topic, ends))
+  await encryptor.until('done', () => shared.kafka.hasReached(place.groupId, place.topic, ends))
   await during(encryptor)
   return encryptor.stop()
 }
@@ -46,27 +34,27 @@ const stoppedLines = (encryptor: EncryptorProcess) => encryptor.logged(/^partiti
 test('messages deleted before they were sealed stop their partition, and its offset stays', async () => {
   const { place, messages } = await newScene('deleted')
   await seal(place, ends(10, 10))
-  await kafka.appendMany(place.topic, 2, numberedRecords(20, 'later'), 10)
-  const beside = await kafka.append(
+  await shared.kafka.appendMany(place.topic, 2, numberedRecords(20, 'later'), 10)
+  const beside = await shared.kafka.append(
     { topic: place.topic, partition: 1 },
     numberedRecords(5, 'beside'),
   )
-  const later = (await kafka.readAll(place.topic)).filter(
+  const later = (await shared.kafka.readAll(place.topic)).filter(
     ({ partition, offset }) => partition === 1 && offset >= 10,
   )
   expect(later).toHaveLength(15)
   const partitions = [{ partition: 0, offset: '15' }]
-  await kafka.admin.deleteTopicRecords({ topic: place.topic, partitions })
+  await shared.kafka.admin.deleteTopicRecords({ topic: place.topic, partitions })
   const ending = await seal(place, ends(10, 25), async (encryptor) => {
     await encryptor.until('stopped', () => stoppedLines(encryptor).length > 0)
     expect(JSON.stringify(stoppedLines(encryptor))).toMatch(
       /SEAL_SOURCE_GAP.*from offset 10 to 14 were deleted/,
     )
     // Kafka's client library would have committed its default here.
-    expect(await kafka.committed(place.groupId, place.topic)).toEqual(ends(10, 25))
+    expect(await shared.kafka.committed(place.groupId, place.topic)).toEqual(ends(10, 25))
   })
   expect(ending.code).toBe(0)
-  const references = await kafka.references(place.topic)
+  const references = await shared.kafka.references(place.topic)
   const offsets = (at: number) =>
     references.filter(({ partition }) => partition === at).map(({ reference }) => reference.offset)
   expect(offsets(0)).toEqual(
@@ -79,17 +67,21 @@ test('messages deleted before they were sealed stop their partition, and its off
 test('a committed offset behind the end stops the partition', async () => {
   const { place, messages } = await newScene('behind')
   const beyond = [{ partition: 0, offset: '50' }]
-  await kafka.admin.setOffsets({ groupId: place.groupId, topic: place.topic, partitions: beyond })
+  await shared.kafka.admin.setOffsets({
+    groupId: place.groupId,
+    topic: place.topic,
+    partitions: beyond,
+  })
   const ending = await seal(place, ends(50, 10), async (encryptor) => {
     await encryptor.until('stopped', () => stoppedLines(encryptor).length > 0)
     expect(JSON.stringify(stoppedLines(encryptor))).toMatch(
       /SEAL_SOURCE_RESTARTED.*ends at offset 10, but was read up to 50/,
     )
-    expect(await kafka.committed(place.groupId, place.topic)).toEqual(ends(50, 10))
+    expect(await shared.kafka.committed(place.groupId, place.topic)).toEqual(ends(50, 10))
   })
   expect(ending.code).toBe(0)
   await expectSealedOnce(
-    kafka,
+    shared.kafka,
     place,
     place.topic,
     messages.filter(({ partition }) => partition === 1),
@@ -99,12 +91,15 @@ test('a committed offset behind the end stops the partition', async () => {
 test('a topic that is deleted and created again is not sealed under the old coordinates', async () => {
   const { place } = await newScene('again')
   const encryptor = new EncryptorProcess(place.config())
-  await encryptor.until('done', () => kafka.hasReached(place.groupId, place.topic, ends(10, 10)))
-  const sealed = await kafka.references(place.topic)
-  await kafka.admin.deleteTopics({ topics: [place.topic] })
-  while ((await kafka.admin.listTopics()).includes(place.topic)) await systemClock.sleep(POLL_MS)
-  await kafka.createTopic(place.topic, 2)
-  while ((await kafka.committed(place.groupId, place.topic)).size > 0) {
+  await encryptor.until('done', () =>
+    shared.kafka.hasReached(place.groupId, place.topic, ends(10, 10)),
+  )
+  const sealed = await shared.kafka.references(place.topic)
+  await shared.kafka.admin.deleteTopics({ topics: [place.topic] })
+  while ((await shared.kafka.admin.listTopics()).includes(place.topic))
+    await systemClock.sleep(POLL_MS)
+  await shared.kafka.createTopic(place.topic, 2)
+  while ((await shared.kafka.committed(place.groupId, place.topic)).size > 0) {
     await systemClock.sleep(POLL_MS)
   }
   // Found out by itself, or by the next one.
@@ -118,9 +113,9 @@ test('a topic that is deleted and created again is not sealed under the old coor
   expect(outcome).toMatch(/SEAL_TOPIC_MISSING|SEAL_SOURCE_RESTARTED/)
   encryptor.kill('SIGKILL')
   await encryptor.ended
-  await kafka.appendMany(place.topic, 2, numberedRecords(40, 'again'), 20)
+  await shared.kafka.appendMany(place.topic, 2, numberedRecords(40, 'again'), 20)
   const next = await new EncryptorProcess(place.config()).ended
   expect(next.code).toBe(1)
   expect(next.stderr).toMatch(/has no committed offset any more, though .* has references/)
-  expect(await kafka.references(place.topic)).toEqual(sealed)
+  expect(await shared.kafka.references(place.topic)).toEqual(sealed)
 })

@@ -1,27 +1,13 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { KafkaFixture } from '../support/kafka-fixture.ts'
+import { expect, test } from 'vitest'
 import { sealUnderStalls } from '../support/memory-under-stall.ts'
-import { SealingPlace } from '../support/sealing-place.ts'
 
 const MIB = 1024 * 1024
-let kafka: KafkaFixture
-let place: SealingPlace
-
-beforeAll(async () => {
-  kafka = await KafkaFixture.connect()
-  place = new SealingPlace('memory')
-})
-
-afterAll(async () => {
-  await kafka.close()
-  place.remove()
-})
 
 // A slice of test/faults/memory.test.ts: a backlog of four times the budget, in large messages that come in within a
 // second. Without the budget all of it would be in flight.
 test('memory stays under its ceiling while the object store stands still at full load', async () => {
   const inFlightBytesMax = 24 * MIB
-  const findings = await sealUnderStalls(kafka, place, {
+  const findings = await sealUnderStalls({
     ...{ messages: 1_600, valueBytes: 64 * 1024, inFlightBytesMax },
     config: {
       'kafka.fetchBytesMax': '4MiB',

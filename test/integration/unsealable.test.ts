@@ -1,27 +1,17 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Message } from '../../src/format/message.ts'
 import { EncryptorProcess } from '../support/encryptor-process.ts'
-import { KafkaFixture } from '../support/kafka-fixture.ts'
 import { numberedRecords, record } from '../support/records.ts'
 import { expectSealedOnce } from '../support/sealed-proof.ts'
-import { SealingPlace } from '../support/sealing-place.ts'
+import type { SealingPlace } from '../support/sealing-place.ts'
+import { sealingScene } from '../support/sealing-scene.ts'
 
 const LIMIT = { 'message.bytesMax': '64KiB' }
 const CANARY = 'canary-of-the-unsealable-'
 const PARTITIONS = 3
 /** The partition that gets a message over the limit, between others. */
 const BAD_PARTITION = 1
-const places: SealingPlace[] = []
-let kafka: KafkaFixture
-
-beforeAll(async () => {
-  kafka = await KafkaFixture.connect()
-})
-
-afterAll(async () => {
-  await kafka.close()
-  for (const place of places) place.remove()
-})
+const shared = sealingScene()
 
 interface Scene {
   readonly place: SealingPlace
@@ -32,14 +22,12 @@ interface Scene {
 
 /** Ten messages a partition, one that is too large on one partition, ten more each. */
 async function newScene(name: string): Promise<Scene> {
-  const place = new SealingPlace(name, 1, places[0]?.keyspace)
-  places.push(place)
+  const place = await shared.newPlace(name, PARTITIONS)
   const { topic } = place
-  await kafka.createTopic(topic, PARTITIONS)
-  const many = () => kafka.appendMany(topic, PARTITIONS, numberedRecords(30, name), 10)
+  const many = () => shared.kafka.appendMany(topic, PARTITIONS, numberedRecords(30, name), 10)
   const before = await many()
   const large = record({ value: Buffer.from(CANARY.repeat(4_000)) })
-  const [bad] = await kafka.append({ topic, partition: BAD_PARTITION }, [large])
+  const [bad] = await shared.kafka.append({ topic, partition: BAD_PARTITION }, [large])
   return { place, bad: bad as Message, before, after: await many() }
 }
 
@@ -54,7 +42,7 @@ describe('a message over message.bytesMax', () => {
       ends.set(BAD_PARTITION, bad.offset)
       await encryptor.until('stopped on one partition and done on the others', async () => {
         const isStopped = encryptor.logged(/^partition stopped/).length > 0
-        return isStopped && (await kafka.hasReached(place.groupId, place.topic, ends))
+        return isStopped && (await shared.kafka.hasReached(place.groupId, place.topic, ends))
       })
 
       expect(encryptor.logged(/^partition stopped/)).toMatchObject([
@@ -68,9 +56,9 @@ describe('a message over message.bytesMax', () => {
       const ending = await encryptor.stop()
       expect(ending.code).toBe(0)
       expect(ending.stderr).not.toContain(CANARY)
-      const committed = await kafka.committed(place.groupId, place.topic)
+      const committed = await shared.kafka.committed(place.groupId, place.topic)
       expect(committed.get(BAD_PARTITION)).toBe(bad.offset)
-      await expectSealedOnce(kafka, place, place.topic, sealable)
+      await expectSealedOnce(shared.kafka, place, place.topic, sealable)
     }
   })
 
@@ -78,14 +66,14 @@ describe('a message over message.bytesMax', () => {
     const { place, bad, before, after } = await newScene('quarantine')
     const config = place.config({ ...LIMIT, 'message.onUnsealable': 'quarantine' })
     const encryptor = new EncryptorProcess(config)
-    const ends = await kafka.ends(place.topic)
-    await encryptor.until('done', () => kafka.hasReached(place.groupId, place.topic, ends))
+    const ends = await shared.kafka.ends(place.topic)
+    await encryptor.until('done', () => shared.kafka.hasReached(place.groupId, place.topic, ends))
     expect(await encryptor.metric('sealstream_quarantined_messages_total')).toBe(1)
     expect(await encryptor.readiness()).toMatchObject({ httpStatus: 200, status: 'ok' })
     expect((await encryptor.stop()).stderr).not.toContain(CANARY)
-    await expectSealedOnce(kafka, place, place.topic, [...before, ...after])
+    await expectSealedOnce(shared.kafka, place, place.topic, [...before, ...after])
 
-    const notes = await kafka.readAll(`${place.topic}.quarantine`)
+    const notes = await shared.kafka.readAll(`${place.topic}.quarantine`)
     expect(notes).toHaveLength(1)
     expect(notes[0]?.partition).toBe(BAD_PARTITION)
     expect(notes[0]?.key).toBeNull()

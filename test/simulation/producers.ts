@@ -26,7 +26,7 @@ export function startProducers(world: World): ReadonlySet<string> {
 
 function produce(world: World, partition: SourcePartition, unsealable: Set<string>): void {
   const { scenario, random } = world
-  if (random.chance(scenario.gapShare)) partition.skip(random.int(1, 5))
+  if (random.chance(scenario.gapShare)) partition.leaveGap(random.int(1, 5))
   partition.append((offset) => {
     const message = messageOf(world, partition, offset)
     const isTooLarge = (message.value?.length ?? 0) > scenario.settings.messageBytesMax

@@ -37,7 +37,7 @@ export class SourcePartition {
   }
 
   /** Offsets of records that were compacted away. */
-  skip(count: number): void {
+  leaveGap(count: number): void {
     this.endOffset += count
   }
 

@@ -3,11 +3,11 @@ import { expect, inject } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
 import type { Message } from '../../src/format/message.ts'
 import { EncryptorProcess } from './encryptor-process.ts'
-import type { KafkaFixture } from './kafka-fixture.ts'
+import { KafkaFixture } from './kafka-fixture.ts'
 import type { RawRecord } from './record-batch.ts'
 import { record } from './records.ts'
 import { expectReferencedOnce, openAll } from './sealed-proof.ts'
-import type { ConfigChanges, SealingPlace } from './sealing-place.ts'
+import { type ConfigChanges, SealingPlace } from './sealing-place.ts'
 
 const PARTITIONS = 4
 const SAMPLE_MS = 250
@@ -40,7 +40,18 @@ export interface StallFindings {
  * Seals a backlog as fast as it goes; once the road is under way, services stop in turn without
  * closing a connection, for so long that everything waits. In the end everything is sealed once.
  */
-export async function sealUnderStalls(
+export async function sealUnderStalls(trial: StallTrial): Promise<StallFindings> {
+  const kafka = await KafkaFixture.connect()
+  const place = new SealingPlace('memory')
+  try {
+    return await sealAt(kafka, place, trial)
+  } finally {
+    await kafka.close()
+    place.remove()
+  }
+}
+
+async function sealAt(
   kafka: KafkaFixture,
   place: SealingPlace,
   trial: StallTrial,

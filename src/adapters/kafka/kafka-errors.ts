@@ -99,6 +99,12 @@ function causesOf(error: unknown): Error[] {
   return causes
 }
 
+/** Of a reference topic that is not there. */
+export function noReferenceTopic(topic: string, brokers: readonly string[]): SealError {
+  const message = `no topic ${topic} on ${brokers.join(', ')}; has its source been sealed yet?`
+  return new SealError('SEAL_TOPIC_MISSING', message)
+}
+
 /** True for the refusal that only says: the last transaction is still being ended, try again. */
 export function isConcurrentTransaction(error: unknown): boolean {
   return rootOf(error).type === 'CONCURRENT_TRANSACTIONS'

@@ -51,6 +51,11 @@ export class KafkaRecordLog implements RecordLog {
     return this.#try(`reading the offsets of ${topic}`, () => this.#fetcher.bounds(topic))
   }
 
+  /** The first offset of every partition whose record is of `atMs` or later; else the end. */
+  offsetsSince(topic: string, atMs: number): Promise<ReadonlyMap<number, number>> {
+    return this.#admin.offsetsSince(topic, atMs)
+  }
+
   isCompacted(topic: string): Promise<boolean> {
     return this.#admin.isCompacted(topic)
   }

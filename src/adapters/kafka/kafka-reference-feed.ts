@@ -7,7 +7,7 @@ import type { TopicPartition } from '../../pipeline/message-source.ts'
 import { type FetchedRecords, unreadableError } from './fetched-records.ts'
 import { KafkaAdmin } from './kafka-admin.ts'
 import { createKafka, type KafkaOptions } from './kafka-client.ts'
-import { kafkaError } from './kafka-errors.ts'
+import { kafkaError, noReferenceTopic } from './kafka-errors.ts'
 import { OUT_OF_RANGE } from './load-kafkajs.ts'
 
 /** Which references to read, and when to end. */
@@ -188,10 +188,7 @@ async function boundsOf(options: FeedOptions): Promise<Bounds> {
     await admin.connect()
     const counts = await admin.partitionCounts([options.topic])
     if (!counts.has(options.topic)) {
-      throw new SealError(
-        'SEAL_TOPIC_MISSING',
-        `no topic ${options.topic} on ${options.brokers.join(', ')}; has its source been sealed yet?`,
-      )
+      throw noReferenceTopic(options.topic, options.brokers)
     }
     return await admin.bounds(options.topic)
   } finally {

@@ -2,7 +2,7 @@ import type { Clock } from '../../clock.ts'
 import { SealError } from '../../errors.ts'
 import type { ReferenceLog } from '../../incident/reference-log.ts'
 import type { LogBounds } from '../../verify/ports.ts'
-import { KafkaAdmin } from './kafka-admin.ts'
+import { noReferenceTopic } from './kafka-errors.ts'
 import { KafkaRecordLog, type RecordLogOptions } from './kafka-record-log.ts'
 
 /** Whose references are read. */
@@ -33,15 +33,14 @@ export class KafkaReferenceLog implements ReferenceLog {
 
   async read(sinceMs: number, onValues: TakeValues, signal: AbortSignal): Promise<number> {
     const log = new KafkaRecordLog(this.#options)
-    const admin = new KafkaAdmin(this.#options)
     let completeSinceMs = WHOLE_MS
     try {
-      await Promise.all([log.connect(), admin.connect()])
+      await log.connect()
       for (const source of this.topics) {
         const topic = source + this.#options.referenceTopicSuffix
         const bounds = await log.bounds(topic)
-        if (bounds === null) throw missing(topic, this.#options.brokers)
-        const since = await admin.offsetsSince(topic, sinceMs)
+        if (bounds === null) throw noReferenceTopic(topic, this.#options.brokers)
+        const since = await log.offsetsSince(topic, sinceMs)
         for (const bound of bounds) {
           const start = Math.max(bound.oldest, since.get(bound.partition) ?? bound.oldest)
           const walk = new PartitionWalk(log, topic, bound, start)
@@ -51,7 +50,7 @@ export class KafkaReferenceLog implements ReferenceLog {
       }
       return completeSinceMs
     } finally {
-      await Promise.all([log.close(), admin.close()])
+      await log.close()
     }
   }
 
@@ -117,9 +116,4 @@ class PartitionWalk {
     if (signal.aborted) throw new SealError('SEAL_STOPPED', 'the reading was stopped')
     return this.#next > from
   }
-}
-
-function missing(topic: string, brokers: readonly string[]): SealError {
-  const message = `no topic ${topic} on ${brokers.join(', ')}; has its source been sealed yet?`
-  return new SealError('SEAL_TOPIC_MISSING', message)
 }

@@ -1,5 +1,6 @@
 import { systemClock } from '../../clock.ts'
 import type { TopicPartition } from '../../pipeline/message-source.ts'
+import type { LogBounds } from '../../verify/ports.ts'
 import type { AbortedTransaction } from './committed-records.ts'
 import { createKafka, type KafkaOptions } from './kafka-client.ts'
 import type { RecordSet } from './record-batch.ts'
@@ -10,14 +11,6 @@ export interface Fetched extends RecordSet {
   readonly aborted: readonly AbortedTransaction[]
   /** What lies behind it belongs to transactions that are still open. */
   readonly stableEnd: number
-}
-
-/** What a partition holds at one moment. */
-export interface Bounds {
-  readonly partition: number
-  readonly oldest: number
-  /** Behind the last record, whatever becomes of its transaction. */
-  readonly end: number
 }
 
 /** The part of kafkajs that fetches without a group; it has no name in its types. */
@@ -81,7 +74,7 @@ export class PlainFetcher {
    * Oldest offset and end of every partition, records of open transactions included: the admin client
    * of kafkajs tells where these begin instead. Rejects as {@link fetch}.
    */
-  bounds(topic: string): Promise<readonly Bounds[]> {
+  bounds(topic: string): Promise<readonly LogBounds[]> {
     return this.#patiently(async () => {
       await this.#cluster.addTargetTopic(topic)
       await this.#cluster.refreshMetadata()

@@ -1,5 +1,4 @@
 import {
-  AbortMultipartUploadCommand,
   DeleteObjectCommand,
   ListMultipartUploadsCommand,
   ListObjectsV2Command,
@@ -7,7 +6,13 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3'
 import type { SealError } from '../../errors.ts'
-import type { ObjectInventory, OpenUpload, StoredObject } from '../../segment/object-inventory.ts'
+import {
+  type ObjectInventory,
+  type OpenUpload,
+  type StoredObject,
+  versionsOf,
+} from '../../segment/object-inventory.ts'
+import { abortUpload } from './abort-upload.ts'
 import { createS3Client, placeOfBucket, type S3Options } from './s3-client.ts'
 import { s3Error, statusOf } from './s3-errors.ts'
 
@@ -95,15 +100,10 @@ export class S3ObjectInventory implements ObjectInventory {
   }
 
   async abort({ key, uploadId }: OpenUpload): Promise<void> {
-    const command = new AbortMultipartUploadCommand({
-      Bucket: this.#options.bucket,
-      Key: key,
-      UploadId: uploadId,
-    })
+    const place = { Bucket: this.#options.bucket, Key: key, UploadId: uploadId }
     try {
-      await this.#client.send(command)
+      await abortUpload(this.#client, place)
     } catch (error) {
-      if (error instanceof Error && error.name === 'NoSuchUpload') return
       throw this.#error(error, `aborting the upload of ${key}`, REMOVE_RIGHTS)
     }
   }
@@ -146,10 +146,8 @@ export class S3ObjectInventory implements ObjectInventory {
   }
 
   async #isThere({ key, versionId }: StoredObject): Promise<boolean> {
-    for await (const found of this.objects(key)) {
-      if (found.key === key && found.versionId === versionId) return true
-    }
-    return false
+    const versions = await versionsOf(this, key)
+    return versions.some((found) => found.versionId === versionId)
   }
 
   async #list<T>(prefix: string, call: () => Promise<T>): Promise<T> {

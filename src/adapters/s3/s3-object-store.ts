@@ -1,6 +1,5 @@
 import { crc32 } from 'node:zlib'
 import {
-  AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
   HeadObjectCommand,
@@ -10,6 +9,7 @@ import {
 } from '@aws-sdk/client-s3'
 import { isSealError, SealError } from '../../errors.ts'
 import type { ObjectMetadata, ObjectStore, PartReceipt } from '../../segment/object-store.ts'
+import { abortUpload } from './abort-upload.ts'
 import { createS3Client, placeOfBucket, type S3Options } from './s3-client.ts'
 import { s3Error, statusOf } from './s3-errors.ts'
 
@@ -124,17 +124,8 @@ export class S3ObjectStore implements ObjectStore {
   }
 
   async abortUpload(key: string, uploadId: string): Promise<void> {
-    const command = new AbortMultipartUploadCommand({
-      Bucket: this.#options.bucket,
-      Key: key,
-      UploadId: uploadId,
-    })
-    try {
-      await this.#client.send(command)
-    } catch (error) {
-      if (error instanceof Error && error.name === 'NoSuchUpload') return
-      throw this.#error(error, `aborting the upload of ${key}`)
-    }
+    const place = { Bucket: this.#options.bucket, Key: key, UploadId: uploadId }
+    await this.#try(`aborting the upload of ${key}`, () => abortUpload(this.#client, place))
   }
 
   /**

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { type Content, Ledger } from '../../faults/chaos/ledger.ts'
+import type { Content } from '../../../examples/demo/ledger.ts'
+import { Ledger } from '../../faults/chaos/ledger.ts'
 import { message } from '../../support/messages.ts'
 
 const content = (text: string): Content => ({
