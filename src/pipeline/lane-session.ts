@@ -6,6 +6,7 @@ import {
   type BatchControl,
   type FetchedBatch,
   placeOf,
+  type StartOffset,
   type TopicPartition,
 } from './message-source.ts'
 import { OpenGroups, type PackingPosition } from './open-groups.ts'
@@ -35,6 +36,7 @@ export class LaneSession {
   readonly #services: LaneServices
   readonly #publisher: LanePublisher
   readonly #queue: PublishQueue
+  readonly #onFailure: (error: unknown) => void
   readonly #positions = new Map<string, Position>()
   readonly #open: OpenGroups
   /** Batches that wait for the budget. */
@@ -44,11 +46,12 @@ export class LaneSession {
   constructor(
     services: LaneServices,
     publisher: LanePublisher,
-    startsAt: readonly (TopicPartition & { readonly offset: number })[],
+    startsAt: readonly StartOffset[],
     onFailure: (error: unknown) => void,
   ) {
     this.#services = services
     this.#publisher = publisher
+    this.#onFailure = onFailure
     this.#queue = new PublishQueue(services, publisher, onFailure)
     this.#open = new OpenGroups(services, (group) => this.#queue.add(group))
     for (const at of startsAt) {
@@ -106,7 +109,7 @@ export class LaneSession {
     const error = await this.#lossAt(at, position)
     if (this.#isClosed || position.isStopped) return
     if (error === null) this.#services.source.seek(at, position.next)
-    else this.#stop(at, position, position.next, error)
+    else this.#giveUpAt(at, position, error)
   }
 
   /** Ends the session; what is not published is given up. Frees all that it holds. */
@@ -130,7 +133,7 @@ export class LaneSession {
       const error = await this.#lossAt(batch, position)
       if (this.#isClosed || position.isStopped || control.isStale()) return false
       if (error !== null) {
-        this.#stop(batch, position, position.next, error)
+        this.#giveUpAt(batch, position, error)
         return false
       }
     }
@@ -161,6 +164,9 @@ export class LaneSession {
     const { source, patience } = this.#services
     const place = `${at.topic}/${at.partition}`
     const { oldest, end } = await patience.with(() => source.logBounds(at))
+    const [start] = await patience.with(() => source.startOffsets([at]))
+    const { offset, isCommitted } = start ?? { offset: 0, isCommitted: false }
+    if (isCommitted && offset > next) return overtaken(place, offset)
     if (end < next) return restarted(place, `it ends at offset ${end}, but was read up to ${next}`)
     if (oldest > next) {
       return new SealError(
@@ -168,8 +174,6 @@ export class LaneSession {
         `${place}: messages from offset ${next} to ${oldest - 1} were deleted by Kafka before they were sealed; to go on behind them, set the offset of the consumer group by hand`,
       )
     }
-    const [start] = await patience.with(() => source.startOffsets([at]))
-    const offset = start?.offset ?? 0
     if (offset >= committed) return null
     return restarted(place, `its committed offset went back from ${committed} to ${offset}`)
   }
@@ -213,6 +217,12 @@ export class LaneSession {
     return true
   }
 
+  /** Another writer has the lane, so all of it begins anew; anything else concerns one partition. */
+  #giveUpAt(at: TopicPartition, position: Position, error: SealError): void {
+    if (error.code === 'SEAL_FENCED') this.#onFailure(error)
+    else this.#stop(at, position, position.next, error)
+  }
+
   #stop(at: TopicPartition, position: Position, offset: number, error: SealError): void {
     position.isStopped = true
     this.#services.source.pause([at])
@@ -225,6 +235,14 @@ export class LaneSession {
     position.next = batch.nextOffset
     this.#open.done(batch, batch.nextOffset)
   }
+}
+
+/** This process slept while another one served the lane, and perhaps Kafka deleted what that one sealed. */
+function overtaken(place: string, offset: number): SealError {
+  return new SealError(
+    'SEAL_FENCED',
+    `${place}: offset ${offset} is committed by another writer of the lane`,
+  )
 }
 
 /** Sealed again, other messages would get the coordinates of those that references name. */

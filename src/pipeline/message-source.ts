@@ -44,6 +44,13 @@ export interface SourceHandler {
   onFailure(error: unknown): void
 }
 
+/** Where the group begins to read a partition. */
+export interface StartOffset extends TopicPartition {
+  readonly offset: number
+  /** False where nothing was committed yet: then it is the oldest that Kafka holds. */
+  readonly isCommitted: boolean
+}
+
 /** The oldest offset that a partition still holds, and the one that its next message gets. */
 export interface LogBounds {
   readonly oldest: number
@@ -63,9 +70,7 @@ export interface MessageSource {
    * The committed offsets; where nothing was committed yet, the oldest that Kafka holds. Throws
    * SEAL_SOURCE_RESTARTED where nothing is committed although there are references.
    */
-  startOffsets(
-    partitions: readonly TopicPartition[],
-  ): Promise<readonly (TopicPartition & { readonly offset: number })[]>
+  startOffsets(partitions: readonly TopicPartition[]): Promise<readonly StartOffset[]>
   /** What Kafka holds now. */
   logBounds(at: TopicPartition): Promise<LogBounds>
   /** False when the group may have given the partitions away: it heard nothing for too long. */

@@ -161,6 +161,7 @@ export function messageSourceContract(name: string, makePlace: () => Promise<Sou
       const { source, collector } = await joined()
       const starts = await source.startOffsets([partition(0), partition(1), partition(2)])
       expect(starts.map(({ offset }) => offset)).toEqual([6, 4, 0])
+      expect(starts.map(({ isCommitted }) => isCommitted)).toEqual([true, false, false])
       await collector.until(
         () => collector.of(partition(0)).length + collector.of(partition(1)).length === 8,
       )

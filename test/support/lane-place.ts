@@ -136,7 +136,9 @@ export class LanePlace {
 
   /** A session that starts at these offsets of `orders`, partition by partition. */
   async session(...offsets: number[]): Promise<LaneSession> {
-    const startsAt = offsets.map((offset, partition) => ({ topic: 'orders', partition, offset }))
+    const startsAt = offsets.map((offset, partition) => {
+      return { topic: 'orders', partition, offset, isCommitted: true }
+    })
     for (const at of startsAt) this.source.committed.set(placeOf(at), at.offset)
     const publisher = await this.sink.openLane(0)
     return new LaneSession(this.services, publisher, startsAt, (error) => this.failures.push(error))

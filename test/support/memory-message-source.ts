@@ -3,6 +3,7 @@ import {
   type MessageSource,
   placeOf,
   type SourceHandler,
+  type StartOffset,
   type TopicPartition,
 } from '../../src/pipeline/message-source.ts'
 
@@ -48,10 +49,14 @@ export class MemoryMessageSource implements MessageSource {
     this.paused.push(...partitions.map(({ topic, partition }) => ({ topic, partition })))
   }
 
-  async startOffsets(partitions: readonly TopicPartition[]): Promise<Offset[]> {
+  async startOffsets(partitions: readonly TopicPartition[]): Promise<StartOffset[]> {
     this.#journal.push('startOffsets')
     this.#failIfAsked()
-    return partitions.map((at) => ({ ...at, offset: this.committed.get(placeOf(at)) ?? 0 }))
+    return partitions.map((at) => {
+      const committed = this.committed.get(placeOf(at))
+      const offset = committed ?? this.oldest.get(placeOf(at)) ?? 0
+      return { ...at, offset, isCommitted: committed !== undefined }
+    })
   }
 
   async logBounds(at: TopicPartition): Promise<LogBounds> {

@@ -8,11 +8,12 @@ import {
   type MessageSource,
   placeOf,
   type SourceHandler,
+  type StartOffset,
   type TopicPartition,
 } from '../../pipeline/message-source.ts'
 import { type FetchedRecords, unreadableError } from './fetched-records.ts'
 import { holdsRecord } from './first-record.ts'
-import type { KafkaAdmin, PartitionOffset } from './kafka-admin.ts'
+import type { KafkaAdmin } from './kafka-admin.ts'
 import { createKafka, type KafkaOptions } from './kafka-client.ts'
 import { kafkaError } from './kafka-errors.ts'
 import { laneAssigner } from './lane-assigner.ts'
@@ -80,12 +81,13 @@ export class KafkaMessageSource implements MessageSource {
     this.#whileConsuming((consumer) => consumer.pause(partitions.map(partitionsOf)))
   }
 
-  async startOffsets(partitions: readonly TopicPartition[]): Promise<readonly PartitionOffset[]> {
+  async startOffsets(partitions: readonly TopicPartition[]): Promise<readonly StartOffset[]> {
     const { groupId } = this.#options
-    const starts: PartitionOffset[] = []
+    const starts: StartOffset[] = []
     for (const at of await this.#admin.committedOffsets(groupId, partitions)) {
-      if (at.offset >= 0) starts.push(at)
-      else starts.push({ ...at, offset: await this.#firstOffset(at) })
+      const isCommitted = at.offset >= 0
+      const offset = isCommitted ? at.offset : await this.#firstOffset(at)
+      starts.push({ ...at, offset, isCommitted })
     }
     return starts
   }

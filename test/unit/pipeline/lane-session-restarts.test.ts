@@ -45,6 +45,29 @@ describe('a position at which Kafka holds nothing', () => {
   })
 })
 
+describe('a position behind which another writer has committed', () => {
+  it.each([
+    ['that Kafka has deleted', () => session.outOfRange(at)],
+    ['where the source goes on', () => session.accept(batch(20, 22), quiet)],
+  ])('%s begins the lane anew and stops nothing', async (_, meet) => {
+    place.source.oldest.set('orders/0', 9)
+    place.source.committed.set('orders/0', 20)
+    await meet()
+    expect(stopped()).toEqual([])
+    expect(place.failures).toMatchObject([{ code: 'SEAL_FENCED' }])
+    await session.drain()
+    expect(place.sink.offsets()).toEqual([])
+  })
+
+  it('is a gap for all that, where nothing was committed ever', async () => {
+    place.source.committed.delete('orders/0')
+    place.source.oldest.set('orders/0', 9)
+    await session.outOfRange(at)
+    expect(stopped()).toEqual([['orders', 0, 5, 'SEAL_SOURCE_GAP']])
+    expect(place.failures).toEqual([])
+  })
+})
+
 describe('a fetch from below what was committed', () => {
   it('is passed over when the group has committed what it had', async () => {
     expect(await session.accept(batch(2, 7), quiet)).toBe(true)
