@@ -15,10 +15,16 @@ const TOPIC_RESOURCE = 2
 const KNOWN_TRIES_MAX = 200
 const KNOWN_RETRY_MS = 50
 
-/** What the road asks Kafka beside consuming and producing. Connect first, close at the end. */
+/**
+ * What the road asks Kafka beside consuming and producing. Connect first, close at the end. Calls wait
+ * for each other: kafkajs keeps the metadata of one call only, and a call that meets those of another
+ * one takes its topics for topics without partitions.
+ */
 export class KafkaAdmin {
   readonly #admin: Admin
   readonly #options: KafkaOptions
+  /** Settles when the call before is through. */
+  #turn: Promise<unknown> = Promise.resolve()
 
   constructor(options: KafkaOptions) {
     this.#options = options
@@ -63,27 +69,31 @@ export class KafkaAdmin {
   }
 
   /** Creates a topic; one that is there already is fine. -1 replicas: the broker's default. */
-  createTopic(topic: string, numPartitions: number, replicationFactor: number): Promise<void> {
-    return this.#try(`creating topic ${topic}`, async () => {
-      await this.#admin.createTopics({
+  async createTopic(
+    topic: string,
+    numPartitions: number,
+    replicationFactor: number,
+  ): Promise<void> {
+    await this.#try(`creating topic ${topic}`, () =>
+      this.#admin.createTopics({
         waitForLeaders: false,
         topics: [{ topic, numPartitions, replicationFactor }],
-      })
-      await this.#known(topic, numPartitions)
-    })
+      }),
+    )
+    await this.#known(topic, numPartitions)
   }
 
   /** Adds partitions to a topic until it has `partitionCount`. */
-  growTopic(topic: string, partitionCount: number): Promise<void> {
-    return this.#try(`adding partitions to topic ${topic}`, async () => {
-      await this.#admin.createPartitions({
+  async growTopic(topic: string, partitionCount: number): Promise<void> {
+    await this.#try(`adding partitions to topic ${topic}`, () =>
+      this.#admin.createPartitions({
         topicPartitions: [{ topic, count: partitionCount }],
-      })
-      await this.#known(topic, partitionCount)
-    })
+      }),
+    )
+    await this.#known(topic, partitionCount)
   }
 
-  /** Committed offsets of a group; -1 where there is none. */
+  /** Committed offsets of a group; -1 where there is none. Partitions that the answer leaves out are an error. */
   committedOffsets(
     groupId: string,
     partitions: readonly TopicPartition[],
@@ -100,7 +110,8 @@ export class KafkaAdmin {
         }
       }
       return partitions.map(({ topic, partition }) => {
-        const offset = committed.get(`${topic}/${partition}`) ?? -1
+        const offset = committed.get(`${topic}/${partition}`)
+        if (offset === undefined) throw untold(`${topic}/${partition}`)
         return { topic, partition, offset: Math.max(-1, offset) }
       })
     })
@@ -156,10 +167,18 @@ export class KafkaAdmin {
   }
 
   async #try<T>(doing: string, call: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(call)
+    this.#turn = result.catch(() => {})
     try {
-      return await call()
+      return await result
     } catch (error) {
       throw kafkaError(error, doing, this.#options.brokers)
     }
   }
+}
+
+/** Not the same as an answer that tells of nothing, and worth another try. */
+export function untold(place: string): SealError {
+  const message = `the broker told nothing of ${place}; it may be about to know the topic`
+  return new SealError('SEAL_KAFKA_UNAVAILABLE', message, { retryable: true })
 }

@@ -13,7 +13,7 @@ import {
 } from '../../pipeline/message-source.ts'
 import { type FetchedRecords, unreadableError } from './fetched-records.ts'
 import { holdsRecord } from './first-record.ts'
-import type { KafkaAdmin } from './kafka-admin.ts'
+import { type KafkaAdmin, untold } from './kafka-admin.ts'
 import { createKafka, type KafkaOptions } from './kafka-client.ts'
 import { kafkaError } from './kafka-errors.ts'
 import { laneAssigner } from './lane-assigner.ts'
@@ -93,8 +93,9 @@ export class KafkaMessageSource implements MessageSource {
   }
 
   async logBounds({ topic, partition }: TopicPartition): Promise<LogBounds> {
-    const { low = 0, high = 0 } = (await this.#admin.bounds(topic)).get(partition) ?? {}
-    return { oldest: low, end: high }
+    const bounds = (await this.#admin.bounds(topic)).get(partition)
+    if (bounds === undefined) throw untold(`${topic}/${partition}`)
+    return { oldest: bounds.low, end: bounds.high }
   }
 
   isMember(): boolean {
