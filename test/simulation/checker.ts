@@ -22,8 +22,9 @@ export class Checker {
   readonly #settled = new Map<string, Set<number>>()
   /** Records of each source partition that were found settled, and the committed offset then. */
   readonly #proven = new Map<string, { records: number; committed: number }>()
-  /** Every reference that readers see. */
+  /** Every reference that readers see, and the objects that these name. */
   readonly visible: Reference[] = []
+  readonly namedObjects = new Set<string>()
 
   constructor(world: World) {
     this.#world = world
@@ -39,6 +40,13 @@ export class Checker {
   storeTouched(objectKey: string): void {
     if (this.#intended.has(objectKey)) return
     this.#world.violate(`${objectKey} reaches the bucket before its intent is durable`)
+  }
+
+  /** What a sweep takes, nobody refers to; a reference that comes later finds nothing. */
+  swept(objectKey: string): void {
+    if (this.namedObjects.has(objectKey)) {
+      this.#world.violate(`${objectKey} is swept, and references name it`)
+    }
   }
 
   frameSealed(keyAndNonce: string): void {
@@ -143,6 +151,7 @@ export class Checker {
   #resolve(reference: Reference): void {
     const { object, topic, partition, offset, position, length } = reference
     this.visible.push(reference)
+    this.namedObjects.add(object)
     const named = `${topic}/${partition}@${offset}`
     const found = this.#world.bucket.objects.get(object)
     if (found === undefined) {

@@ -1,4 +1,8 @@
-import { placeOf, type TopicPartition } from '../../src/pipeline/message-source.ts'
+import {
+  placeOf,
+  type StartOffset,
+  type TopicPartition,
+} from '../../src/pipeline/message-source.ts'
 import type { OutputRecords } from '../../src/pipeline/reference-sink.ts'
 import type { Host } from './host.ts'
 import type { Kafka } from './kafka.ts'
@@ -25,6 +29,10 @@ export interface FlawSwitches {
   readonly stretchesWindows: boolean
   /** The broker does not judge by epochs. */
   readonly endsForAnybody: boolean
+  /** A sweep takes what is young. */
+  readonly sweepsYoung: boolean
+  /** Segments are published however old they are. */
+  readonly publishesLate: boolean
 }
 
 export type FlawName = keyof FlawSwitches
@@ -34,14 +42,13 @@ const NONE: FlawSwitches = {
   ...{ takesStaleBatches: false, recordsIntentsLate: false, recordsDeksLate: false },
   ...{ writesRowsLate: false, sealsAgain: false, reordersReferences: false },
   ...{ stretchesWindows: false, endsForAnybody: false },
+  ...{ sweepsYoung: false, publishesLate: false },
 }
-
-type Offset = TopicPartition & { readonly offset: number }
 
 /** The switches of one run, and what they need to remember. */
 export class Flaws {
   readonly on: FlawSwitches
-  readonly #early = new Map<Host, ReadonlyMap<string, number>>()
+  readonly #early = new Map<Host, ReadonlyMap<string, StartOffset>>()
 
   constructor(flaw: FlawName | null) {
     this.on = flaw === null ? NONE : { ...NONE, [flaw]: true }
@@ -53,10 +60,12 @@ export class Flaws {
     this.#early.set(host, new Map(offsets))
   }
 
-  earlyOffsets(host: Host, partitions: readonly TopicPartition[]): readonly Offset[] | null {
+  earlyOffsets(host: Host, partitions: readonly TopicPartition[]): readonly StartOffset[] | null {
     const read = this.#early.get(host)
     if (read === undefined) return null
-    return partitions.map((at) => ({ ...at, offset: read.get(placeOf(at)) ?? 0 }))
+    return partitions.map((at) => {
+      return read.get(placeOf(at)) ?? { ...at, offset: 0, isCommitted: false }
+    })
   }
 
   reordered(records: readonly OutputRecords[]): readonly OutputRecords[] {

@@ -2,7 +2,7 @@ import type { Clock } from '../../src/clock.ts'
 import type { Scheduler } from './scheduler.ts'
 
 /** Where wall clocks of the simulated world stand at its beginning. */
-const EPOCH_MS = Date.UTC(2026, 0, 2, 3, 4, 5)
+export const EPOCH_MS = Date.UTC(2026, 0, 2, 3, 4, 5)
 
 /**
  * One process of the simulated world. All that comes to it from outside (answers, timers) comes

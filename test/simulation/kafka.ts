@@ -1,4 +1,8 @@
-import { placeOf, type TopicPartition } from '../../src/pipeline/message-source.ts'
+import {
+  placeOf,
+  type StartOffset,
+  type TopicPartition,
+} from '../../src/pipeline/message-source.ts'
 import { ConsumerGroup } from './consumer-group.ts'
 import type { Scheduler } from './scheduler.ts'
 import { SourcePartition } from './source-log.ts'
@@ -32,7 +36,9 @@ export class Kafka {
   }
 
   /** The committed offset; the oldest one that is held where there is none. */
-  startOffset(at: TopicPartition): number {
-    return this.transactions.committed.get(placeOf(at)) ?? this.partition(at).startOffset
+  startOffset(at: TopicPartition): StartOffset {
+    const committed = this.transactions.committed.get(placeOf(at))
+    const offset = committed ?? this.partition(at).startOffset
+    return { ...at, offset, isCommitted: committed !== undefined }
   }
 }

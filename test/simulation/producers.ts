@@ -5,7 +5,6 @@ import { DOMAIN_HEADER } from './scenario.ts'
 import type { SourcePartition } from './source-log.ts'
 import type { World } from './world.ts'
 
-const PRODUCE_MS = 15_000
 const TENANTS = ['ash', 'birch', 'cedar', 'none']
 const LARGE_BYTES = 3 * 1024 * 1024
 
@@ -17,7 +16,7 @@ export function startProducers(world: World): ReadonlySet<string> {
     const burst = Math.min(left, random.int(1, 12))
     left -= burst
     const partition = random.pick(kafka.partitions)
-    scheduler.at(random.next() * PRODUCE_MS, () => {
+    scheduler.at(random.next() * scenario.produceMs, () => {
       for (let i = 0; i < burst; i++) produce(world, partition, unsealable)
     })
   }

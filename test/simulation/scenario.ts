@@ -14,16 +14,46 @@ export type Mode = (typeof MODES)[number]
 
 export const DOMAIN_HEADER = 'tenant'
 const MIB = 1024 * 1024
-/** Faults end here in liveness mode. */
-export const FAULTS_END_MS = 25_000
 /** Everything is sealed so long after the end of the faults. */
-export const LIVENESS_MS = 120_000
-const SAFETY_END_MS = 45_000
+const LIVENESS_MS = 120_000
+/** What the last sweep takes, with all its waiting. */
+const LAST_SWEEP_MS = 300_000
+
+/** How long things go on in one run, in virtual time. */
+interface Times {
+  /** Messages come in until here. */
+  readonly produceMs: number
+  /** Processes and services are struck until here; in liveness mode all faults end here. */
+  readonly faultsEndMs: number
+  readonly safetyEndMs: number
+  /** The longest sleep of a process, and the longest outage of a service. */
+  readonly incidentMsMax: number
+}
+
+const TIMES: Times = {
+  produceMs: 15_000,
+  faultsEndMs: 25_000,
+  safetyEndMs: 45_000,
+  incidentMsMax: 25_000,
+}
+/** Longer, since a sweep takes only what is old. */
+const SWEPT_TIMES: Times = {
+  produceMs: 70_000,
+  faultsEndMs: 90_000,
+  safetyEndMs: 130_000,
+  incidentMsMax: 80_000,
+}
 
 /** All that a seed decides before anything happens. */
 export interface Scenario {
   readonly mode: Mode
+  readonly produceMs: number
+  readonly faultsEndMs: number
   readonly endMs: number
+  /** Sweeps run beside the encryptors, and in liveness mode one when all is sealed. */
+  readonly isSwept: boolean
+  /** Wall clocks of processes are off by this much at most. */
+  readonly skewMsMax: number
   readonly partitions: readonly TopicPartition[]
   readonly messages: number
   readonly hosts: number
@@ -35,6 +65,7 @@ export interface Scenario {
   readonly rates: Record<Service, FaultRates>
   /** Of processes and services, how many incidents there are. */
   readonly incidents: number
+  readonly incidentMsMax: number
   /** How many source records are markers or aborted, and how many offsets are compacted away. */
   readonly markerShare: number
   readonly gapShare: number
@@ -44,15 +75,19 @@ export interface Scenario {
 }
 
 export function scenarioOf(random: Random, mode: Mode): Scenario {
+  const isSwept = random.chance(0.25)
+  const { produceMs, faultsEndMs, safetyEndMs, incidentMsMax } = isSwept ? SWEPT_TIMES : TIMES
+  const livenessEndMs = faultsEndMs + LIVENESS_MS + (isSwept ? LAST_SWEEP_MS : 0)
   const isLarge = random.chance(0.01)
   const topics = random.pick([['orders'], ['orders'], ['orders', 'bills']])
   const partitions = random.int(1, 3)
-  const settings = settingsOf(random, isLarge)
+  const settings = settingsOf(random, isLarge, isSwept)
   const calm = random.chance(0.1)
   const rates = (): FaultRates => (calm ? NO_FAULTS : ratesOf(random))
   return {
-    mode,
-    endMs: mode === 'safety' ? SAFETY_END_MS : FAULTS_END_MS + LIVENESS_MS,
+    ...{ mode, produceMs, faultsEndMs, isSwept, incidentMsMax },
+    endMs: mode === 'safety' ? safetyEndMs : livenessEndMs,
+    skewMsMax: isSwept ? 5_000 : 90_000,
     partitions: topics.flatMap((topic) =>
       Array.from({ length: partitions }, (_, partition) => ({ topic, partition })),
     ),
@@ -77,7 +112,7 @@ function ratesOf(random: Random): FaultRates {
   return { ...rates, slow: random.pick([0, 0.02, 0.1]) }
 }
 
-function settingsOf(random: Random, isLarge: boolean): PipelineSettings {
+function settingsOf(random: Random, isLarge: boolean, isSwept: boolean): PipelineSettings {
   const isByHeader = random.chance(0.3)
   const keyDomain = isByHeader
     ? ({ by: 'header', header: DOMAIN_HEADER, fallback: random.pick(['none', null]) } as const)
@@ -99,7 +134,7 @@ function settingsOf(random: Random, isLarge: boolean): PipelineSettings {
       messagesMax: random.pick([1, 4, 20, 20, 1_000]),
       partBytesMax: 5 * MIB,
       ageMs: random.pick([100, 500, 2_000, 8_000]),
-      publishWithinMs: random.pick([15_000, 60_000, 3_600_000]),
+      publishWithinMs: isSwept ? 15_000 : random.pick([15_000, 60_000, 3_600_000]),
     },
     window: windowPolicyOf(window),
     keyDomain,

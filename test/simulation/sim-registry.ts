@@ -21,6 +21,7 @@ export interface RegistrySegment {
   readonly rows: Map<string, RegistryRow>
   summary: SegmentSummary | null
   publishedAtMs: number | null
+  sweptAtMs: number | null
 }
 
 /** What is durable in Cassandra. */
@@ -37,7 +38,8 @@ export class Registry {
     this.#world.checker.intentComes(intent)
     const known = this.segments.get(intent.segmentId)
     if (known !== undefined) return
-    const segment = { intent, rows: new Map(), summary: null, publishedAtMs: null }
+    const nothingYet = { summary: null, publishedAtMs: null, sweptAtMs: null }
+    const segment = { intent, rows: new Map(), ...nothingYet }
     this.segments.set(intent.segmentId, segment)
   }
 
@@ -48,6 +50,19 @@ export class Registry {
       return
     }
     for (const [place, row] of rows) segment.rows.set(place, row)
+  }
+
+  recordPublished({ segmentId }: SegmentKey, publishedAtMs: number): void {
+    const segment = this.segments.get(segmentId)
+    if (segment !== undefined) segment.publishedAtMs = publishedAtMs
+  }
+
+  markSwept({ segmentId }: SegmentKey, sweptAtMs: number): void {
+    const segment = this.segments.get(segmentId)
+    if (segment === undefined) return
+    this.#world.checker.swept(segment.intent.objectKey)
+    segment.rows.clear()
+    segment.sweptAtMs = sweptAtMs
   }
 }
 
@@ -100,11 +115,10 @@ export class SimRegistry implements KeyStore, MappingWriter, Pick<KeyEventLog, '
     })
   }
 
-  recordPublished({ segmentId }: SegmentKey, publishedAtMs: number): Promise<void> {
-    return this.#call(`published ${segmentId}`, () => {
-      const segment = this.#world.registry.segments.get(segmentId)
-      if (segment !== undefined) segment.publishedAtMs = publishedAtMs
-    })
+  recordPublished(segment: SegmentKey, publishedAtMs: number): Promise<void> {
+    return this.#call(`published ${segment.segmentId}`, () =>
+      this.#world.registry.recordPublished(segment, publishedAtMs),
+    )
   }
 
   /** A flaw: claims to have written, and does so in its own time. */

@@ -7,6 +7,7 @@ import {
   type MessageSource,
   placeOf,
   type SourceHandler,
+  type StartOffset,
   type TopicPartition,
 } from '../../src/pipeline/message-source.ts'
 import type { Beat, Membership } from './consumer-group.ts'
@@ -78,10 +79,8 @@ export class SimSource implements MessageSource {
     for (const at of partitions) this.#paused.add(placeOf(at))
   }
 
-  startOffsets(
-    partitions: readonly TopicPartition[],
-  ): Promise<readonly (TopicPartition & { readonly offset: number })[]> {
-    const read = () => partitions.map((at) => ({ ...at, offset: this.#kafka.startOffset(at) }))
+  startOffsets(partitions: readonly TopicPartition[]): Promise<readonly StartOffset[]> {
+    const read = () => partitions.map((at) => this.#kafka.startOffset(at))
     const early = this.#world.flaws.earlyOffsets(this.#host, partitions)
     return this.#world.network.call(this.#host, 'kafka', 'start offsets', () => early ?? read())
   }
@@ -129,7 +128,9 @@ export class SimSource implements MessageSource {
       const offsets = await this.#world.network.call(this.#host, 'kafka', 'offsets', read)
       if (tenure !== this.#tenure) return
       for (const [i, at] of partitions.entries()) {
-        this.#consume(tenure, at, offsets[i] as number).catch((error) => this.#over(tenure, error))
+        this.#consume(tenure, at, (offsets[i] as StartOffset).offset).catch((error) =>
+          this.#over(tenure, error),
+        )
       }
       await this.#beatOn(tenure)
     } catch (error) {

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { SealError } from '../../src/errors.ts'
 import type { ObjectMetadata, ObjectStore, PartReceipt } from '../../src/segment/object-store.ts'
-import type { Host } from './host.ts'
+import { EPOCH_MS, type Host } from './host.ts'
 import type { World } from './world.ts'
 
 export interface BucketObject {
@@ -33,14 +33,14 @@ export class Bucket {
   put(key: string, bytes: Buffer, metadata: ObjectMetadata): 'made' | 'is there' {
     this.#world.checker.storeTouched(key)
     if (this.objects.has(key)) return 'is there'
-    this.objects.set(key, { bytes, metadata, modifiedAtMs: this.#world.scheduler.nowMs })
+    this.objects.set(key, { bytes, metadata, modifiedAtMs: this.#nowMs() })
     return 'made'
   }
 
   createUpload(key: string, metadata: ObjectMetadata): string {
     this.#world.checker.storeTouched(key)
     const uploadId = `upload-${++this.#lastUpload}`
-    const startedAtMs = this.#world.scheduler.nowMs
+    const startedAtMs = this.#nowMs()
     this.uploads.set(uploadId, { key, metadata, parts: new Map(), startedAtMs })
     return uploadId
   }
@@ -62,11 +62,20 @@ export class Bucket {
     this.uploads.delete(uploadId)
   }
 
+  remove(key: string): void {
+    this.#world.checker.swept(key)
+    this.objects.delete(key)
+  }
+
   holds(key: string, expected: Expected): boolean {
     const found = this.objects.get(key)
     return (
       found?.bytes.length === expected.bytes && isDeepStrictEqual(found.metadata, expected.metadata)
     )
+  }
+
+  #nowMs(): number {
+    return EPOCH_MS + Math.floor(this.#world.scheduler.nowMs)
   }
 }
 

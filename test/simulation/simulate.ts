@@ -3,8 +3,8 @@ import { Host } from './host.ts'
 import { NO_FAULTS, type Service } from './network.ts'
 import { openEverything } from './opening.ts'
 import { startProducers } from './producers.ts'
-import { FAULTS_END_MS } from './scenario.ts'
 import { SimEncryptor } from './sim-encryptor.ts'
+import { Sweeps } from './sweeps.ts'
 import { type RunOptions, World } from './world.ts'
 
 /** What came of a run. */
@@ -61,6 +61,8 @@ class Run {
   readonly #world: World
   readonly #slots: Slot[]
   readonly #unsealable: ReadonlySet<string>
+  readonly #sweeps: Sweeps
+  #isSwept = false
 
   constructor(world: World) {
     this.#world = world
@@ -73,27 +75,36 @@ class Run {
       scheduler.at(random.pick([0, random.next() * 15_000]), () => this.#start(slot))
     }
     for (let i = 0; i < scenario.incidents; i++) {
-      scheduler.at(random.next() * FAULTS_END_MS, () => this.#incident())
+      scheduler.at(random.next() * scenario.faultsEndMs, () => this.#incident())
     }
+    this.#sweeps = new Sweeps(world)
+    if (scenario.isSwept) this.#sweeps.begin()
   }
 
   async run(): Promise<void> {
     const { scenario, scheduler, checker } = this.#world
     if (scenario.mode === 'liveness') {
-      scheduler.at(FAULTS_END_MS, () => this.#endFaults())
+      scheduler.at(scenario.faultsEndMs, () => this.#endFaults())
     }
     await scheduler.runUntil(scenario.endMs)
     if (this.#world.violation !== null) return
     checker.lookAround()
     const missing = scenario.mode === 'liveness' ? this.#missing() : ''
     if (missing !== '') this.#world.violate(`not sealed in time: ${missing}`)
+    else if (scenario.mode === 'liveness' && scenario.isSwept && !this.#isSwept) {
+      this.#world.violate('not swept in time')
+    }
   }
 
   #start(slot: Slot): void {
-    const { scheduler, random } = this.#world
+    const { scheduler, random, scenario } = this.#world
     slot.starts++
     const name = `${slot.name}.${slot.starts}`
-    const host = new Host(name, scheduler, random.pick([0, random.int(-90_000, 90_000)]))
+    const host = new Host(
+      name,
+      scheduler,
+      random.pick([0, random.int(-scenario.skewMsMax, scenario.skewMsMax)]),
+    )
     const encryptor: SimEncryptor = new SimEncryptor(this.#world, host, (error) =>
       this.#fatal(slot, encryptor, error),
     )
@@ -120,10 +131,10 @@ class Run {
   }
 
   #incident(): void {
-    const { random, scheduler } = this.#world
+    const { random, scheduler, scenario } = this.#world
     const slot = random.pick(this.#slots)
     const { encryptor } = slot
-    const lastsMs = random.next() ** 2 * 25_000
+    const lastsMs = random.next() ** 2 * scenario.incidentMsMax
     switch (
       random.pick([
         'crash',
@@ -170,10 +181,14 @@ class Run {
   }
 
   #takeAway(service: Service, how: 'refusing' | 'silent', lastsMs: number): void {
-    const { network, scheduler } = this.#world
+    const { network, scheduler, scenario, random } = this.#world
     this.#world.note(() => `${service} is ${how} for ${Math.round(lastsMs)} ms`)
     network.setDown(service, how)
-    scheduler.at(lastsMs, () => network.setDown(service, null))
+    scheduler.at(lastsMs, () => {
+      network.setDown(service, null)
+      // What was stuck for long goes on now; an operator who sweeps after an outage meets just that.
+      if (scenario.isSwept) scheduler.at(random.next() * 1_000, () => this.#sweeps.sweep())
+    })
   }
 
   /** What is committed may go; in safety mode retention may also overtake the encryptors. */
@@ -226,10 +241,19 @@ class Run {
   }
 
   #lookIfOver(): void {
-    const { checker, scheduler } = this.#world
+    const { checker, scheduler, scenario } = this.#world
     checker.lookAround()
-    if (this.#missing() === '') scheduler.stop()
-    else scheduler.at(LOOK_EVERY_MS, () => this.#lookIfOver())
+    if (this.#missing() !== '') scheduler.at(LOOK_EVERY_MS, () => this.#lookIfOver())
+    else if (!scenario.isSwept) scheduler.stop()
+    else this.#sweeps.finish(() => this.#lookIfSwept())
+  }
+
+  #lookIfSwept(): void {
+    const { scheduler } = this.#world
+    const left = this.#sweeps.left()
+    if (left !== '') this.#world.violate(`the last sweep leaves ${left}`)
+    this.#isSwept = true
+    scheduler.stop()
   }
 
   /** What is not done yet, in words; empty when all is. */
