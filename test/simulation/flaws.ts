@@ -31,8 +31,6 @@ export interface FlawSwitches {
   readonly endsForAnybody: boolean
   /** A sweep takes what is young. */
   readonly sweepsYoung: boolean
-  /** Segments are published however old they are. */
-  readonly publishesLate: boolean
 }
 
 export type FlawName = keyof FlawSwitches
@@ -41,8 +39,7 @@ const NONE: FlawSwitches = {
   ...{ opensWithoutFencing: false, readsOffsetsEarly: false, endsAgain: false },
   ...{ takesStaleBatches: false, recordsIntentsLate: false, recordsDeksLate: false },
   ...{ writesRowsLate: false, sealsAgain: false, reordersReferences: false },
-  ...{ stretchesWindows: false, endsForAnybody: false },
-  ...{ sweepsYoung: false, publishesLate: false },
+  ...{ stretchesWindows: false, endsForAnybody: false, sweepsYoung: false },
 }
 
 /** The switches of one run, and what they need to remember. */

@@ -74,8 +74,10 @@ export interface Scenario {
   readonly isLarge: boolean
 }
 
-export function scenarioOf(random: Random, mode: Mode): Scenario {
-  const isSwept = random.chance(0.25)
+/** `sweeps` is said in place of the seed where it is not null. */
+export function scenarioOf(random: Random, mode: Mode, sweeps: boolean | null): Scenario {
+  const isSweptBySeed = random.chance(0.25)
+  const isSwept = sweeps ?? isSweptBySeed
   const { produceMs, faultsEndMs, safetyEndMs, incidentMsMax } = isSwept ? SWEPT_TIMES : TIMES
   const livenessEndMs = faultsEndMs + LIVENESS_MS + (isSwept ? LAST_SWEEP_MS : 0)
   const isLarge = random.chance(0.01)

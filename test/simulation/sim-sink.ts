@@ -44,11 +44,10 @@ export class SimSink implements ReferenceSink {
     publication: Publication,
     isInTime: () => boolean,
   ): Promise<void> {
-    const { flaws, kafka } = this.#world
-    const { transactions } = kafka
+    const { transactions } = this.#world.kafka
     const { transactionalId } = producer
     const places = publication.records.map(placeOf)
-    const records = flaws.reordered(publication.records)
+    const records = this.#world.flaws.reordered(publication.records)
     await this.#patiently(() =>
       this.#call(`${transactionalId} add partitions`, () =>
         transactions.addPartitions(producer, places),
@@ -66,7 +65,7 @@ export class SimSink implements ReferenceSink {
       this.#world.note(() => `kafka: ${transactionalId} offsets ${named()}`)
       transactions.commitOffsets(producer, offsets)
     })
-    if (!flaws.on.publishesLate && !isInTime()) throw tooLate()
+    if (!isInTime()) throw tooLate()
     await this.#end(producer)
   }
 

@@ -2,25 +2,13 @@ import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import type { FlawName } from './flaws.ts'
 import type { FaultRates } from './network.ts'
-import { reportOf, traceOf } from './report.ts'
+import { traceOf } from './report.ts'
 import { MODES } from './scenario.ts'
 import { simulate } from './simulate.ts'
 
-const SEEDS = 400
 const SEEDS_TRACED = 8
 
 describe('the road over a simulated world', () => {
-  it.each(MODES)('keeps its promises, %s', async (mode) => {
-    let references = 0
-    for (let seed = 1; seed <= SEEDS; seed++) {
-      const result = await simulate({ seed, mode })
-      if (result.violation !== null) throw new Error(await reportOf({ seed, mode }))
-      references += result.references
-    }
-    // A world in which nothing gets through would keep every promise.
-    expect(references).toBeGreaterThan(SEEDS * 20)
-  })
-
   it('takes the same course for the same seed, and another for another', async () => {
     const hashes = new Set<string>()
     for (let seed = 1; seed <= SEEDS_TRACED; seed++) {
@@ -44,6 +32,7 @@ const FLAWS: readonly [FlawName, RegExp, number][] = [
   ['sealsAgain', /pair comes twice/, 20],
   ['reordersReferences', /published behind/, 20],
   ['stretchesWindows', /beyond (its hard limits|the hard age)/, 100],
+  ['sweepsYoung', /swept|without its mapping row|is not there/, 100],
   ['endsForAnybody', /published (behind|twice)|is lost|another frame/, 200],
 ]
 

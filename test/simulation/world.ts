@@ -15,6 +15,8 @@ export interface RunOptions {
   readonly flaw?: FlawName | null
   /** In place of what the seed says of requests to Kafka. */
   readonly kafkaRates?: FaultRates
+  /** Whether there are sweeps, in place of what the seed says. */
+  readonly sweeps?: boolean
   /** Hears every line of the trace; without it nothing is written down. */
   readonly onLine?: (line: string) => void
 }
@@ -45,7 +47,7 @@ export class World {
     this.options = options
     this.random = new Random(options.seed * 2 + MODES.indexOf(options.mode))
     this.flaws = new Flaws(options.flaw ?? null)
-    this.scenario = scenarioOf(this.random, options.mode)
+    this.scenario = scenarioOf(this.random, options.mode, options.sweeps ?? null)
     const { scheduler, random, scenario } = this
     const rates = { ...scenario.rates, kafka: options.kafkaRates ?? scenario.rates.kafka }
     this.network = new Network({ scheduler, random }, rates, (line) => this.note(line))

@@ -1,0 +1,5 @@
+import { test } from 'vitest'
+import { expectPromisesKept } from './seeds.ts'
+
+test('the road over a simulated world keeps its promises, safety', () =>
+  expectPromisesKept('safety'))
