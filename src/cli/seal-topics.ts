@@ -66,7 +66,8 @@ async function serve(
   { logger, health, stop }: Surroundings,
 ): Promise<void> {
   const { topics, groupId } = config.kafka
-  const { instanceId, memory } = encryptor
+  const { instanceId, memory, mappingRisk } = encryptor
+  if (mappingRisk !== null) logger.warn(mappingRisk)
   if (memory.untuned !== null) {
     logger.warn(
       `the allocator keeps freed memory (${memory.untuned}): the process may come near memory.rssBytesMax sooner`,

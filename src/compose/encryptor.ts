@@ -1,5 +1,6 @@
 import { connectCassandra } from '../adapters/cassandra/connection.ts'
 import { CassandraDekStore } from '../adapters/cassandra/dek-store.ts'
+import { durabilityOf, durabilityRisk } from '../adapters/cassandra/durability.ts'
 import { CassandraKeyDesk } from '../adapters/cassandra/key-desk.ts'
 import { CassandraKeyEventLog } from '../adapters/cassandra/key-event-log.ts'
 import { CassandraMappingWriter } from '../adapters/cassandra/mapping-writer.ts'
@@ -48,6 +49,8 @@ export interface Encryptor {
   readonly cipher: EngineChoice
   /** The ceiling of the memory of this process, and whether its allocator gives back what is freed. */
   readonly memory: { readonly rssBytesMax: number } & Pick<HostMemory, 'untuned'>
+  /** null, or in words why mapping rows may get lost that Cassandra has acknowledged. */
+  readonly mappingRisk: string | null
   /** Goes to the key desk and starts to consume. Rejects when either cannot be reached. */
   start(): Promise<void>
   /** Resolves after `stop`; rejects with the failure that no waiting mends. */
@@ -119,6 +122,7 @@ async function wire(
   await migrate(cassandra, config.cassandra)
   const session = await connectCassandra(cassandra)
   closers.push(() => session.close())
+  const mappingRisk = durabilityRisk(await durabilityOf(session, cassandra))
   const mapping = withFailpoints(new CassandraMappingWriter(session, systemClock), {
     recordIntent: 'intent',
     recordSealed: 'sealed-mark',
@@ -174,7 +178,7 @@ async function wire(
   const desk = new CassandraKeyDesk(session)
   const watching = { desk, keys: pipeline.keys, clock: systemClock, observer }
   const watcher = new KeyWatcher(watching, { instanceId, groupId })
-  return { instanceId, ...withKeyRecords(pipeline, journal, watcher) }
+  return { instanceId, mappingRisk, ...withKeyRecords(pipeline, journal, watcher) }
 }
 
 /** The road from its start to its end, with the keeping of keys around it. */

@@ -8,6 +8,7 @@ import {
   connectCassandra,
 } from '../../src/adapters/cassandra/connection.ts'
 import { CassandraDekStore } from '../../src/adapters/cassandra/dek-store.ts'
+import { durabilityOf } from '../../src/adapters/cassandra/durability.ts'
 import { CassandraMappingReader } from '../../src/adapters/cassandra/mapping-reader.ts'
 import { CassandraMappingWriter } from '../../src/adapters/cassandra/mapping-writer.ts'
 import { migrate } from '../../src/adapters/cassandra/schema.ts'
@@ -51,6 +52,11 @@ beforeAll(async () => {
     keys: new CassandraDekStore(connection),
   }
 }, 60_000)
+
+test('tells what its acknowledgements are worth: the stack keeps one copy, which is on disk', async () => {
+  const durability = await durabilityOf(connection, options)
+  expect(durability).toEqual({ commitlogSync: 'batch', copies: 1 })
+})
 
 afterAll(async () => {
   await connection?.close()
