@@ -14,7 +14,7 @@ export const keysAndFormat: readonly Mutant[] = [
     file: 'src/format/frame.ts',
     text: 'export const TAG_BYTES = 16',
     replacement: 'export const TAG_BYTES = 12',
-    tests: unit('vectors/frozen'),
+    tests: unit('crypto/format-by-hand'),
   },
   {
     name: 'a frame opens whatever its tag (OpenSSL)',
@@ -63,7 +63,7 @@ export const keysAndFormat: readonly Mutant[] = [
     file: 'src/keys/dek.ts',
     text: 'if (!timingSafeEqual(this.#contextHash, header.kmsContextHash)) {',
     replacement: 'if (!timingSafeEqual(this.#contextHash, this.#contextHash)) {',
-    tests: unit('segment/whole-segment'),
+    tests: unit('keys/dek'),
   },
   {
     name: 'the HMAC of the footer is not compared',

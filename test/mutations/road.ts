@@ -36,7 +36,7 @@ export const road: readonly Mutant[] = [
     file: 'src/pipeline/segment-writer.ts',
     text: '    await patience.with(() => mapping.recordSealed(summary))\n',
     replacement: '    void patience.with(() => mapping.recordSealed(summary))\n',
-    tests: unit('pipeline/publish-queue', 'pipeline/segment-writer'),
+    tests: unit('pipeline/segment-writer'),
   },
   {
     name: 'a part that is tried again is sealed twice',
@@ -65,6 +65,13 @@ export const road: readonly Mutant[] = [
     text: 'batch.messages.filter((message) => message.offset >= position.next)',
     replacement: 'batch.messages',
     tests: unit('pipeline/lane-session'),
+  },
+  {
+    name: 'a lane that slept takes what others sealed for lost',
+    file: 'src/pipeline/lane-session.ts',
+    text: '    if (isCommitted && offset > next) return overtaken(place, offset)\n',
+    replacement: '',
+    tests: unit('pipeline/lane-session-restarts'),
   },
   {
     name: 'messages that Kafka deleted unread are passed over',

@@ -134,7 +134,7 @@ describe('a segment', () => {
     place.mapping.recordIntent = (intent) => held.promise.then(() => record(intent))
     add(...large(6))
     await settled()
-    expect(place.runner.tasks).toEqual([])
+    expect(place.runner.tasks.length).toBe(0)
     expect(place.store.uploads.size).toBe(0)
     held.resolve()
     await writer.finish()
@@ -145,6 +145,22 @@ describe('a segment', () => {
       `run ${segmentId}`,
       `sealed ${segmentId}`,
     ])
+  })
+
+  it('is not finished before it is recorded as sealed', async () => {
+    const record = place.mapping.recordSealed.bind(place.mapping)
+    const held = Promise.withResolvers<void>()
+    place.mapping.recordSealed = (summary) => held.promise.then(() => record(summary))
+    add(message())
+    let isFinished = false
+    const finishing = writer.finish().then(() => {
+      isFinished = true
+    })
+    await settled()
+    expect(place.store.objects.size).toBe(1)
+    expect(isFinished).toBe(false)
+    held.resolve()
+    await finishing
   })
 
   it('records nothing and stores nothing when it is empty', async () => {
