@@ -120,6 +120,8 @@ export class PlainFetcher {
     const partitions = this.#cluster
       .findTopicPartitionMetadata(topic)
       .map(({ partitionId }) => ({ partition: partitionId }))
+    // The metadata at hand may be those of a call before; no topic is without partitions.
+    if (partitions.length === 0) throw new Error(`nothing is known of ${topic} yet`)
     const found = await this.#cluster.fetchTopicsOffset([{ topic, partitions, fromBeginning }])
     return new Map(
       found.flatMap((entry) =>
