@@ -6,6 +6,7 @@ import {
   type BatchControl,
   type FetchedBatch,
   placeOf,
+  recreatedError,
   type StartOffset,
   type TopicPartition,
 } from './message-source.ts'
@@ -69,7 +70,11 @@ export class LaneSession {
    */
   accept(batch: FetchedBatch, control: BatchControl): Promise<boolean> {
     const position = this.#positions.get(placeOf(batch))
-    if (position === undefined) return Promise.resolve(false)
+    if (position === undefined || position.isStopped) {
+      // A source that begins anew has forgotten the pause, and would fetch the batch again and again.
+      if (!this.#isClosed) this.#services.source.pause([batch])
+      return Promise.resolve(false)
+    }
     const work = position.turn.then(() => this.#take(batch, position, control))
     position.turn = work.then(
       () => {},
@@ -165,7 +170,8 @@ export class LaneSession {
     const place = `${at.topic}/${at.partition}`
     const { oldest, end } = await patience.with(() => source.logBounds(at))
     const [start] = await patience.with(() => source.startOffsets([at]))
-    const { offset, isCommitted } = start ?? { offset: 0, isCommitted: false }
+    if (start === undefined) return recreatedError(at.topic)
+    const { offset, isCommitted } = start
     if (isCommitted && offset > next) return overtaken(place, offset)
     if (end < next) return restarted(place, `it ends at offset ${end}, but was read up to ${next}`)
     if (oldest > next) {

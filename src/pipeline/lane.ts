@@ -5,7 +5,14 @@ import type { DomainOf, DomainRule } from '../keys/key-domain.ts'
 import { beating } from './beating.ts'
 import type { InFlightBudget } from './in-flight-budget.ts'
 import { LaneSession } from './lane-session.ts'
-import type { BatchControl, FetchedBatch, MessageSource, TopicPartition } from './message-source.ts'
+import {
+  type BatchControl,
+  type FetchedBatch,
+  type MessageSource,
+  placeOf,
+  recreatedError,
+  type TopicPartition,
+} from './message-source.ts'
 import type { PipelineObserver } from './observer.ts'
 import type { Patience } from './patience.ts'
 import type { OutputTopics } from './publication.ts'
@@ -156,10 +163,21 @@ export class Lane {
     const publisher = await patience.with(() => sink.openLane(this.#id))
     const startsAt = await patience.with(() => source.startOffsets(partitions))
     for (const at of startsAt) source.seek(at, at.offset)
+    this.#stopOthers(partitions, startsAt)
     const session: LaneSession = new LaneSession(this.#services, publisher, startsAt, (error) =>
       this.#onSessionFailure(session, error),
     )
     return session
+  }
+
+  /** The alarm for partitions that no session can start: nothing of their new topic is sealed. */
+  #stopOthers(partitions: readonly TopicPartition[], startsAt: readonly TopicPartition[]): void {
+    const { source, observer } = this.#services
+    const starting = new Set(startsAt.map(placeOf))
+    for (const at of partitions.filter((one) => !starting.has(placeOf(one)))) {
+      source.pause([at])
+      observer.partitionStopped(at.topic, at.partition, 0, recreatedError(at.topic))
+    }
   }
 
   #onSessionFailure(failed: LaneSession, error: unknown): void {
@@ -181,7 +199,7 @@ export class Lane {
   }
 }
 
-/** Failures of a transaction that a fresh session may get over. */
-function isPassing(error: SealError): boolean {
-  return error.retryable || error.code === 'SEAL_FENCED'
+/** Failures of a transaction that a fresh session may get over; it takes no topic that was created again. */
+function isPassing({ retryable, code }: SealError): boolean {
+  return retryable || code === 'SEAL_FENCED' || code === 'SEAL_SOURCE_RESTARTED'
 }

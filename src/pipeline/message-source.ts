@@ -1,4 +1,4 @@
-import type { SealError } from '../errors.ts'
+import { SealError } from '../errors.ts'
 import type { Message } from '../format/message.ts'
 
 /** A source partition. */
@@ -67,16 +67,32 @@ export interface MessageSource {
   /** No more fetches of these partitions; membership goes on. */
   pause(partitions: readonly TopicPartition[]): void
   /**
-   * The committed offsets; where nothing was committed yet, the oldest that Kafka holds. Throws
-   * SEAL_SOURCE_RESTARTED where nothing is committed although there are references.
+   * The committed offsets; where nothing was committed yet, the oldest that Kafka holds. Partitions of
+   * which `confirm` would reject are left out. Throws SEAL_SOURCE_RESTARTED where nothing is committed
+   * although there are references.
    */
   startOffsets(partitions: readonly TopicPartition[]): Promise<readonly StartOffset[]>
+  /**
+   * Resolves when all that was fetched of these partitions so far is of the topics that this process
+   * began with. Rejects with SEAL_SOURCE_RESTARTED, from then on always, when a topic is another one by
+   * now: deleted, and created again under its name. Brokers without topic ids (Kafka before 2.8) give no
+   * reason to doubt.
+   */
+  confirm(partitions: readonly TopicPartition[]): Promise<void>
   /** What Kafka holds now. */
   logBounds(at: TopicPartition): Promise<LogBounds>
   /** False when the group may have given the partitions away: it heard nothing for too long. */
   isMember(): boolean
   /** Leaves the group and ends every connection. */
   stop(): Promise<void>
+}
+
+/** What `confirm` rejects with, and why a partition of the topic stops. */
+export function recreatedError(topic: string): SealError {
+  return new SealError(
+    'SEAL_SOURCE_RESTARTED',
+    `topic ${topic} was deleted and created again while it was read; nothing of the new one is sealed. Give it another name, or set the offset of the consumer group by hand to where sealing may go on`,
+  )
 }
 
 /** Key of a partition in maps. */

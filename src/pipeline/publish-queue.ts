@@ -81,10 +81,12 @@ export class PublishQueue {
   }
 
   async #publish(groups: readonly SealedGroup[]): Promise<void> {
-    const { clock, settings, observer, source } = this.#services
+    const { clock, settings, observer, source, patience } = this.#services
     const publication = publicationOf(groups, settings)
     const startedAtMs = clock.elapsedMs()
     if (publication.offsets.length > 0) {
+      await patience.with(() => source.confirm(publication.offsets))
+      if (this.#isOver) return
       // Fencing decides; this only spares whoever slept too long a transaction in another's lane.
       if (!source.isMember()) throw lostMembership()
       await this.#publisher.publish(publication, () => this.#isInTime(groups))

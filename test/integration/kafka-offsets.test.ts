@@ -99,9 +99,8 @@ test('a topic that is deleted and created again is not sealed under the old coor
   while ((await shared.kafka.admin.listTopics()).includes(place.topic))
     await systemClock.sleep(POLL_MS)
   await shared.kafka.createTopic(place.topic, 2)
-  while ((await shared.kafka.committed(place.groupId, place.topic)).size > 0) {
-    await systemClock.sleep(POLL_MS)
-  }
+  // At once, and beyond the old position: by its offsets alone it cannot be told from the old one.
+  await shared.kafka.appendMany(place.topic, 2, numberedRecords(40, 'again'), 20)
   // Found out by itself, or by the next one.
   const outcome = await Promise.race([
     encryptor.ended.then(({ stderr }) => stderr),
@@ -113,7 +112,10 @@ test('a topic that is deleted and created again is not sealed under the old coor
   expect(outcome).toMatch(/SEAL_TOPIC_MISSING|SEAL_SOURCE_RESTARTED/)
   encryptor.kill('SIGKILL')
   await encryptor.ended
-  await shared.kafka.appendMany(place.topic, 2, numberedRecords(40, 'again'), 20)
+  expect(await shared.kafka.references(place.topic)).toEqual(sealed)
+  while ((await shared.kafka.committed(place.groupId, place.topic)).size > 0) {
+    await systemClock.sleep(POLL_MS)
+  }
   const next = await new EncryptorProcess(place.config()).ended
   expect(next.code).toBe(1)
   expect(next.stderr).toMatch(/has no committed offset any more, though .* has references/)

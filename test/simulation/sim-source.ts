@@ -85,6 +85,9 @@ export class SimSource implements MessageSource {
     return this.#world.network.call(this.#host, 'kafka', 'start offsets', () => early ?? read())
   }
 
+  /** No topic of the world is ever deleted. */
+  async confirm(): Promise<void> {}
+
   logBounds(at: TopicPartition): Promise<LogBounds> {
     const read = () => {
       const { startOffset, endOffset } = this.#kafka.partition(at)

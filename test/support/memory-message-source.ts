@@ -2,10 +2,12 @@ import {
   type LogBounds,
   type MessageSource,
   placeOf,
+  recreatedError,
   type SourceHandler,
   type StartOffset,
   type TopicPartition,
 } from '../../src/pipeline/message-source.ts'
+import { Gate } from './gate.ts'
 
 type Offset = TopicPartition & { readonly offset: number }
 
@@ -18,6 +20,10 @@ export class MemoryMessageSource implements MessageSource {
   readonly oldest = new Map<string, number>()
   /** Ends by place; beyond everything where there is none. */
   readonly ends = new Map<string, number>()
+  /** Topics that were deleted and created again. */
+  readonly recreated = new Set<string>()
+  /** Holds `confirm`. */
+  readonly confirmGate = new Gate()
   isHeard = true
   readonly seeks: Offset[] = []
   readonly paused: TopicPartition[] = []
@@ -46,17 +52,27 @@ export class MemoryMessageSource implements MessageSource {
   }
 
   pause(partitions: readonly TopicPartition[]): void {
-    this.paused.push(...partitions.map(({ topic, partition }) => ({ topic, partition })))
+    for (const { topic, partition } of partitions) {
+      const isPaused = this.paused.some((at) => at.topic === topic && at.partition === partition)
+      if (!isPaused) this.paused.push({ topic, partition })
+    }
   }
 
   async startOffsets(partitions: readonly TopicPartition[]): Promise<StartOffset[]> {
     this.#journal.push('startOffsets')
     this.#failIfAsked()
-    return partitions.map((at) => {
+    const own = partitions.filter(({ topic }) => !this.recreated.has(topic))
+    return own.map((at) => {
       const committed = this.committed.get(placeOf(at))
       const offset = committed ?? this.oldest.get(placeOf(at)) ?? 0
       return { ...at, offset, isCommitted: committed !== undefined }
     })
+  }
+
+  async confirm(partitions: readonly TopicPartition[]): Promise<void> {
+    await this.confirmGate.pass()
+    this.#failIfAsked()
+    for (const { topic } of partitions) if (this.recreated.has(topic)) throw recreatedError(topic)
   }
 
   async logBounds(at: TopicPartition): Promise<LogBounds> {

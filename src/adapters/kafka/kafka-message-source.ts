@@ -7,6 +7,7 @@ import {
   type LogBounds,
   type MessageSource,
   placeOf,
+  recreatedError,
   type SourceHandler,
   type StartOffset,
   type TopicPartition,
@@ -15,7 +16,9 @@ import { type FetchedRecords, unreadableError } from './fetched-records.ts'
 import { holdsRecord } from './first-record.ts'
 import { type KafkaAdmin, untold } from './kafka-admin.ts'
 import { createKafka, type KafkaOptions } from './kafka-client.ts'
+import { clusterOf } from './kafka-cluster.ts'
 import { kafkaError } from './kafka-errors.ts'
+import { KnownTopics } from './known-topics.ts'
 import { laneAssigner } from './lane-assigner.ts'
 import { OUT_OF_RANGE } from './load-kafkajs.ts'
 
@@ -48,6 +51,7 @@ export class KafkaMessageSource implements MessageSource {
   readonly clusterId: string
   readonly #options: KafkaSourceOptions
   readonly #admin: KafkaAdmin
+  readonly #topics: KnownTopics
   #consumer: Consumer | null = null
   #handler: SourceHandler | null = null
   #failures = 0
@@ -61,11 +65,14 @@ export class KafkaMessageSource implements MessageSource {
   constructor(options: KafkaSourceOptions, admin: KafkaAdmin, clusterId: string) {
     this.#options = options
     this.#admin = admin
+    this.#topics = new KnownTopics(clusterOf(options), options.brokers)
     this.clusterId = clusterId
   }
 
   async start(handler: SourceHandler): Promise<void> {
     this.#handler = handler
+    // Before the first fetch: what is fetched afterwards is of these topics, or they are others by then.
+    await this.#topics.recreated(this.#options.topics)
     await this.#consume()
   }
 
@@ -83,13 +90,19 @@ export class KafkaMessageSource implements MessageSource {
 
   async startOffsets(partitions: readonly TopicPartition[]): Promise<readonly StartOffset[]> {
     const { groupId } = this.#options
+    const recreated = await this.#recreated(partitions)
+    const own = partitions.filter(({ topic }) => !recreated.has(topic))
     const starts: StartOffset[] = []
-    for (const at of await this.#admin.committedOffsets(groupId, partitions)) {
+    for (const at of await this.#admin.committedOffsets(groupId, own)) {
       const isCommitted = at.offset >= 0
       const offset = isCommitted ? at.offset : await this.#firstOffset(at)
       starts.push({ ...at, offset, isCommitted })
     }
     return starts
+  }
+
+  async confirm(partitions: readonly TopicPartition[]): Promise<void> {
+    for (const topic of await this.#recreated(partitions)) throw recreatedError(topic)
   }
 
   async logBounds({ topic, partition }: TopicPartition): Promise<LogBounds> {
@@ -104,7 +117,7 @@ export class KafkaMessageSource implements MessageSource {
 
   async stop(): Promise<void> {
     this.#isStopped = true
-    await this.#consumer?.disconnect().catch(() => {})
+    await Promise.all([this.#consumer?.disconnect().catch(() => {}), this.#topics.close()])
   }
 
   async #consume(): Promise<void> {
@@ -165,6 +178,10 @@ export class KafkaMessageSource implements MessageSource {
       )
     }
     return (await this.logBounds(at)).oldest
+  }
+
+  #recreated(partitions: readonly TopicPartition[]): Promise<ReadonlySet<string>> {
+    return this.#topics.recreated(partitions.map(({ topic }) => topic))
   }
 
   #joined(event: ConsumerGroupJoinEvent): void {

@@ -2,7 +2,8 @@ import { systemClock } from '../../clock.ts'
 import type { TopicPartition } from '../../pipeline/message-source.ts'
 import type { LogBounds } from '../../verify/ports.ts'
 import type { AbortedTransaction } from './committed-records.ts'
-import { createKafka, type KafkaOptions } from './kafka-client.ts'
+import type { KafkaOptions } from './kafka-client.ts'
+import { type Broker, type Cluster, clusterOf } from './kafka-cluster.ts'
 import type { RecordSet } from './record-batch.ts'
 
 /** What one fetch of one partition gave. */
@@ -13,37 +14,7 @@ export interface Fetched extends RecordSet {
   readonly stableEnd: number
 }
 
-/** The part of kafkajs that fetches without a group; it has no name in its types. */
-interface Cluster {
-  connect(): Promise<void>
-  disconnect(): Promise<void>
-  addTargetTopic(topic: string): Promise<void>
-  refreshMetadata(): Promise<void>
-  findTopicPartitionMetadata(topic: string): readonly { readonly partitionId: number }[]
-  fetchTopicsOffset(topics: readonly object[]): Promise<readonly TopicOffsets[]>
-  findLeaderForPartitions(topic: string, partitions: number[]): Record<string, number[]>
-  findBroker(node: { nodeId: string }): Promise<Broker>
-}
-
-interface Broker {
-  fetch(request: object): Promise<{ readonly responses: readonly TopicResponse[] }>
-}
-
-interface TopicOffsets {
-  readonly partitions: readonly { readonly partition: number; readonly offset: string }[]
-}
-
-interface TopicResponse {
-  readonly partitions: readonly {
-    readonly lastStableOffset: string
-    readonly abortedTransactions: readonly AbortedTransaction[] | null
-    readonly messages: RecordSet
-  }[]
-}
-
-const READ_UNCOMMITTED = 0
 const READ_COMMITTED = 1
-const METADATA_AGE_MS_MAX = 60_000
 /** A fetch of nothing comes back after this. */
 const FETCH_WAIT_MS = 200
 const TRIES_MAX = 6
@@ -159,19 +130,4 @@ function isPassing(error: unknown): boolean {
   if (isOutOfRange(error)) return false
   const { retriable, name } = error as { readonly retriable?: boolean; readonly name?: string }
   return retriable !== false && name !== 'RangeError' && name !== 'KafkaJSNotImplemented'
-}
-
-function clusterOf(options: KafkaOptions): Cluster {
-  const kafka = createKafka(options)
-  const create = Object.getOwnPropertySymbols(kafka).find(
-    ({ description }) => description === 'private:Kafka:createCluster',
-  )
-  const made = (kafka as unknown as Record<symbol, (options: object) => Cluster>)[create as symbol]
-  if (made === undefined) throw new Error('this kafkajs makes its cluster in another way')
-  return made({
-    metadataMaxAge: METADATA_AGE_MS_MAX,
-    allowAutoTopicCreation: false,
-    // Of the offsets that are asked for; fetches say their own.
-    isolationLevel: READ_UNCOMMITTED,
-  })
 }

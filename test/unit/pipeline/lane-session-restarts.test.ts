@@ -84,6 +84,18 @@ describe('a fetch from below what was committed', () => {
   })
 })
 
+describe('a fetch of a topic that was created again', () => {
+  it('stops the partition when it begins elsewhere', async () => {
+    place.source.recreated.add('orders')
+    expect(await session.accept(batch(0, 20), quiet)).toBe(false)
+    await session.drain()
+    expect(stopped()).toEqual([['orders', 0, 5, 'SEAL_SOURCE_RESTARTED']])
+    expect(place.source.paused).toEqual([at])
+    expect(place.sink.offsets()).toEqual([])
+    expect(place.failures).toEqual([])
+  })
+})
+
 describe('a fetch from below the position', () => {
   it('ends the road when what the session itself has committed is gone', async () => {
     await session.accept(batch(5, 9), quiet)
@@ -95,6 +107,23 @@ describe('a fetch from below the position', () => {
     await expect(session.accept(batch(5, 20), quiet)).rejects.toBe(gone)
     await session.drain()
     expect(place.sink.offsets()).toEqual([5, 6, 7, 8])
+  })
+})
+
+describe('a partition that has stopped', () => {
+  it('is paused anew when a source that began anew fetches it', async () => {
+    session.stopPartition(at, new SealError('SEAL_SOURCE_UNREADABLE', 'damaged'))
+    place.source.paused.length = 0
+    expect(await session.accept(batch(5, 8), quiet)).toBe(false)
+    expect(place.source.paused).toEqual([at])
+  })
+
+  it('is left to the next session when its own is over', async () => {
+    session.stopPartition(at, new SealError('SEAL_SOURCE_UNREADABLE', 'damaged'))
+    await session.abandon()
+    place.source.paused.length = 0
+    expect(await session.accept(batch(5, 8), quiet)).toBe(false)
+    expect(place.source.paused).toEqual([])
   })
 })
 

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { SealError } from '../../../src/errors.ts'
 import { Lane } from '../../../src/pipeline/lane.ts'
-import type { TopicPartition } from '../../../src/pipeline/message-source.ts'
+import { placeOf, type TopicPartition } from '../../../src/pipeline/message-source.ts'
 import {
   away,
   BUDGET_BYTES,
@@ -160,6 +160,55 @@ describe('a batch in a lane', () => {
     await settled()
     expect(place.failures).toMatchObject([{ code: 'SEAL_KMS_REFUSED' }])
     expect(place.budget.bytes).toBe(0)
+  })
+})
+
+describe('a lane of whose topics one was created again', () => {
+  const both = [...held, { topic: 'payments', partition: 0 }]
+  const stops = () =>
+    place.observer
+      .of('partitionStopped')
+      .map(([topic, partition, offset, { code }]) => [topic, partition, offset, code])
+
+  beforeEach(() => {
+    for (const at of both) place.source.committed.set(placeOf(at), 10)
+    lane.assign(both)
+  })
+
+  it('publishes nothing of it, stops its partitions and goes on with the others', async () => {
+    place.source.recreated.add('orders')
+    await lane.accept(batch(10, 20), quiet)
+    await lane.accept(batch(10, 12, { topic: 'payments' }), quiet)
+    await lane.drain()
+    await place.clock.step(500)
+    expect(place.sink.publishCalls).toBe(0)
+    expect(place.observer.of('laneReset')).toEqual([[3, expect.stringContaining('created again')]])
+    expect(stops()).toEqual([['orders', 0, 0, 'SEAL_SOURCE_RESTARTED']])
+    expect(place.source.paused).toEqual(held)
+    expect(place.source.seeks.at(-1)).toEqual({ topic: 'payments', partition: 0, offset: 10 })
+    expect(place.budget.bytes).toBe(0)
+
+    place.source.paused.length = 0
+    expect(await lane.accept(batch(0, 20), quiet)).toBe(false)
+    expect(place.source.paused).toEqual(held)
+    await lane.accept(batch(10, 13, { topic: 'payments' }), quiet)
+    await lane.drain()
+    expect(place.sink.offsets('payments')).toEqual([10, 11, 12])
+    expect(place.sink.offsets('orders')).toEqual([])
+    await place.clock.step(10_000)
+    expect(place.observer.of('laneReset')).toHaveLength(1)
+    expect(place.failures).toEqual([])
+  })
+
+  it('does not adopt it when it opens again', async () => {
+    await settled()
+    place.source.recreated.add('orders')
+    place.source.committed.set('orders/0', 0)
+    lane.assign([...both, { topic: 'payments', partition: 1 }])
+    await settled()
+    expect(stops()).toEqual([['orders', 0, 0, 'SEAL_SOURCE_RESTARTED']])
+    expect(await lane.accept(batch(0, 20), quiet)).toBe(false)
+    expect(place.failures).toEqual([])
   })
 })
 

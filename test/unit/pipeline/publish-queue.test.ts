@@ -194,6 +194,44 @@ describe('the publish queue', () => {
   })
 })
 
+describe('the topics of a publication', () => {
+  const recreated = { code: 'SEAL_SOURCE_RESTARTED', retryable: false }
+
+  it('are confirmed when all of it was fetched, and nothing is published of one created again', async () => {
+    const held = holdParts()
+    const writer = groupOf(0, 2)
+    queue.add(writer)
+    await settled()
+    place.source.recreated.add('orders')
+    held.release(writer)
+    await queue.settled
+    expect(place.failures).toMatchObject([recreated])
+    expect(place.sink.publishCalls).toBe(0)
+    expect(queue.isEmpty).toBe(false)
+  })
+
+  it('are waited for while Kafka is away, with nothing given up', async () => {
+    place.source.failures.push(away('SEAL_KAFKA_UNAVAILABLE'), away('SEAL_KAFKA_UNAVAILABLE'))
+    queue.add(groupOf(0, 2))
+    await place.clock.step(1_000)
+    expect(place.observer.of('waiting')).toHaveLength(2)
+    expect(place.sink.offsets()).toEqual([0, 1])
+    expect(place.failures).toEqual([])
+  })
+
+  it('are nobody’s any more once the queue is closed', async () => {
+    place.source.confirmGate.close()
+    const writer = groupOf(0, 1)
+    queue.add(writer)
+    await settled()
+    expect(queue.close()).toEqual([writer])
+    place.source.confirmGate.open()
+    await queue.settled
+    expect(place.sink.publishCalls).toBe(0)
+    expect(place.failures).toEqual([])
+  })
+})
+
 describe('a failure in the publish queue', () => {
   it('of a transaction is reported once, and nothing is published after it', async () => {
     const failure = away('SEAL_KAFKA_UNAVAILABLE')
