@@ -85,6 +85,8 @@ export class KnownTopics {
     const settled = await Promise.allSettled(asked)
     const answers = settled.flatMap((one) => (one.status === 'fulfilled' ? one.value : []))
     if (answers.length === 0) await Promise.all(asked)
+    // One that does not answer holds up every transaction until the client hears that it is gone.
+    if (answers.length < asked.length) await this.#cluster.refreshMetadata().catch(() => {})
     return answers
   }
 

@@ -20,7 +20,11 @@ class FakeCluster {
   readonly brokers = new Map<string, FakeBroker>()
   /** Those that the client has heard of. */
   known: string[] = []
+  /** Those of which the cluster itself knows that they are gone. */
+  readonly gone = new Set<string>()
   asks = 0
+  /** Brokers that were looked for, in their order. */
+  readonly found: string[] = []
 
   add(nodeId: string, topics: FakeBroker['topics'], version = 12): FakeBroker {
     const broker = { topics, version, isAway: false }
@@ -37,7 +41,7 @@ class FakeCluster {
   }
 
   async refreshMetadata(): Promise<void> {
-    this.known = [...this.brokers.keys()]
+    this.known = [...this.brokers.keys()].filter((nodeId) => !this.gone.has(nodeId))
   }
 
   getNodeIds(): readonly string[] {
@@ -46,6 +50,7 @@ class FakeCluster {
 
   async findBroker({ nodeId }: { nodeId: string }) {
     const broker = this.brokers.get(nodeId) as FakeBroker
+    this.found.push(nodeId)
     if (broker.isAway) throw new Error('connection refused')
     return {
       versions: { [METADATA_KEY]: { maxVersion: broker.version } },
@@ -57,7 +62,7 @@ class FakeCluster {
     this.asks++
     const asked = (await request.encode()).buffer.toString()
     return {
-      nodeIds: [...this.brokers.keys()].map(Number),
+      nodeIds: [...this.brokers.keys()].filter((id) => !this.gone.has(id)).map(Number),
       topics: Object.entries(topics)
         .filter(([topic]) => asked.includes(topic))
         .map(([topic, told]) =>
@@ -112,6 +117,19 @@ describe('known topics', () => {
     cluster.add('3', { orders: 'a' })
     expect(await recreated('orders')).toEqual([])
     expect(await recreated('orders')).toEqual([])
+  })
+
+  it('are not asked of a broker any more once the cluster has dropped it', async () => {
+    cluster.add('1', { orders: 'a' })
+    cluster.add('2', { orders: 'a' })
+    await known.recreated(['orders'])
+    ;(cluster.brokers.get('2') as FakeBroker).isAway = true
+    cluster.gone.add('2')
+    await known.recreated(['orders'])
+    expect(cluster.known).toEqual(['1'])
+    cluster.found.length = 0
+    await known.recreated(['orders'])
+    expect(cluster.found).not.toContain('2')
   })
 
   it.each([
