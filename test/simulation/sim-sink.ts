@@ -58,7 +58,9 @@ export class SimSink implements ReferenceSink {
         transactions.produce(producer, one),
       )
     }
-    await this.#call(`${transactionalId} add offsets`, () => transactions.addOffsets(producer))
+    await this.#onlyOnce(() =>
+      this.#call(`${transactionalId} add offsets`, () => transactions.addOffsets(producer)),
+    )
     const offsets = publication.offsets.map((row) => ({ ...row }))
     const named = () => offsets.map((row) => `${placeOf(row)} ${row.nextOffset}`).join(', ')
     await this.#call(`${transactionalId} commit offsets`, () => {
