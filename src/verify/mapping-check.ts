@@ -20,8 +20,8 @@ type Rows = Map<string, Row>
 
 /**
  * Holds the references of every segment against its mapping rows: a digest first, and row by row
- * only where that differs. A segment without an intent has no rows that could be asked for, and is
- * told elsewhere; so is one that was swept.
+ * only where that differs. A segment without an intent has no rows that could be asked for; in the
+ * folder of the segments its object is told by the listing of the bucket, elsewhere it is told here.
  */
 export async function checkMapping(check: Check): Promise<void> {
   const segments = [...check.segments.referenced()].filter((segment) => isMapped(check, segment))
@@ -47,8 +47,15 @@ export async function checkMapping(check: Check): Promise<void> {
   if (group.length > 0) await compareRows(check, group)
 }
 
-function isMapped({ findings }: Check, { intent, object, referenced }: Referenced): boolean {
-  if (intent === null) return false
+function isMapped({ findings, settings }: Check, segment: Referenced): boolean {
+  const { intent, object, referenced } = segment
+  if (intent === null) {
+    if (object.startsWith(`${settings.prefix}/segments/`)) return false
+    const meaning =
+      'no intent names the object, which lies where none belongs: no look-up by key finds its messages'
+    findings.add({ kind: 'unmapped', object, count: referenced.count, meaning })
+    return false
+  }
   const { dekId } = intent
   if (intent.sweptAtMs === null) return true
   const meaning = `it is marked as swept, though ${referenced.count} references name it`

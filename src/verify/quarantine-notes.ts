@@ -23,8 +23,9 @@ export async function readNotes(check: Check, plan: PartitionPlan): Promise<Offs
 function offsetOf(value: Uint8Array | null, plan: PartitionPlan): number | null {
   try {
     const note = JSON.parse(Buffer.from(value ?? []).toString('utf8')) as Record<string, unknown>
+    const isNote = note.v === 1 && typeof note.reason === 'string'
     const isOfHere = note.topic === plan.topic && note.partition === plan.partition
-    return isOfHere && Number.isSafeInteger(note.offset) ? (note.offset as number) : null
+    return isNote && isOfHere && Number.isSafeInteger(note.offset) ? (note.offset as number) : null
   } catch {
     return null
   }

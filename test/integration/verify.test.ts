@@ -172,9 +172,17 @@ describe('sealstream verify', () => {
   })
 
   test('cannot check what is not there: exit code 1', async () => {
-    const { code, stdout, stderr } = await runCommand(['verify', '--config', config, 'nowhere'])
+    const absent = place.config({ ...SETTINGS, 'kafka.topics': ['nowhere'] })
+    const { code, stdout, stderr } = await runCommand(['verify', '--config', absent])
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
     expect(stderr).toBe('sealstream: no topic nowhere [SEAL_TOPIC_MISSING]\n')
+  })
+
+  test('refuses a topic that the configuration does not name: nothing would be found wrong there', async () => {
+    const references = `${topic}.sealed`
+    const { code, stdout, stderr } = await runCommand(['verify', '--config', config, references])
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toMatch(/no source topic of the configuration, .*\[SEAL_INPUT_INVALID\]\n$/)
   })
 })
 
@@ -263,7 +271,8 @@ describe('sealstream verify finds', () => {
     await kafka.createTopic(one, 1)
     await kafka.append({ topic: one, partition: 0 }, numberedRecords(20, 'plain'))
     await kafka.admin.setOffsets({ groupId: group, topic: one, partitions })
-    const second = place.config({ ...SETTINGS, 'kafka.groupId': group })
+    const changes = { 'kafka.groupId': group, 'kafka.topics': [one] }
+    const second = place.config({ ...SETTINGS, ...changes })
     const { code, counts, findings } = await verifyPlace(place, { config: second, args: [one] })
     expect(code).toBe(5)
     expect(counts).toMatchObject({ messages: 17, notSealedYet: 3 })

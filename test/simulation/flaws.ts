@@ -42,6 +42,9 @@ const NONE: FlawSwitches = {
   ...{ stretchesWindows: false, endsForAnybody: false, sweepsYoung: false },
 }
 
+/** Names of all flaws. */
+export const FLAWS = Object.keys(NONE) as readonly FlawName[]
+
 /** The switches of one run, and what they need to remember. */
 export class Flaws {
   readonly on: FlawSwitches

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
-import type { FlawName } from './flaws.ts'
+import { FLAWS } from './flaws.ts'
 import { reportOf, traceOf } from './report.ts'
-import { MODES, type Mode } from './scenario.ts'
+import { MODES } from './scenario.ts'
 import { simulate } from './simulate.ts'
 
 /** `npm run test:simulate -- --seeds N --from SEED [--mode M] [--flaw F] [--failures N] [--trace]` */
@@ -15,13 +15,12 @@ const { values } = parseArgs({
     trace: { type: 'boolean', default: false },
   },
 })
-const [from, seeds, failuresMax] = [values.from, values.seeds, values.failures].map(Number) as [
-  number,
-  number,
-  number,
-]
-const flaw = (values.flaw ?? null) as FlawName | null
-const modes = values.mode === undefined ? MODES : [values.mode as Mode]
+const from = countOf('--from', values.from)
+const seeds = countOf('--seeds', values.seeds)
+const failuresMax = countOf('--failures', values.failures)
+const flaw = oneOf('--flaw', FLAWS, values.flaw) ?? null
+const mode = oneOf('--mode', MODES, values.mode)
+const modes = mode === undefined ? MODES : [mode]
 const total = { runs: 0, messages: 0, references: 0, happened: 0, failed: 0 }
 const before = process.cpuUsage()
 
@@ -46,6 +45,22 @@ print(
   `${total.runs} runs, ${total.failed} failed; ${total.messages} messages, ${total.references} references, ${total.happened} happenings; ${seconds.toFixed(1)} s of CPU, ${(total.runs / seconds).toFixed(0)} runs a second`,
 )
 process.exitCode = total.failed > 0 ? 1 : 0
+
+function countOf(option: string, text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text)
+  return refuse(`${option} ${text}: a whole number from 1 on`)
+}
+
+function oneOf<T extends string>(option: string, all: readonly T[], text?: string): T | undefined {
+  const found = all.find((name) => name === text)
+  if (text === undefined || found !== undefined) return found
+  return refuse(`${option} ${text}: one of ${all.join(', ')}`)
+}
+
+function refuse(message: string): never {
+  process.stderr.write(`simulate: ${message}\n`)
+  process.exit(2)
+}
 
 function print(text: string): void {
   process.stdout.write(`${text}\n`)

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { configFileOf, loadConfig } from '../../config/load-config.ts'
+import { SealError } from '../../errors.ts'
 import type { VerifyObserver } from '../../verify/check.ts'
 import type { Verification } from '../../verify/verify.ts'
 import { EXIT_CODES } from '../exit-codes.ts'
@@ -50,6 +51,12 @@ async function answer(
   const { env } = terminal
   const { config } = loadConfig({ file: configFileOf(options.config, env), env })
   const { open: isOpened, limit: findingsMax } = options
+  const unknown = topics.filter((topic) => !config.kafka.topics.includes(topic))
+  if (unknown.length > 0) {
+    const known = config.kafka.topics.join(', ')
+    const message = `${unknown.join(', ')}: no source topic of the configuration, which has ${known}`
+    throw new SealError('SEAL_INPUT_INVALID', message)
+  }
   if (isOpened) await guardKeys(config, env)
   const { verifyPlace } = await import('../../compose/verification.ts')
   const stop = stopSignal()

@@ -1,9 +1,17 @@
 import { describe, expect, test } from 'vitest'
 import { SealError } from '../../../src/errors.ts'
+import type { Message } from '../../../src/format/message.ts'
 import { Findings } from '../../../src/verify/findings.ts'
 import { OffsetSet } from '../../../src/verify/offset-set.ts'
 import type { RecordLog } from '../../../src/verify/ports.ts'
-import { PREFIX, produce, REFERENCES, SealedWorld, TOPIC } from '../../support/sealed-world.ts'
+import {
+  NOTES,
+  PREFIX,
+  produce,
+  REFERENCES,
+  SealedWorld,
+  TOPIC,
+} from '../../support/sealed-world.ts'
 
 const HOUR_MS = 60 * 60_000
 const at = { topic: TOPIC, partition: 0 }
@@ -181,6 +189,29 @@ describe('a verification', () => {
     })
     world.objects.splice(0)
     expect(outline(await world.verify({ opener: null })).wrong).toEqual({ dangling: rows.length })
+  })
+
+  test('sees without opening that a reference leads out of the folder of the segments', async () => {
+    const world = new SealedWorld(1)
+    world.seal(produce(world, 0, 10).slice(0, 10))
+    world.log.rewrite({ topic: REFERENCES, partition: 0 }, ([first, ...others]) => {
+      const reference = JSON.parse(String(first?.value))
+      const value = Buffer.from(JSON.stringify({ ...reference, object: 'elsewhere/one.seal' }))
+      return [{ ...(first as Message), value }, ...others]
+    })
+    const { wrong } = outline(await world.verify({ opener: null }))
+    expect(wrong).toEqual({ unmapped: 1, overmapped: 1 })
+  })
+
+  test('takes nothing for a note that is none', async () => {
+    const world = new SealedWorld(1)
+    produce(world, 0, 1)
+    const forged = JSON.stringify({ topic: TOPIC, partition: 0, offset: 0 })
+    const headers: Message['headers'] = []
+    const plain = { key: null, value: Buffer.from(forged), headers, timestampMs: 0n }
+    world.log.append({ topic: NOTES, partition: 0 }, { ...plain, timestampType: 'create' })
+    world.log.commit(at, 1)
+    expect(outline(await world.verify()).wrong).toEqual({ lost: 1 })
   })
 
   test('takes a missing reference topic for an empty one', async () => {
