@@ -27,6 +27,8 @@ export interface SourcePlace {
   /** Deletes what lies before `offset`. */
   truncate(at: TopicPartition, offset: number): Promise<void>
   commit(at: TopicPartition, offset: number): Promise<void>
+  /** Deletes `topic` and creates it again with these records in its first partition. */
+  recreate(records: readonly RawRecord[]): Promise<void>
   close(): Promise<void>
 }
 
@@ -200,6 +202,27 @@ export function messageSourceContract(name: string, makePlace: () => Promise<Sou
       await collector.until(() => collector.of(partition(0)).length > 0)
       expect(collector.of(partition(0)).map(({ offset }) => offset)).toEqual([7, 8])
       expect(collector.of(partition(1))).toEqual([])
+    })
+
+    it('a topic that was created again is not confirmed, and starts nowhere; others are and do', async () => {
+      const at = partition(0)
+      const other = { topic: place.appendTimeTopic, partition: 0 }
+      await place.append(at, numberedRecords(3, 'x'))
+      const { source, collector } = await joined()
+      await collector.until(() => collector.of(at).length === 3)
+      await source.confirm([at, other])
+      await place.recreate(numberedRecords(9, 'again'))
+      for (const tries of [1, 2]) {
+        await expect(source.confirm([other, at]), `try ${tries}`).rejects.toMatchObject({
+          code: 'SEAL_SOURCE_RESTARTED',
+        })
+      }
+      await source.confirm([other])
+      const starts = await source.startOffsets([at, partition(1), other])
+      expect(starts).toMatchObject([{ ...other, offset: 0 }])
+      const next = await place.member()
+      await next.start(new Collector())
+      await next.confirm([at, other])
     })
 
     it('lanes are held whole, and by one member each', async () => {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { KafkaAdmin } from '../../src/adapters/kafka/kafka-admin.ts'
 import { KafkaMessageSource } from '../../src/adapters/kafka/kafka-message-source.ts'
 import { KafkaReferenceSink } from '../../src/adapters/kafka/kafka-reference-sink.ts'
+import { systemClock } from '../../src/clock.ts'
 import type { Message } from '../../src/format/message.ts'
 import type { TopicPartition } from '../../src/pipeline/message-source.ts'
 import { messageSourceContract, type SourcePlace } from '../contracts/message-source.contract.ts'
@@ -10,6 +11,7 @@ import { referenceSinkContract, type SinkPlace } from '../contracts/reference-si
 import { KafkaFixture } from '../support/kafka-fixture.ts'
 import type { RawRecord } from '../support/record-batch.ts'
 
+const POLL_MS = 50
 const LARGE_BATCHES = { 'max.message.bytes': '4194304' }
 const options = {
   brokers: inject('stack').kafka.brokers,
@@ -93,6 +95,12 @@ async function sourcePlace(): Promise<SourcePlace> {
     async commit({ topic, partition }, offset) {
       const partitions = [{ partition, offset: String(offset) }]
       await kafka.admin.setOffsets({ groupId, topic, partitions })
+    },
+    async recreate(records) {
+      await kafka.admin.deleteTopics({ topics: [topic] })
+      while ((await kafka.admin.listTopics()).includes(topic)) await systemClock.sleep(POLL_MS)
+      await kafka.createTopic(topic, 4, LARGE_BATCHES)
+      await kafka.append({ topic, partition: 0 }, records)
     },
     async close() {
       await Promise.all(members.map((member) => member.stop()))
