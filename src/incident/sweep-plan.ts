@@ -8,6 +8,7 @@ import {
   type StoredObject,
   versionsOf,
 } from '../segment/object-inventory.ts'
+import { segmentFolder } from '../segment/object-key.ts'
 import type { ReferenceLog } from './reference-log.ts'
 import { findNamed, provenElsewhere } from './sweep-evidence.ts'
 
@@ -119,7 +120,7 @@ async function openUploads(
   { prefix }: SweepScope,
 ): Promise<ReadonlyMap<string, readonly OpenUpload[]>> {
   const uploads = new Map<string, OpenUpload[]>()
-  for await (const upload of inventory.uploads(`${prefix}/segments/`)) {
+  for await (const upload of inventory.uploads(segmentFolder({ prefix }))) {
     uploads.set(upload.key, [...(uploads.get(upload.key) ?? []), upload])
   }
   return uploads
@@ -141,7 +142,7 @@ async function candidateSegments(
     heed(signal)
     onProgress('segments', ++seen)
     if (uploads.has(segment.objectKey)) keys.add(segment.objectKey)
-    if (!segment.objectKey.startsWith(`${prefix}/segments/`)) continue
+    if (!segment.objectKey.startsWith(segmentFolder({ prefix }))) continue
     if (segment.state === 'published') {
       if (segment.sweptAtMs === null) continue
       const reason = 'is marked as published, and was swept'
@@ -242,7 +243,7 @@ function verdictOf(
 
 /** null for a key that is not one of a segment under the prefix. */
 function domainOf(objectKey: string, prefix: string): string | null {
-  const step = objectKey.slice(`${prefix}/segments/`.length).split('/')[0] ?? ''
+  const step = objectKey.slice(segmentFolder({ prefix }).length).split('/')[0] ?? ''
   try {
     return decodeURIComponent(step)
   } catch {

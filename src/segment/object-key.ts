@@ -3,6 +3,11 @@ export interface ObjectNames {
   readonly prefix: string
 }
 
+/** `<prefix>/segments/`: every segment lies under it. */
+export function segmentFolder({ prefix }: ObjectNames): string {
+  return `${prefix}/segments/`
+}
+
 /** `<prefix>/segments/<domain>/<yyyy>/<mm>/<dd>/<hh>/<segment-id>.seal`, in UTC. */
 export function segmentObjectKey(
   names: ObjectNames,
@@ -15,7 +20,7 @@ export function segmentObjectKey(
     .slice(0, 13)
     .replace('T', '-')
     .replaceAll('-', '/')
-  return `${names.prefix}/segments/${encodeURIComponent(keyDomain)}/${hour}/${segmentId}.seal`
+  return `${segmentFolder(names)}${encodeURIComponent(keyDomain)}/${hour}/${segmentId}.seal`
 }
 
 /** `<prefix>/deks/<dek-id>.json`: one small object a DEK, the key directory. */

@@ -1,6 +1,7 @@
 import { isSealError } from '../errors.ts'
 import { parseReference, type Reference } from '../format/reference-value.ts'
 import type { MappedMessage, SegmentKey } from '../mapping/mapping-store.ts'
+import { segmentFolder } from '../segment/object-key.ts'
 import { type Check, forEachOf, throwIfStopped } from './check.ts'
 import { RowDigest } from './row-digest.ts'
 import type { SegmentRecord } from './segment-table.ts'
@@ -50,7 +51,7 @@ export async function checkMapping(check: Check): Promise<void> {
 function isMapped({ findings, settings }: Check, segment: Referenced): boolean {
   const { intent, object, referenced } = segment
   if (intent === null) {
-    if (object.startsWith(`${settings.prefix}/segments/`)) return false
+    if (object.startsWith(segmentFolder(settings))) return false
     const meaning =
       'no intent names the object, which lies where none belongs: no look-up by key finds its messages'
     findings.add({ kind: 'unmapped', object, count: referenced.count, meaning })

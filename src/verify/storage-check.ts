@@ -1,4 +1,5 @@
 import type { StoredObject } from '../segment/object-inventory.ts'
+import { segmentFolder } from '../segment/object-key.ts'
 import { type Check, throwIfStopped } from './check.ts'
 
 /** Something in the bucket that no intent named when it was listed. */
@@ -25,7 +26,7 @@ export async function readIntents(check: Check): Promise<void> {
 /** Compares what is in the bucket with intents and references. */
 export async function checkObjects(check: Check): Promise<void> {
   const { settings, services } = check
-  const folder = `${settings.prefix}/segments/`
+  const folder = segmentFolder(settings)
   check.observer.stepBegan('objects', null)
   const unnamed: Unnamed[] = []
   const unreferenced = { all: 0, young: 0 }

@@ -1,33 +1,17 @@
 import { HeadObjectCommand, S3Client } from '@aws-sdk/client-s3'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { parcelBytes } from '../../src/format/parcel.ts'
 import { EncryptorProcess, runCommand } from '../support/encryptor-process.ts'
-import { KafkaFixture } from '../support/kafka-fixture.ts'
 import { message } from '../support/messages.ts'
 import { numberedRecords, record } from '../support/records.ts'
 import { expectSealedOnce } from '../support/sealed-proof.ts'
-import { type ConfigChanges, SealingPlace } from '../support/sealing-place.ts'
+import type { ConfigChanges, SealingPlace } from '../support/sealing-place.ts'
+import { sealingScene } from '../support/sealing-scene.ts'
 
 const KIB = 1024
 const MIB = 1024 * KIB
 const LARGE_TOPIC = { 'max.message.bytes': String(20 * MIB) }
-const places: SealingPlace[] = []
-let kafka: KafkaFixture
-
-beforeAll(async () => {
-  kafka = await KafkaFixture.connect()
-})
-
-afterAll(async () => {
-  await kafka.close()
-  for (const place of places) place.remove()
-})
-
-function newPlace(name: string): SealingPlace {
-  const place = new SealingPlace(name, 1, places[0]?.keyspace)
-  places.push(place)
-  return place
-}
+const shared = sealingScene()
 
 /** Seals until `count` messages are packed, then lets the process drain. */
 async function seal(place: SealingPlace, count: number, changes: ConfigChanges): Promise<string> {
@@ -43,13 +27,12 @@ async function seal(place: SealingPlace, count: number, changes: ConfigChanges):
 
 describe('what is large', () => {
   test('a segment of several parts is one multipart upload and opens like any other', async () => {
-    const place = newPlace('parts')
-    await kafka.createTopic(place.topic, 2)
+    const place = await shared.newPlace('parts', 2)
     const records = numberedRecords(140, 'large', 300 * KIB)
-    const messages = await kafka.appendMany(place.topic, 2, records, 3)
+    const messages = await shared.kafka.appendMany(place.topic, 2, records, 3)
     await seal(place, messages.length, { 'segment.ageMs': '30s' })
 
-    const opened = await expectSealedOnce(kafka, place, place.topic, messages)
+    const opened = await expectSealedOnce(shared.kafka, place, place.topic, messages)
     const objects = new Set(opened.map(({ reference }) => reference.object))
     const [Key] = objects
     const { bucket: Bucket, accessKeyId, secretAccessKey, ...service } = place.stack.s3
@@ -62,30 +45,33 @@ describe('what is large', () => {
   })
 
   test('a message of exactly message.bytesMax passes', async () => {
-    const place = newPlace('largest')
-    await kafka.createTopic(place.topic, 1, LARGE_TOPIC)
+    const place = await shared.newPlace('largest', 1, LARGE_TOPIC)
     const headers = [[Buffer.from('name'), Buffer.from('value')]] as const
     const overhead = parcelBytes(message({ headers, value: Buffer.alloc(0) }))
     const largest = record({ headers, value: Buffer.alloc(16 * MIB - overhead, 'largest ') })
-    const messages = await kafka.appendMany(place.topic, 1, [record(), largest, record()], 1)
+    const messages = await shared.kafka.appendMany(place.topic, 1, [record(), largest, record()], 1)
     expect(messages.map(parcelBytes)[1]).toBe(16 * MIB)
     await seal(place, messages.length, { 'message.bytesMax': '16MiB' })
-    await expectSealedOnce(kafka, place, place.topic, messages)
+    await expectSealedOnce(shared.kafka, place, place.topic, messages)
   })
 })
 
 describe('a window of 500 messages', () => {
   test('gives every object one data key, and no data key more than 500 messages', async () => {
-    const place = newPlace('windows')
-    await kafka.createTopic(place.topic, 4)
-    const messages = await kafka.appendMany(place.topic, 4, numberedRecords(5_200, 'window'), 130)
+    const place = await shared.newPlace('windows', 4)
+    const messages = await shared.kafka.appendMany(
+      place.topic,
+      4,
+      numberedRecords(5_200, 'window'),
+      130,
+    )
     const config = await seal(place, messages.length, {
       'window.messagesMax': 500,
       'window.outageFactor': 1,
       'segment.messagesMax': 180,
       'cassandra.keyspace': `t_${place.name.replaceAll('-', '_')}`,
     })
-    await expectSealedOnce(kafka, place, place.topic, messages)
+    await expectSealedOnce(shared.kafka, place, place.topic, messages)
 
     const kek = place.stack.kms.keyId
     const { stdout } = await runCommand(['impact', '--config', config, '--kek', kek, '--list'])

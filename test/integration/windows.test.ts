@@ -1,34 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import { CreateKeyCommand, KMSClient } from '@aws-sdk/client-kms'
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { describe, expect, inject, test } from 'vitest'
 import type { MessageHeader } from '../../src/format/message.ts'
 import { createReader } from '../../src/index.ts'
 import { dekUsage } from '../support/dek-usage.ts'
 import { EncryptorProcess } from '../support/encryptor-process.ts'
-import { KafkaFixture } from '../support/kafka-fixture.ts'
 import { comparable } from '../support/messages.ts'
 import { numberedRecords, record } from '../support/records.ts'
 import { expectSealedOnce } from '../support/sealed-proof.ts'
-import { SealingPlace } from '../support/sealing-place.ts'
+import { sealingScene } from '../support/sealing-scene.ts'
 
-const places: SealingPlace[] = []
-let kafka: KafkaFixture
-
-beforeAll(async () => {
-  kafka = await KafkaFixture.connect()
-})
-
-afterAll(async () => {
-  await kafka.close()
-  for (const place of places) place.remove()
-})
-
-async function newPlace(name: string, partitions: number): Promise<SealingPlace> {
-  const place = new SealingPlace(name)
-  places.push(place)
-  await kafka.createTopic(place.topic, partitions)
-  return place
-}
+const shared = sealingScene({ areTablesShared: false })
 
 describe('the policy of windows', () => {
   const COUNT = 10_000
@@ -37,14 +19,14 @@ describe('the policy of windows', () => {
   const CALLS = 1 + COUNT / WINDOW + 1
 
   test('is kept to the message, and the KMS is called as often as it says, to the call', async () => {
-    const place = await newPlace('policy', 1)
-    const messages = await kafka.appendMany(place.topic, 1, numberedRecords(COUNT, 'policy'))
+    const place = await shared.newPlace('policy', 1)
+    const messages = await shared.kafka.appendMany(place.topic, 1, numberedRecords(COUNT, 'policy'))
     const encryptor = new EncryptorProcess(
       place.config({ 'window.messagesMax': WINDOW, 'window.outageFactor': 1 }),
     )
     await encryptor.ready()
-    const ends = await kafka.ends(place.topic)
-    await encryptor.until('done', () => kafka.hasReached(place.groupId, place.topic, ends))
+    const ends = await shared.kafka.ends(place.topic)
+    await encryptor.until('done', () => shared.kafka.hasReached(place.groupId, place.topic, ends))
     await encryptor.until(
       'ready for the next window',
       async () => (await encryptor.metric('sealstream_kms_calls_total')) >= CALLS,
@@ -59,20 +41,25 @@ describe('the policy of windows', () => {
       ...new Array(COUNT / WINDOW).fill(WINDOW),
       0,
     ])
-    await expectSealedOnce(kafka, place, place.topic, messages)
+    await expectSealedOnce(shared.kafka, place, place.topic, messages)
   })
 
   test('of one message a DEK gives every message its own', async () => {
-    const place = await newPlace('single', 2)
-    const messages = await kafka.appendMany(place.topic, 2, numberedRecords(60, 'single'), 10)
+    const place = await shared.newPlace('single', 2)
+    const messages = await shared.kafka.appendMany(
+      place.topic,
+      2,
+      numberedRecords(60, 'single'),
+      10,
+    )
     const encryptor = new EncryptorProcess(place.config({ 'window.messagesMax': 1 }))
     await encryptor.ready()
-    const ends = await kafka.ends(place.topic)
-    await encryptor.until('done', () => kafka.hasReached(place.groupId, place.topic, ends))
+    const ends = await shared.kafka.ends(place.topic)
+    await encryptor.until('done', () => shared.kafka.hasReached(place.groupId, place.topic, ends))
     expect((await encryptor.stop()).code).toBe(0)
     const used = (await dekUsage(place)).filter((dek) => dek.messages > 0)
     expect(used.map((dek) => dek.messages)).toEqual(new Array(60).fill(1))
-    await expectSealedOnce(kafka, place, place.topic, messages)
+    await expectSealedOnce(shared.kafka, place, place.topic, messages)
   })
 })
 
@@ -91,12 +78,12 @@ describe('domains by header', () => {
     const { KeyMetadata } = await admin.send(new CreateKeyCommand({}))
     admin.destroy()
     const ownKek = KeyMetadata?.KeyId as string
-    const place = await newPlace('tenants', PARTITIONS)
+    const place = await shared.newPlace('tenants', PARTITIONS)
     const records = numberedRecords(COUNT, 'tenants').map((plain, i) => {
       const tenant = TENANTS[i % TENANTS.length] as string | null
       return record({ ...plain, headers: tenant === null ? [] : tenantHeader(tenant) })
     })
-    const messages = await kafka.appendMany(place.topic, PARTITIONS, records)
+    const messages = await shared.kafka.appendMany(place.topic, PARTITIONS, records)
     const config = place.config({
       'keyDomain.by': 'header',
       'keyDomain.header': 'tenant',
@@ -106,8 +93,8 @@ describe('domains by header', () => {
     })
     const encryptor = new EncryptorProcess(config)
     await encryptor.ready()
-    const ends = await kafka.ends(place.topic)
-    await encryptor.until('done', () => kafka.hasReached(place.groupId, place.topic, ends))
+    const ends = await shared.kafka.ends(place.topic)
+    await encryptor.until('done', () => shared.kafka.hasReached(place.groupId, place.topic, ends))
     expect((await encryptor.stop()).code).toBe(0)
 
     const quarter = COUNT / TENANTS.length
@@ -120,7 +107,9 @@ describe('domains by header', () => {
     expect(await countsOf(ownKek)).toEqual({ acme: quarter })
     expect(await countsOf(keyId)).toEqual({ globex: quarter, initech: quarter, shared: quarter })
 
-    const references = (await kafka.references(place.topic)).map(({ reference }) => reference)
+    const references = (await shared.kafka.references(place.topic)).map(
+      ({ reference }) => reference,
+    )
     const ordered = messages.toSorted((a, b) => a.partition - b.partition || a.offset - b.offset)
     expect(references.map(({ partition, offset }) => [partition, offset])).toEqual(
       ordered.map(({ partition, offset }) => [partition, offset]),
@@ -135,15 +124,15 @@ describe('domains by header', () => {
     await both.close()
     const one = readerOf(keyId)
     const acme = references.find((_, i) => ordered[i]?.headers[0]?.[1]?.toString() === 'acme')
-    const shared = references.find((_, i) => ordered[i]?.headers.length === 0)
-    if (acme === undefined || shared === undefined) throw new Error('both domains have messages')
-    expect((await one.openReferences([shared])).length).toBe(1)
+    const fallback = references.find((_, i) => ordered[i]?.headers.length === 0)
+    if (acme === undefined || fallback === undefined) throw new Error('both domains have messages')
+    expect((await one.openReferences([fallback])).length).toBe(1)
     await expect(one.openReferences([acme])).rejects.toMatchObject({ code: 'SEAL_KEK_NOT_ALLOWED' })
     await one.close()
   })
 
   test('with a KEK that does not exist end the start with one line', async () => {
-    const place = await newPlace('tenants-kek', 1)
+    const place = await shared.newPlace('tenants-kek', 1)
     const encryptor = new EncryptorProcess(
       place.config({
         ...{ 'keyDomain.by': 'header', 'keyDomain.header': 'tenant' },

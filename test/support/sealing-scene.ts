@@ -6,12 +6,19 @@ import { SealingPlace } from './sealing-place.ts'
 export interface SealingScene {
   /** Only from the first test on. */
   readonly kafka: KafkaFixture
-  /** A place whose topic has so many partitions. Those of a file share their tables. */
-  newPlace(name: string, partitions: number): Promise<SealingPlace>
+  /** A place whose topic has so many partitions. */
+  newPlace(
+    name: string,
+    partitions: number,
+    topicSettings?: Readonly<Record<string, string>>,
+  ): Promise<SealingPlace>
 }
 
-/** Connects before the tests of the file, and takes everything away afterwards. */
-export function sealingScene(): SealingScene {
+/**
+ * Connects before the tests of the file, and takes everything away afterwards. The places of a file
+ * share their tables, unless a test looks at all that these hold.
+ */
+export function sealingScene({ areTablesShared = true } = {}): SealingScene {
   const places: SealingPlace[] = []
   let kafka: KafkaFixture
   beforeAll(async () => {
@@ -25,10 +32,11 @@ export function sealingScene(): SealingScene {
     get kafka() {
       return kafka
     },
-    async newPlace(name, partitions) {
-      const place = new SealingPlace(name, 1, places[0]?.keyspace)
+    async newPlace(name, partitions, topicSettings) {
+      const keyspace = areTablesShared ? places[0]?.keyspace : undefined
+      const place = new SealingPlace(name, 1, keyspace)
       places.push(place)
-      await kafka.createTopic(place.topic, partitions)
+      await kafka.createTopic(place.topic, partitions, topicSettings)
       return place
     },
   }

@@ -53,17 +53,17 @@ export function encodeMetadataRequest(topics: readonly string[]): Buffer {
 export function decodeMetadataResponse(bytes: Buffer): Metadata {
   const reader = new FlexibleReader(bytes)
   reader.tags()
-  reader.skip(4) // throttle time
+  reader.passOver(4) // throttle time
   const nodeIds = reader.array(() => {
     const nodeId = reader.int32()
     reader.string() // host
-    reader.skip(4) // port
+    reader.passOver(4) // port
     reader.string() // rack
     reader.tags()
     return nodeId
   })
   reader.string() // cluster id
-  reader.skip(4) // controller
+  reader.passOver(4) // controller
   const topics = reader.array(() => readTopic(reader))
   return { nodeIds, topics: topics.filter((topic) => topic !== null) }
 }
@@ -72,13 +72,13 @@ function readTopic(reader: FlexibleReader): TopicMetadata | null {
   const errorCode = reader.int16()
   const topic = reader.string()
   const id = reader.take(ID_BYTES).toString('hex')
-  reader.skip(1) // internal
+  reader.passOver(1) // internal
   reader.array(() => {
-    reader.skip(14) // error code, partition, leader, leader epoch
-    for (let i = 0; i < 3; i++) reader.array(() => reader.skip(4)) // replicas: all, in sync, offline
+    reader.passOver(14) // error code, partition, leader, leader epoch
+    for (let i = 0; i < 3; i++) reader.array(() => reader.passOver(4)) // replicas: all, in sync, offline
     reader.tags()
   })
-  reader.skip(4) // allowed operations
+  reader.passOver(4) // allowed operations
   reader.tags()
   return topic === null ? null : { topic, errorCode, id: id === NO_ID ? null : id }
 }
@@ -100,7 +100,7 @@ class FlexibleReader {
     return taken
   }
 
-  skip(length: number): void {
+  passOver(length: number): void {
     this.take(length)
   }
 
@@ -136,7 +136,7 @@ class FlexibleReader {
   tags(): void {
     for (let left = this.varint(); left > 0; left--) {
       this.varint() // number
-      this.skip(this.varint())
+      this.passOver(this.varint())
     }
   }
 }
