@@ -151,7 +151,7 @@ function checkFooter(footer: SegmentFooter, { clusterId }: DecodedMetadata): Seg
       throw malformed('its footer names another cluster than its metadata')
     }
   }
-  if (footer.frames.some(({ length }) => length > FRAME_BYTES_MAX)) {
+  if (footer.index.length.some((length) => length > FRAME_BYTES_MAX)) {
     throw malformed('its footer holds a frame that is too long')
   }
   return footer
