@@ -21,6 +21,8 @@ import type { ObjectEnd, ObjectReader } from './object-reader.ts'
 export interface SegmentInspection {
   /** Key of the object within the bucket. */
   readonly object: string
+  /** The version that was looked at; null for the current one. */
+  readonly versionId: string | null
   readonly objectBytes: number
   /** The object metadata as stored: every later read must bring the same. */
   readonly pairs: Readonly<Record<string, string>>
@@ -30,6 +32,8 @@ export interface SegmentInspection {
   readonly footer: SegmentFooter
   readonly footerBytes: number
 }
+
+type InspectedPlace = Pick<SegmentInspection, 'object' | 'versionId' | 'pairs'>
 
 /** What the first request brings; the footers of most segments are shorter. */
 const END_BYTES = 256 * 1024
@@ -46,15 +50,17 @@ const BASE64_OF_MAGIC = 'iVNTRw0KG'
  * for a small object, two for a larger one, three for one of very many frames. Needs no key, so it
  * finds damage and not forgery; {@link verifySegment} finds both. Memory is bounded by the footer.
  * Throws SEAL_MALFORMED and SEAL_SUITE_UNKNOWN with the name of the object, SEAL_CONTEXT_MISMATCH
- * when the object is not where its segment belongs, SEAL_OBJECT_MISSING and SEAL_STORE_*.
+ * when the object is not where its segment belongs, SEAL_OBJECT_MISSING and SEAL_STORE_*. Looks at
+ * the current version unless another one is named.
  */
 export async function inspectSegment(
   objects: ObjectReader,
   object: string,
+  versionId: string | null = null,
 ): Promise<SegmentInspection> {
-  const end = await objects.readEnd(object, END_BYTES)
+  const end = await objects.readEnd(object, END_BYTES, versionId)
   const { objectBytes, metadata: pairs } = end
-  const place = { object, pairs }
+  const place = { object, versionId, pairs }
   if (objectBytes < SEGMENT_HEADER_BYTES) {
     throw malformed(`${object}: ${objectBytes} bytes are too few for a segment`)
   }
@@ -79,11 +85,11 @@ export async function inspectSegment(
  */
 export async function readInspected(
   objects: ObjectReader,
-  { object, pairs }: Pick<SegmentInspection, 'object' | 'pairs'>,
+  { object, versionId, pairs }: InspectedPlace,
   position: number,
   length: number,
 ): Promise<Buffer> {
-  const { bytes, metadata } = await objects.readRange(object, position, length)
+  const { bytes, metadata } = await objects.readRange(object, position, length, versionId)
   if (isDeepStrictEqual(metadata, pairs)) return bytes
   const message = `${object} was replaced while it was read, try again`
   throw new SealError('SEAL_MALFORMED', message, { retryable: true })
@@ -102,7 +108,7 @@ export function naming<T>(what: string, check: () => T): T {
 /** Bytes of the object, out of the end where that holds them already; asks for the rest alone. */
 async function bytesOf(
   objects: ObjectReader,
-  place: Pick<SegmentInspection, 'object' | 'pairs'>,
+  place: InspectedPlace,
   { bytes, objectBytes }: ObjectEnd,
   position: number,
   length: number,

@@ -4,7 +4,8 @@ import type {
   OpenUpload,
   StoredObject,
 } from '../../src/segment/object-inventory.ts'
-import type { MemoryObjectStore } from './memory-object-store.ts'
+import type { ObjectMetadata } from '../../src/segment/object-store.ts'
+import type { StoredObject as Content, MemoryObjectStore } from './memory-object-store.ts'
 
 /**
  * The inventory of a {@link MemoryObjectStore}, as of a bucket that keeps versions. What time it is
@@ -17,9 +18,15 @@ export class MemoryObjectInventory implements ObjectInventory {
   readonly #versionIds = new WeakMap<object, string>()
   /** Older versions, and marks of deletion. */
   #past: StoredObject[] = []
+  readonly #pastContent = new Map<string | null, Content>()
 
   constructor(store: MemoryObjectStore) {
     this.#store = store
+    store.versionOf = (key, versionId) => {
+      const content = store.objects.get(key)
+      const isCurrent = content !== undefined && this.#current(key).versionId === versionId
+      return isCurrent ? content : this.#pastContent.get(versionId)
+    }
   }
 
   async *objects(prefix: string): AsyncGenerator<StoredObject> {
@@ -38,6 +45,7 @@ export class MemoryObjectInventory implements ObjectInventory {
     const isIt = ({ key, versionId }: StoredObject) =>
       key === object.key && versionId === object.versionId
     this.#past = this.#past.filter((one) => !isIt(one))
+    this.#pastContent.delete(object.versionId)
     if (!this.#store.objects.has(object.key)) return
     if (isIt(this.#current(object.key))) this.#store.objects.delete(object.key)
   }
@@ -48,18 +56,26 @@ export class MemoryObjectInventory implements ObjectInventory {
   }
 
   /** What somebody does who writes over what is there. */
-  replace(key: string, bytes: Buffer): void {
-    if (this.#store.objects.has(key)) this.#past.push(this.#current(key))
+  replace(key: string, bytes: Buffer, metadata: ObjectMetadata = {}): void {
+    this.#keepCurrent(key)
     const modifiedAtMs = this.#store.clock.nowMs()
-    this.#store.objects.set(key, { bytes, metadata: {}, modifiedAtMs })
+    this.#store.objects.set(key, { bytes, metadata, modifiedAtMs })
   }
 
   /** What somebody does who deletes without naming a version: a mark covers what is there. */
   cover(key: string): void {
-    if (this.#store.objects.has(key)) this.#past.push(this.#current(key))
+    this.#keepCurrent(key)
     this.#store.objects.delete(key)
     const modifiedAtMs = this.#store.clock.nowMs()
     this.#past.push({ key, versionId: randomUUID(), isDeleteMarker: true, bytes: 0, modifiedAtMs })
+  }
+
+  #keepCurrent(key: string): void {
+    const content = this.#store.objects.get(key)
+    if (content === undefined) return
+    const current = this.#current(key)
+    this.#past.push(current)
+    this.#pastContent.set(current.versionId, content)
   }
 
   #current(key: string): StoredObject {

@@ -9,5 +9,5 @@ objectInventoryContract('memory', () => {
     replace: async (key: string, body: Buffer) => inventory.replace(key, body),
     cover: async (key: string) => inventory.cover(key),
   }
-  return { store, inventory, others, close: () => store.close() }
+  return { store, reader: store, inventory, others, close: () => store.close() }
 })
