@@ -83,5 +83,7 @@ export interface MappingReader {
   /** Every DEK that was ever wrapped under the KEK, oldest first; empty when the KEK is unknown. */
   deksOfKek(kekId: string, kekVersion?: string): AsyncIterable<DekEntry>
   segmentsOfDek(dekId: string): AsyncIterable<SegmentEntry>
+  /** null when no intent names this segment under this DEK. */
+  findSegment(segment: SegmentKey): Promise<SegmentEntry | null>
   messagesOfSegment(segment: SegmentKey): AsyncIterable<MappedMessage>
 }

@@ -19,6 +19,7 @@ const LEVELS: Readonly<Record<string, number>> = {
   pipeline: 5,
   incident: 5,
   verify: 5,
+  rebuild: 6,
   config: 6,
   adapters: 6,
   telemetry: 7,
