@@ -42,7 +42,7 @@ export interface ImpactedMessage extends MappedMessage {
  * SEAL_INPUT_INVALID (not the id of a DEK), SEAL_MAPPING_*.
  */
 export async function impactOf(reader: MappingReader, scope: ImpactScope): Promise<ImpactSummary> {
-  const segments = { intended: 0, sealed: 0, published: 0, swept: 0 }
+  const segments = { intended: 0, sealed: 0, published: 0, swept: 0, replaced: 0 }
   let deks = 0
   let messages = 0
   let bytes = 0

@@ -3,8 +3,8 @@ import type {
   DekEntry,
   MappedMessage,
   MappingReader,
+  RowsKey,
   SegmentEntry,
-  SegmentKey,
 } from '../../mapping/mapping-store.ts'
 import type { CassandraConnection } from './connection.ts'
 import { uuidBytes } from './ids.ts'
@@ -52,8 +52,8 @@ export class CassandraMappingReader implements MappingReader {
     }
   }
 
-  async *messagesOfSegment(segment: SegmentKey): AsyncGenerator<MappedMessage> {
-    const params = [uuidBytes(segment.dekId), uuidBytes(segment.segmentId)]
+  async *messagesOfSegment(segment: RowsKey): AsyncGenerator<MappedMessage> {
+    const params = [uuidBytes(segment.rowsDekId), uuidBytes(segment.segmentId)]
     for await (const row of this.#connection.rows(SELECT_ROWS, params)) {
       // A segment whose rows are still to come has one row of static columns alone.
       if (row.topic === null) continue
