@@ -16,6 +16,7 @@ export const ERROR_CODES = {
   SEAL_STORE_UNAVAILABLE: 'the object store does not answer',
   SEAL_STORE_REFUSED: 'the object store answers, but refuses (credentials, bucket, rights)',
   SEAL_OBJECT_MISSING: 'the object that a reference names does not exist',
+  SEAL_OBJECT_CHANGED: 'somebody else has replaced the object meanwhile',
   SEAL_MAPPING_UNAVAILABLE: 'Cassandra does not answer',
   SEAL_MAPPING_REFUSED: 'Cassandra answers, but refuses (credentials, keyspace, rights)',
   SEAL_KMS_UNAVAILABLE: 'the KMS does not answer; a later try may succeed',

@@ -42,7 +42,7 @@ export interface ImpactedMessage extends MappedMessage {
  * SEAL_INPUT_INVALID (not the id of a DEK), SEAL_MAPPING_*.
  */
 export async function impactOf(reader: MappingReader, scope: ImpactScope): Promise<ImpactSummary> {
-  const segments = { intended: 0, sealed: 0, published: 0, swept: 0 }
+  const segments = { intended: 0, sealed: 0, published: 0, swept: 0, replaced: 0 }
   let deks = 0
   let messages = 0
   let bytes = 0
@@ -94,8 +94,14 @@ async function sizeOf(
   return { messages, bytes }
 }
 
-/** Ids come pasted from tickets and audit logs, so blanks around them and upper case are taken. */
-async function* deksInScope(reader: MappingReader, scope: ImpactScope): AsyncGenerator<DekEntry> {
+/**
+ * The DEKs of a scope. Ids come pasted from tickets and audit logs, so blanks around them and upper
+ * case are taken. Throws SEAL_KEY_UNKNOWN when there is none, SEAL_INPUT_INVALID, SEAL_MAPPING_*.
+ */
+export async function* deksInScope(
+  reader: Pick<MappingReader, 'findDek' | 'deksOfKek'>,
+  scope: ImpactScope,
+): AsyncGenerator<DekEntry> {
   if ('dekId' in scope) {
     const dekId = scope.dekId.trim().toLowerCase()
     const dek = await reader.findDek(dekId)

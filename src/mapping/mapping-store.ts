@@ -18,9 +18,18 @@ export interface SegmentSummary {
   readonly sealedAtMs: number
 }
 
-/** Names one (DEK, segment) pair, the unit in which mapping rows are stored. */
+/** Names one (DEK, segment) pair. */
 export interface SegmentKey {
   readonly dekId: string
+  readonly segmentId: string
+}
+
+/**
+ * Names the mapping rows of a segment. They are stored under the DEK that sealed it first, and stay
+ * there when it is re-encrypted, since nothing that they say changes with it.
+ */
+export interface RowsKey {
+  readonly rowsDekId: string
   readonly segmentId: string
 }
 
@@ -49,12 +58,23 @@ export interface MappingWriter {
 
 /** published: references are visible; sealed: object and rows are there, references perhaps not;
  * intended: an object may exist, its upload was not seen to end; swept: it was never published, and
- * what was there of it was removed. */
-export type SegmentState = 'intended' | 'sealed' | 'published' | 'swept'
+ * what was there of it was removed; replaced: it was re-encrypted, and is under another DEK now. */
+export type SegmentState = 'intended' | 'sealed' | 'published' | 'swept' | 'replaced'
+
+/** What took the place of a segment under this DEK. */
+export interface Replaced {
+  readonly atMs: number
+  readonly byDekId: string
+  /** Until when the store keeps a version under this DEK in spite of all; null when none is left. */
+  readonly retainedUntilMs: number | null
+}
 
 /** A segment as look-ups give it. `messageCount` and `bytes` are null until it is sealed. */
-export interface SegmentEntry extends SegmentIntent {
+export interface SegmentEntry extends SegmentIntent, RowsKey {
   readonly state: SegmentState
+  /** The DEK that it was sealed under before, and when its re-encryption began; null at first writing. */
+  readonly replaces: { readonly dekId: string; readonly atMs: number } | null
+  readonly replaced: Replaced | null
   /** Last time that it was swept. Beside the state `published`, a sign that something went wrong. */
   readonly sweptAtMs: number | null
   readonly messageCount: number | null
@@ -85,5 +105,5 @@ export interface MappingReader {
   segmentsOfDek(dekId: string): AsyncIterable<SegmentEntry>
   /** null when no intent names this segment under this DEK. */
   findSegment(segment: SegmentKey): Promise<SegmentEntry | null>
-  messagesOfSegment(segment: SegmentKey): AsyncIterable<MappedMessage>
+  messagesOfSegment(segment: RowsKey): AsyncIterable<MappedMessage>
 }

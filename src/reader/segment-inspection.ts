@@ -24,6 +24,8 @@ export interface SegmentInspection {
   /** The version that was looked at; null for the current one. */
   readonly versionId: string | null
   readonly objectBytes: number
+  /** Of the version that was looked at, as the store names it. */
+  readonly etag: string
   /** The object metadata as stored: every later read must bring the same. */
   readonly pairs: Readonly<Record<string, string>>
   readonly metadata: DecodedMetadata
@@ -33,7 +35,8 @@ export interface SegmentInspection {
   readonly footerBytes: number
 }
 
-type InspectedPlace = Pick<SegmentInspection, 'object' | 'versionId' | 'pairs'>
+type InspectedPlace = Pick<SegmentInspection, 'object' | 'pairs'> &
+  Partial<Pick<SegmentInspection, 'versionId'>>
 
 /** What the first request brings; the footers of most segments are shorter. */
 const END_BYTES = 256 * 1024
@@ -59,7 +62,7 @@ export async function inspectSegment(
   versionId: string | null = null,
 ): Promise<SegmentInspection> {
   const end = await objects.readEnd(object, END_BYTES, versionId)
-  const { objectBytes, metadata: pairs } = end
+  const { objectBytes, metadata: pairs, etag } = end
   const place = { object, versionId, pairs }
   if (objectBytes < SEGMENT_HEADER_BYTES) {
     throw malformed(`${object}: ${objectBytes} bytes are too few for a segment`)
@@ -76,12 +79,12 @@ export async function inspectSegment(
   const footerAt = objectBytes - footerBytes
   const bytes = await bytesOf(objects, place, end, footerAt, footerBytes)
   const footer = naming(object, () => checkFooter(parseFooter(bytes, objectBytes), metadata))
-  return { ...place, objectBytes, metadata, header, footer, footerBytes }
+  return { ...place, etag, objectBytes, metadata, header, footer, footerBytes }
 }
 
 /**
  * Reads a range of an object that was looked at before. The result is the caller's. Throws
- * SEAL_MALFORMED (retryable) when another object has taken its place, else what readRange throws.
+ * SEAL_OBJECT_CHANGED when another one has taken its place, else what readRange throws.
  */
 export async function readInspected(
   objects: ObjectReader,
@@ -92,7 +95,7 @@ export async function readInspected(
   const { bytes, metadata } = await objects.readRange(object, position, length, versionId)
   if (isDeepStrictEqual(metadata, pairs)) return bytes
   const message = `${object} was replaced while it was read, try again`
-  throw new SealError('SEAL_MALFORMED', message, { retryable: true })
+  throw new SealError('SEAL_OBJECT_CHANGED', message)
 }
 
 /** Runs `check`, and puts `what` in front of the message of a SealError that it throws. */

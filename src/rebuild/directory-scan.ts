@@ -1,8 +1,8 @@
 import { isSealError, SealError } from '../errors.ts'
+import { forEachOf } from '../for-each-of.ts'
 import { DIRECTORY_ENTRY_BYTES_MAX, decodeDirectoryEntry } from '../keys/key-directory.ts'
 import type { DekRecord } from '../keys/key-store.ts'
 import { dekFolder, dekObjectKey } from '../segment/object-key.ts'
-import { eachAtOnce } from './each-at-once.ts'
 import type { ScannedStore } from './store-scan.ts'
 
 /** Where the key directory stands in the bucket. */
@@ -23,7 +23,7 @@ export async function readDirectory(
   take: (record: DekRecord) => Promise<void> | void,
   onUnread: (key: string, reason: string) => void = () => {},
 ): Promise<void> {
-  await eachAtOnce(directoryKeys(store, scope), ENTRIES_AT_ONCE, async (key) => {
+  await forEachOf(directoryKeys(store, scope), ENTRIES_AT_ONCE, async (key) => {
     const found = await readEntry(store, scope, key)
     if (typeof found === 'string') onUnread(key, found)
     else if (found !== null) await take(found)

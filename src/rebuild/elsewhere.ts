@@ -3,8 +3,8 @@ import { provenElsewhere } from '../incident/sweep-evidence.ts'
 import type {
   FrameColumns,
   MappedMessage,
+  RowsKey,
   SegmentEntry,
-  SegmentKey,
 } from '../mapping/mapping-store.ts'
 import type { ScannedSegment } from './store-scan.ts'
 
@@ -18,8 +18,8 @@ export async function sealedElsewhere(
   signal: AbortSignal,
 ): Promise<ReadonlySet<ScannedSegment>> {
   const byEntry = new Map(segments.map((one) => [entryOf(one), one]))
-  const frames = new Map(segments.map((one) => [nameOf(one), one.frames]))
-  const mapping = { messagesOfSegment: (of: SegmentKey) => messagesOf(frames.get(nameOf(of))) }
+  const frames = new Map([...byEntry].map(([entry, one]) => [nameOf(entry), one.frames]))
+  const mapping = { messagesOfSegment: (of: RowsKey) => messagesOf(frames.get(nameOf(of))) }
   const found = await provenElsewhere(references, mapping, [...byEntry.keys()], 0, signal)
   return new Set([...byEntry].filter(([entry]) => found.has(entry)).map(([, one]) => one))
 }
@@ -27,9 +27,17 @@ export async function sealedElsewhere(
 /** A segment as it would stand on record without a mark. */
 function entryOf(found: ScannedSegment): SegmentEntry {
   const { dekId, segmentId, version, createdAtMs, frames, bytes } = found
-  const state = { state: 'sealed', sweptAtMs: null } as const
+  const state = { state: 'sealed', sweptAtMs: null, replaces: null, replaced: null } as const
   const totals = { messageCount: frames.count, bytes }
-  return { dekId, segmentId, objectKey: version.key, createdAtMs, ...state, ...totals }
+  return {
+    dekId,
+    rowsDekId: dekId,
+    segmentId,
+    objectKey: version.key,
+    createdAtMs,
+    ...state,
+    ...totals,
+  }
 }
 
 async function* messagesOf(frames: FrameColumns | undefined): AsyncGenerator<MappedMessage> {
@@ -42,6 +50,6 @@ async function* messagesOf(frames: FrameColumns | undefined): AsyncGenerator<Map
   }
 }
 
-function nameOf({ dekId, segmentId }: SegmentKey): string {
-  return `${dekId}/${segmentId}`
+function nameOf({ rowsDekId, segmentId }: RowsKey): string {
+  return `${rowsDekId}/${segmentId}`
 }

@@ -102,7 +102,9 @@ export class SegmentRebuild {
     if (writer === null) return
     const isForced = this.#settings.rows === 'force'
     const areRowsWritten = isForced || rows.missing + rows.elsewhere > 0
-    if (areRowsWritten) await writer.writeRows(entry, entry.objectKey, found.frames)
+    // A segment that was re-encrypted has its rows where they were.
+    const rowsKey = { dekId: entry.rowsDekId, segmentId: entry.segmentId }
+    if (areRowsWritten) await writer.writeRows(rowsKey, entry.objectKey, found.frames)
     if (isForced || isUnsealed) await writer.recordSealed(summaryOf(found))
     if (isUnmarked) await writer.recordPublished(entry, timeOf(found))
     // Other tables may be led by the intent; the time on record is the better one.
@@ -121,7 +123,7 @@ export class SegmentRebuild {
   }
 
   #isUnmarked({ state }: SegmentEntry, publication: Publication): boolean {
-    if (state === 'published') return false
+    if (state === 'published' || state === 'replaced') return false
     return publication === 'named' || (this.#settings.isTakenForPublished && state !== 'swept')
   }
 

@@ -1,11 +1,11 @@
 import { type ErrorCode, isSealError, SealError } from '../errors.ts'
+import { forEachOf } from '../for-each-of.ts'
 import { decodeMetadata } from '../format/segment-metadata.ts'
 import type { FrameColumns } from '../mapping/mapping-store.ts'
 import type { ObjectReader } from '../reader/object-reader.ts'
 import { inspectSegment, type SegmentInspection } from '../reader/segment-inspection.ts'
 import type { ObjectInventory, StoredObject } from '../segment/object-inventory.ts'
 import { segmentFolder } from '../segment/object-key.ts'
-import { eachAtOnce } from './each-at-once.ts'
 
 /** The bucket that is scanned. */
 export interface ScannedStore {
@@ -72,7 +72,12 @@ const VERSIONS_AT_ONCE = 6
 const TRIES_MAX = 3
 
 /** What speaks of the object rather than of the store. */
-const UNREADABLE = ['SEAL_MALFORMED', 'SEAL_SUITE_UNKNOWN', 'SEAL_CONTEXT_MISMATCH'] as const
+const UNREADABLE = [
+  'SEAL_MALFORMED',
+  'SEAL_SUITE_UNKNOWN',
+  'SEAL_CONTEXT_MISMATCH',
+  'SEAL_OBJECT_CHANGED',
+] as const
 
 /** How many versions a scan would read. Throws SEAL_STORE_* and SEAL_STOPPED. */
 export async function countVersions(store: ScannedStore, scope: ScanScope): Promise<number> {
@@ -92,7 +97,7 @@ export async function scanStore(
   visitor: ScanVisitor,
 ): Promise<ScanTotals> {
   const totals = { versions: 0, messages: 0, unread: 0, gone: 0 }
-  await eachAtOnce(versionsIn(store, scope), VERSIONS_AT_ONCE, async (version) => {
+  await forEachOf(versionsIn(store, scope), VERSIONS_AT_ONCE, async (version) => {
     const found = await readVersion(store, version)
     let messages = 0
     if (found === null) totals.gone++
@@ -134,7 +139,7 @@ export async function readVersion(
     } catch (error) {
       if (isSealError(error, 'SEAL_OBJECT_MISSING')) return null
       if (!isSealError(error, ...UNREADABLE)) throw error
-      if (error.retryable && tries < TRIES_MAX) continue
+      if (error.code === 'SEAL_OBJECT_CHANGED' && tries < TRIES_MAX) continue
       const dekId = await claimedDek(objects, version)
       return { version, code: error.code, reason: error.message, dekId }
     }

@@ -81,6 +81,8 @@ export class SimSweeper {
           this.#call('s3', `abort ${key}`, () => void this.#world.bucket.uploads.delete(uploadId)),
       },
       references: this.#references(),
+      // Nothing is re-encrypted here, so nobody asks.
+      holders: { dekOf: () => Promise.reject(new Error('asked for a holder')) },
       clock: this.#host.clock,
     }
   }
@@ -92,11 +94,12 @@ export class SimSweeper {
       const unpublished = sweptAtMs === null ? sealed : 'swept'
       const state = publishedAtMs === null ? unpublished : 'published'
       const { messageCount = null, bytes = null } = summary ?? {}
-      return { ...intent, state, sweptAtMs, messageCount, bytes }
+      const written = { rowsDekId: intent.dekId, replaces: null, replaced: null }
+      return { ...intent, ...written, state, sweptAtMs, messageCount, bytes }
     })
   }
 
-  #messages({ segmentId }: SegmentKey): MappedMessage[] {
+  #messages({ segmentId }: Pick<SegmentKey, 'segmentId'>): MappedMessage[] {
     const rows = this.#world.registry.segments.get(segmentId)?.rows ?? new Map()
     return [...rows].map(([place, row]) => {
       const [topic = '', partition, offset] = place.split('/')
@@ -107,7 +110,7 @@ export class SimSweeper {
   #objects(prefix: string): StoredObject[] {
     const found = [...this.#world.bucket.objects].filter(([key]) => key.startsWith(prefix))
     return found.map(([key, { bytes, modifiedAtMs }]) => {
-      const one = { key, versionId: null, isDeleteMarker: false }
+      const one = { key, versionId: null, isDeleteMarker: false, isCurrent: true }
       return { ...one, bytes: bytes.length, modifiedAtMs }
     })
   }

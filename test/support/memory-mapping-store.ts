@@ -5,6 +5,8 @@ import type {
   MappedMessage,
   MappingReader,
   MappingWriter,
+  Replaced,
+  RowsKey,
   SegmentEntry,
   SegmentIntent,
   SegmentKey,
@@ -12,17 +14,25 @@ import type {
   SegmentSummary,
 } from '../../src/mapping/mapping-store.ts'
 import type { SegmentRegister } from '../../src/mapping/segment-register.ts'
+import type {
+  ReplacementIntent,
+  SegmentReplacements,
+} from '../../src/mapping/segment-replacements.ts'
 
 interface SegmentRecord {
   intent?: SegmentIntent
   summary?: SegmentSummary
   publishedAtMs?: number
   sweptAtMs?: number
+  replacing?: ReplacementIntent
+  replaced?: Replaced
   readonly rows: Map<string, MappedMessage>
 }
 
 /** The mapping store in memory, held to the same contract as the one over Cassandra. */
-export class MemoryMappingStore implements MappingWriter, MappingReader, SegmentRegister, KeyStore {
+export class MemoryMappingStore
+  implements MappingWriter, MappingReader, SegmentRegister, SegmentReplacements, KeyStore
+{
   readonly #deks = new Map<string, DekRecord>()
   readonly #segments = new Map<string, Map<string, SegmentRecord>>()
   /** DEKs to which their KEK does not lead, until they are recorded again. */
@@ -65,6 +75,17 @@ export class MemoryMappingStore implements MappingWriter, MappingReader, Segment
   async recordPublished(segment: SegmentKey, publishedAtMs: number): Promise<void> {
     this.writes++
     this.#segment(segment).publishedAtMs = publishedAtMs
+  }
+
+  async recordReplacing(intent: ReplacementIntent): Promise<void> {
+    const { dekId, segmentId, objectKey, createdAtMs } = intent
+    const segment = this.#segment(intent)
+    segment.intent = { dekId, segmentId, objectKey, createdAtMs }
+    segment.replacing = { ...intent }
+  }
+
+  async recordReplaced(segment: SegmentKey, replaced: Replaced): Promise<void> {
+    this.#segment(segment).replaced = { ...replaced }
   }
 
   async findDek(dekId: string): Promise<DekEntry | null> {
@@ -128,8 +149,8 @@ export class MemoryMappingStore implements MappingWriter, MappingReader, Segment
     }
   }
 
-  async *messagesOfSegment(segment: SegmentKey): AsyncGenerator<MappedMessage> {
-    const rows = this.#segments.get(segment.dekId)?.get(segment.segmentId)?.rows.values() ?? []
+  async *messagesOfSegment({ rowsDekId, segmentId }: RowsKey): AsyncGenerator<MappedMessage> {
+    const rows = this.#segments.get(rowsDekId)?.get(segmentId)?.rows.values() ?? []
     yield* [...rows].sort(
       (a, b) =>
         Buffer.compare(Buffer.from(a.topic), Buffer.from(b.topic)) ||
@@ -148,16 +169,22 @@ export class MemoryMappingStore implements MappingWriter, MappingReader, Segment
 }
 
 function segmentEntryOf(intent: SegmentIntent, record: SegmentRecord): SegmentEntry {
+  const { replacing, replaced = null } = record
+  const state = stateOf(record)
+  const rowsDekId = state === 'swept' ? intent.dekId : (replacing?.rowsDekId ?? intent.dekId)
+  const replaces = replacing && { dekId: replacing.replacesDekId, atMs: replacing.beganAtMs }
   return {
     ...intent,
-    state: stateOf(record),
+    ...{ state, rowsDekId, replaces: replaces ?? null, replaced },
     sweptAtMs: record.sweptAtMs ?? null,
     messageCount: record.summary?.messageCount ?? null,
     bytes: record.summary?.bytes ?? null,
   }
 }
 
-function stateOf({ summary, publishedAtMs, sweptAtMs }: SegmentRecord): SegmentState {
+function stateOf(record: SegmentRecord): SegmentState {
+  const { summary, publishedAtMs, sweptAtMs, replaced } = record
+  if (replaced !== undefined) return 'replaced'
   if (publishedAtMs !== undefined) return 'published'
   if (sweptAtMs !== undefined) return 'swept'
   return summary === undefined ? 'intended' : 'sealed'

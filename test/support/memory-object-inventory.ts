@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { SealError } from '../../src/errors.ts'
 import type {
   ObjectInventory,
   OpenUpload,
@@ -20,6 +21,9 @@ export class MemoryObjectInventory implements ObjectInventory {
   #past: StoredObject[] = []
   readonly #pastContent = new Map<string | null, Content>()
 
+  /** Versions that the store keeps, by their id, and until when. */
+  readonly retained = new Map<string, number>()
+
   constructor(store: MemoryObjectStore) {
     this.#store = store
     store.versionOf = (key, versionId) => {
@@ -27,11 +31,20 @@ export class MemoryObjectInventory implements ObjectInventory {
       const isCurrent = content !== undefined && this.#current(key).versionId === versionId
       return isCurrent ? content : this.#pastContent.get(versionId)
     }
+    store.onReplaced = (key) => this.#keepCurrent(key)
+  }
+
+  async retainedUntilMs({ versionId }: StoredObject): Promise<number | null> {
+    return this.retained.get(versionId ?? '') ?? null
   }
 
   async *objects(prefix: string): AsyncGenerator<StoredObject> {
     const all = [...this.#store.objects.keys()].map((key) => this.#current(key)).concat(this.#past)
-    yield* all.filter(({ key }) => key.startsWith(prefix))
+    for (const object of all) {
+      if (!object.key.startsWith(prefix)) continue
+      const isCovered = object.isDeleteMarker && this.#store.objects.has(object.key)
+      yield { ...object, isCurrent: object.isCurrent && !isCovered }
+    }
   }
 
   async *uploads(prefix: string): AsyncGenerator<OpenUpload> {
@@ -41,6 +54,10 @@ export class MemoryObjectInventory implements ObjectInventory {
   }
 
   async remove(object: StoredObject): Promise<void> {
+    const untilMs = this.retained.get(object.versionId ?? '') ?? 0
+    if (untilMs > this.#store.clock.nowMs()) {
+      throw new SealError('SEAL_STORE_REFUSED', `${object.key} is locked`)
+    }
     this.taken.push(object)
     const isIt = ({ key, versionId }: StoredObject) =>
       key === object.key && versionId === object.versionId
@@ -67,14 +84,21 @@ export class MemoryObjectInventory implements ObjectInventory {
     this.#keepCurrent(key)
     this.#store.objects.delete(key)
     const modifiedAtMs = this.#store.clock.nowMs()
-    this.#past.push({ key, versionId: randomUUID(), isDeleteMarker: true, bytes: 0, modifiedAtMs })
+    this.#past.push({
+      key,
+      versionId: randomUUID(),
+      isDeleteMarker: true,
+      isCurrent: true,
+      bytes: 0,
+      modifiedAtMs,
+    })
   }
 
   #keepCurrent(key: string): void {
     const content = this.#store.objects.get(key)
     if (content === undefined) return
     const current = this.#current(key)
-    this.#past.push(current)
+    this.#past.push({ ...current, isCurrent: false })
     this.#pastContent.set(current.versionId, content)
   }
 
@@ -84,6 +108,7 @@ export class MemoryObjectInventory implements ObjectInventory {
     const versionId = this.#versionIds.get(object) ?? randomUUID()
     this.#versionIds.set(object, versionId)
     const { bytes, modifiedAtMs = Number.NaN } = object
-    return { key, versionId, isDeleteMarker: false, bytes: bytes.length, modifiedAtMs }
+    const known = { isDeleteMarker: false, isCurrent: true }
+    return { key, versionId, ...known, bytes: bytes.length, modifiedAtMs }
   }
 }

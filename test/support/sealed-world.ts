@@ -90,7 +90,8 @@ export class SealedWorld {
       position += length
     }
     const totals = { messageCount: messages.length, bytes: position }
-    const known = { state: 'published', sweptAtMs: null, ...totals } as const
+    const written = { rowsDekId: dekId, replaces: null, replaced: null }
+    const known = { state: 'published', sweptAtMs: null, ...written, ...totals } as const
     const entry = { dekId, segmentId, objectKey, createdAtMs: CREATED_AT_MS, ...known }
     const segment = { entry, frames, rows }
     this.segments.push(segment)
@@ -103,7 +104,8 @@ export class SealedWorld {
     const modifiedAtMs = this.clock.nowMs()
     this.clock.advance(1)
     const versionId = randomUUID()
-    this.objects.push({ key, versionId, isDeleteMarker, bytes: 1, modifiedAtMs })
+    const known = { isDeleteMarker, isCurrent: true, bytes: 1 }
+    this.objects.push({ key, versionId, ...known, modifiedAtMs })
   }
 
   /** Appends a reference record, of the partition that the reference names unless told otherwise. */

@@ -3,6 +3,7 @@ import type {
   DekEntry,
   MappedMessage,
   MappingReader,
+  RowsKey,
   SegmentEntry,
   SegmentKey,
 } from '../../mapping/mapping-store.ts'
@@ -59,8 +60,8 @@ export class CassandraMappingReader implements MappingReader {
     return row === null ? null : segmentEntry(row)
   }
 
-  async *messagesOfSegment(segment: SegmentKey): AsyncGenerator<MappedMessage> {
-    const params = [uuidBytes(segment.dekId), uuidBytes(segment.segmentId)]
+  async *messagesOfSegment(segment: RowsKey): AsyncGenerator<MappedMessage> {
+    const params = [uuidBytes(segment.rowsDekId), uuidBytes(segment.segmentId)]
     for await (const row of this.#connection.rows(SELECT_ROWS, params)) {
       // A segment whose rows are still to come has one row of static columns alone.
       if (row.topic === null) continue

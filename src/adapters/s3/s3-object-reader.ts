@@ -26,8 +26,9 @@ export class S3ObjectReader implements ObjectReader {
   ): Promise<ObjectRange> {
     const range = `${position}-${position + length - 1}`
     const unfit = `ends before byte ${position}`
-    const { bytes, metadata } = await this.#get({ key, versionId }, range, length, unfit)
-    if (bytes.length === length) return { bytes, metadata }
+    const place = { key, versionId }
+    const { bytes, metadata, etag } = await this.#get(place, range, length, unfit)
+    if (bytes.length === length) return { bytes, metadata, etag }
     throw new SealError('SEAL_MALFORMED', `${key} ends before byte ${position + length}`)
   }
 
@@ -38,11 +39,12 @@ export class S3ObjectReader implements ObjectReader {
   ): Promise<ObjectEnd> {
     const isEmpty = 'is an empty object'
     const [place, range] = [{ key, versionId }, `-${bytesMax}`]
-    const { bytes, metadata, contentRange } = await this.#get(place, range, bytesMax, isEmpty)
+    const found = await this.#get(place, range, bytesMax, isEmpty)
+    const { bytes, metadata, etag, contentRange } = found
     if (bytes.length === 0) throw new SealError('SEAL_MALFORMED', `${key} ${isEmpty}`)
     // Without a Content-Range the answer is the whole object.
     const objectBytes = Number(/\/(\d+)$/.exec(contentRange)?.[1] ?? bytes.length)
-    return { bytes, metadata, objectBytes }
+    return { bytes, metadata, etag, objectBytes }
   }
 
   async close(): Promise<void> {
@@ -66,7 +68,8 @@ export class S3ObjectReader implements ObjectReader {
         }),
       )
       const bytes = await this.#collect(key, answer.Body as Readable | undefined, bytesMax)
-      return { bytes, metadata: answer.Metadata ?? {}, contentRange: answer.ContentRange ?? '' }
+      const { Metadata: metadata = {}, ContentRange: contentRange = '', ETag: etag = '' } = answer
+      return { bytes, metadata, etag, contentRange }
     } catch (error) {
       if (error instanceof Error && error.name === 'InvalidRange') {
         throw new SealError('SEAL_MALFORMED', `${key} ${unfit}`)
