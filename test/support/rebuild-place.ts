@@ -67,7 +67,7 @@ export class RebuildPlace {
       const totals = { messageCount: messages.length, bytes: segment.bytes.length }
       await this.mapping.recordSealed({ ...key, ...totals, sealedAtMs: createdAtMs })
     }
-    if (!without.includes('references')) this.refer(segment)
+    if (!without.includes('references')) this.refer(segment, createdAtMs)
     if (!without.includes('published')) await this.mapping.recordPublished(key, createdAtMs)
     return segment
   }
@@ -109,6 +109,16 @@ export class RebuildPlace {
     const settings = { ...this.scope, onScanned: () => {} }
     return proveImpact({ store: { inventory, objects: store }, mapping, clock }, scope, settings)
   }
+}
+
+/** `base` with other methods in the place of some. */
+export function withMethods<T extends object>(base: T, methods: Partial<T>): T {
+  return new Proxy(base, {
+    get(target, name) {
+      const value = (name in methods ? methods : target)[name as keyof T]
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
 }
 
 /** The kinds that were found, with their counts. */
