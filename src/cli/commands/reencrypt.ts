@@ -4,6 +4,7 @@ import { configFileOf, loadConfig } from '../../config/load-config.ts'
 import { readBytes, readDurationMs } from '../../config/quantity.ts'
 import type { Config } from '../../config/schema.ts'
 import { SealError } from '../../errors.ts'
+import { armFailpoint } from '../../failpoints.ts'
 import { actorOfOperator } from '../../keys/instance.ts'
 import { type JobOutcome, reencryptAll } from '../../reencryption/job.ts'
 import {
@@ -68,6 +69,8 @@ async function answer(options: ReencryptOptions, terminal: Terminal): Promise<vo
   const { env } = terminal
   const { config } = loadConfig({ file: configFileOf(options.config, env), env })
   await guardKeys(config, env)
+  const armed = armFailpoint(env)
+  if (armed !== null) terminal.err(`sealstream: ${armed}\n`)
   const stop = stopSignal()
   try {
     const startedAtMs = performance.now()
