@@ -27,6 +27,7 @@ const KILLED_AT: readonly Failpoint[] = [
   'after-replacing-intent',
   'after-reseal-put',
   'after-reseal-complete',
+  'after-old-version',
   'before-replaced-mark',
 ]
 
