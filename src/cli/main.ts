@@ -6,6 +6,7 @@ import { registerImpact } from './commands/impact.ts'
 import { registerInspect } from './commands/inspect.ts'
 import { registerKeys } from './commands/keys.ts'
 import { registerRead } from './commands/read.ts'
+import { registerRebuildIndex } from './commands/rebuild-index.ts'
 import { registerReencrypt } from './commands/reencrypt.ts'
 import { registerRun } from './commands/run.ts'
 import { registerSweep } from './commands/sweep.ts'
@@ -27,6 +28,7 @@ export const registrations: readonly Registration[] = [
   registerKeys,
   registerReencrypt,
   registerSweep,
+  registerRebuildIndex,
   registerConfig,
 ]
 

@@ -11,6 +11,7 @@ import {
 import type { MappingReader } from '../../mapping/mapping-store.ts'
 import { type ConfigOption, parseDekId, withConfigOption, withExamples } from '../options.ts'
 import { startProgress } from '../progress.ts'
+import { answerProof } from '../prove-impact.ts'
 import { renderJson } from '../render.ts'
 import type { Terminal } from '../terminal.ts'
 
@@ -19,6 +20,7 @@ interface ImpactOptions extends ConfigOption {
   readonly kek?: string
   readonly kekVersion?: string
   readonly list?: true
+  readonly prove?: true
   readonly json?: true
 }
 
@@ -34,6 +36,7 @@ export function registerImpact(program: Command, terminal: Terminal): void {
     .option('--kek <id>', 'the KEK that is asked about: its ARN or bare id')
     .option('--kek-version <version>', 'only what this version of the KEK wrapped')
     .option('--list', 'then list every message, one JSON object a line')
+    .option('--prove', 'hold the index against a scan of the whole bucket instead')
     .option('--json', 'print the count as JSON too')
     .action((options: ImpactOptions) => answer(options, terminal))
   withExamples(
@@ -48,6 +51,7 @@ async function answer(options: ImpactOptions, terminal: Terminal): Promise<void>
   const scope = scopeOf(options)
   const { env } = terminal
   const { config } = loadConfig({ file: configFileOf(options.config, env), env })
+  if (options.prove) return answerProof(config, scope, options.json === true, terminal)
   const { withMappingReader } = await import('../../compose/impact.ts')
   await withMappingReader(config, async (reader) => {
     const summary = await impactOf(reader, scope)
