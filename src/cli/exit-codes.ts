@@ -11,7 +11,7 @@ export const EXIT_CODES = {
   keyUnknown: 3,
   /** Running instances were asked, and not all of them confirmed. */
   unanswered: 4,
-  /** What was verified is not as it should be. */
+  /** What was verified is not as it should be; index and store differ; an impact is not proven. */
   inconsistent: 5,
   /** Ended by SIGINT. */
   interrupted: 130,
