@@ -12,6 +12,10 @@ import type {
   SegmentSummary,
 } from '../../src/mapping/mapping-store.ts'
 import type { SegmentRegister } from '../../src/mapping/segment-register.ts'
+import { columnsOf } from './frame-columns.ts'
+
+/** Small, so that tests with few rows see several pages. */
+const PAGE_ROWS = 3
 
 interface SegmentRecord {
   intent?: SegmentIntent
@@ -86,14 +90,17 @@ export class MemoryMappingStore implements MappingWriter, MappingReader, Segment
     record.sweptAtMs = sweptAtMs
   }
 
-  async *messagesOfSegment(segment: SegmentKey): AsyncGenerator<MappedMessage> {
-    const rows = this.#segments.get(segment.dekId)?.get(segment.segmentId)?.rows.values() ?? []
-    yield* [...rows].sort(
+  async *framesOfSegment(segment: SegmentKey): AsyncGenerator<FrameColumns> {
+    const found = this.#segments.get(segment.dekId)?.get(segment.segmentId)?.rows.values() ?? []
+    const rows = [...found].sort(
       (a, b) =>
         Buffer.compare(Buffer.from(a.topic), Buffer.from(b.topic)) ||
         a.partition - b.partition ||
         a.offset - b.offset,
     )
+    for (let from = 0; from < rows.length; from += PAGE_ROWS) {
+      yield columnsOf(rows.slice(from, from + PAGE_ROWS))
+    }
   }
 
   #segment({ dekId, segmentId }: SegmentKey): SegmentRecord {

@@ -66,6 +66,11 @@ export class CassandraConnection {
 
   /** The rows of a query, fetched by the page as they are asked for. */
   async *rows(query: string, params: readonly CqlValue[]): AsyncGenerator<types.Row> {
+    for await (const page of this.pages(query, params)) yield* page
+  }
+
+  /** The same by the page, for those who read many rows. */
+  async *pages(query: string, params: readonly CqlValue[]): AsyncGenerator<readonly types.Row[]> {
     let pageState: string | undefined
     do {
       const page = await this.#run(() =>
@@ -75,7 +80,7 @@ export class CassandraConnection {
           ...(pageState === undefined ? {} : { pageState }),
         }),
       )
-      yield* page.rows
+      yield page.rows
       pageState = page.pageState ?? undefined
     } while (pageState !== undefined)
   }

@@ -1,13 +1,14 @@
 import type { types } from 'cassandra-driver'
 import type {
   DekEntry,
-  MappedMessage,
+  FrameColumns,
   MappingReader,
   SegmentEntry,
   SegmentKey,
 } from '../../mapping/mapping-store.ts'
 import type { CassandraConnection } from './connection.ts'
 import { uuidBytes } from './ids.ts'
+import { frameColumns } from './row-columns.ts'
 import { SEGMENT_COLUMNS, segmentEntry } from './segment-entry.ts'
 
 const SELECT_DEK =
@@ -52,18 +53,11 @@ export class CassandraMappingReader implements MappingReader {
     }
   }
 
-  async *messagesOfSegment(segment: SegmentKey): AsyncGenerator<MappedMessage> {
+  async *framesOfSegment(segment: SegmentKey): AsyncGenerator<FrameColumns> {
     const params = [uuidBytes(segment.dekId), uuidBytes(segment.segmentId)]
-    for await (const row of this.#connection.rows(SELECT_ROWS, params)) {
-      // A segment whose rows are still to come has one row of static columns alone.
-      if (row.topic === null) continue
-      yield {
-        topic: row.topic,
-        partition: row.partition,
-        offset: toNumber(row.offset),
-        position: toNumber(row.position),
-        length: row.length,
-      }
+    for await (const page of this.#connection.pages(SELECT_ROWS, params)) {
+      const frames = frameColumns(page)
+      if (frames.count > 0) yield frames
     }
   }
 }
@@ -77,5 +71,3 @@ function dekEntry(row: types.Row): DekEntry {
     createdAtMs: (row.created_at as Date).getTime(),
   }
 }
-
-const toNumber = (value: types.Long): number => value.toNumber()
