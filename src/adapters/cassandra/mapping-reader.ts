@@ -8,7 +8,7 @@ import type {
 } from '../../mapping/mapping-store.ts'
 import type { CassandraConnection } from './connection.ts'
 import { uuidBytes } from './ids.ts'
-import { frameColumns } from './row-columns.ts'
+import { installColumnParser, SELECT_FRAMES } from './row-columns.ts'
 import { SEGMENT_COLUMNS, segmentEntry } from './segment-entry.ts'
 
 const SELECT_DEK =
@@ -17,8 +17,6 @@ const SELECT_KEK_DAYS = 'SELECT kek_id, day FROM kek_days WHERE kek_name = ?'
 const SELECT_BY_KEK =
   'SELECT dek_id, key_domain, kek_id, kek_version, created_at FROM deks_by_kek WHERE kek_id = ? AND day = ?'
 const SELECT_SEGMENTS = `SELECT ${SEGMENT_COLUMNS} FROM segments_by_dek WHERE dek_id = ?`
-const SELECT_ROWS =
-  'SELECT topic, partition, offset, position, length FROM message_encryption_map WHERE dek_id = ? AND segment_id = ?'
 
 /** {@link MappingReader} over Cassandra. Iterators hold one page of rows, whatever they walk over. */
 export class CassandraMappingReader implements MappingReader {
@@ -27,6 +25,7 @@ export class CassandraMappingReader implements MappingReader {
   /** The connection stays the caller's to close. */
   constructor(connection: CassandraConnection) {
     this.#connection = connection
+    installColumnParser()
   }
 
   async findDek(dekId: string): Promise<DekEntry | null> {
@@ -55,9 +54,10 @@ export class CassandraMappingReader implements MappingReader {
 
   async *framesOfSegment(segment: SegmentKey): AsyncGenerator<FrameColumns> {
     const params = [uuidBytes(segment.dekId), uuidBytes(segment.segmentId)]
-    for await (const page of this.#connection.pages(SELECT_ROWS, params)) {
-      const frames = frameColumns(page)
-      if (frames.count > 0) yield frames
+    for await (const page of this.#connection.pages(SELECT_FRAMES, params)) {
+      // One for the whole page, see installColumnParser; none when there are no rows at all.
+      const [frames] = page as unknown as readonly FrameColumns[]
+      if (frames !== undefined && frames.count > 0) yield frames
     }
   }
 }
