@@ -27,6 +27,7 @@ export const ERROR_CODES = {
   SEAL_KEY_TAMPERED: 'a wrapped data key was altered, or belongs to another context or KEK',
   SEAL_KEK_NOT_ALLOWED: 'the KEK that wraps this data key is not on the allow-list of the reader',
   SEAL_KEY_UNKNOWN: 'no such DEK or KEK is on record',
+  SEAL_SOURCE_UNKNOWN: 'no such topic, partition or message is on record',
   SEAL_MESSAGE_UNSEALABLE: 'a message breaks a limit of the format and was not sealed',
   SEAL_MALFORMED: 'bytes do not follow the format',
   SEAL_SUITE_UNKNOWN: 'the format version or cipher suite is not on the allow-list',

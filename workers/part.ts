@@ -1,6 +1,6 @@
 import { workerData } from 'node:worker_threads'
 import { move, transferableSymbol, valueSymbol } from 'piscina'
-import { type CassandraConnection, connectCassandra } from '../src/adapters/cassandra/connection.ts'
+import { connectCassandra } from '../src/adapters/cassandra/connection.ts'
 import { CassandraMappingWriter } from '../src/adapters/cassandra/mapping-writer.ts'
 import { type PartMessage, partTaskOf } from '../src/adapters/piscina/part-message.ts'
 import type { PartWorkerData } from '../src/adapters/piscina/part-pool.ts'
@@ -9,6 +9,7 @@ import { systemClock } from '../src/clock.ts'
 import { type EngineChoice, selectEngine } from '../src/crypto/cipher-engine.ts'
 import { isSealError, toPlainError } from '../src/errors.ts'
 import { armFailpoint, withFailpoints } from '../src/failpoints.ts'
+import type { MappingWriter } from '../src/mapping/mapping-store.ts'
 import type { PartResult } from '../src/pipeline/part-task.ts'
 import { workPart } from '../src/pipeline/part-worker.ts'
 
@@ -19,7 +20,7 @@ const store = withFailpoints(new S3ObjectStore(s3), {
   put: 'object-put',
   uploadPart: 'part-upload',
 })
-let session: Promise<CassandraConnection> | null = null
+let writer: Promise<Pick<MappingWriter, 'recordPlaces' | 'writeRows'>> | null = null
 let selected: Promise<EngineChoice> | null = null
 
 /** The Piscina task: works one part. Owns the message's buffer until it answers. */
@@ -28,8 +29,7 @@ export default async function part(message: PartMessage): Promise<PartResult> {
     // Named, not `auto`: a thread that could not do as the main thread did must say so.
     selected ??= selectEngine(cipherEngine)
     const { engine } = await selected
-    const writer = new CassandraMappingWriter(await connected(), systemClock)
-    const mapping = withFailpoints(writer, { writeRows: 'rows' })
+    const mapping = await connected()
     return handOver(await workPart(partTaskOf(message), { engine, store, mapping }))
   } catch (error) {
     if (!isSealError(error)) throw error
@@ -39,13 +39,18 @@ export default async function part(message: PartMessage): Promise<PartResult> {
   }
 }
 
-/** The session of this thread. It reconnects by itself; only a failed connect is tried anew. */
-function connected(): Promise<CassandraConnection> {
-  session ??= connectCassandra(cassandra).catch((error: unknown) => {
-    session = null
+/** The session of this thread reconnects by itself; only a failed connect is tried anew. */
+function connected() {
+  writer ??= connect().catch((error: unknown) => {
+    writer = null
     throw error
   })
-  return session
+  return writer
+}
+
+async function connect() {
+  const mapping = new CassandraMappingWriter(await connectCassandra(cassandra), systemClock)
+  return withFailpoints(mapping, { recordPlaces: 'places', writeRows: 'rows' })
 }
 
 /** Large buffers change hands instead of being copied. */

@@ -125,6 +125,7 @@ async function wire(
   const mappingRisk = durabilityRisk(await durabilityOf(session, cassandra))
   const mapping = withFailpoints(new CassandraMappingWriter(session, systemClock), {
     recordIntent: 'intent',
+    recordTotals: 'source-totals',
     recordSealed: 'sealed-mark',
     recordPublished: 'published-mark',
   })

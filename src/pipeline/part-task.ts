@@ -1,6 +1,6 @@
 import type { SecretBytes } from '../crypto/secret-bytes.ts'
 import type { PlainError } from '../errors.ts'
-import type { SegmentKey } from '../mapping/mapping-store.ts'
+import type { OpenedSegment } from '../mapping/mapping-store.ts'
 import type { ObjectMetadata, PartReceipt } from '../segment/object-store.ts'
 import type { PartTimings } from './observer.ts'
 
@@ -24,7 +24,7 @@ export interface PartProgress {
 }
 
 /** Everything that is sealed with one key: what all parts of a segment share. */
-export interface SegmentTask extends SegmentKey {
+export interface SegmentTask extends OpenedSegment {
   readonly objectKey: string
   readonly clusterId: string
   /** The segment's; it outlives every task with it. */

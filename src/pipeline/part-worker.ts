@@ -11,12 +11,12 @@ import type { PartProgress, PartReferences, PartResult, PartTask } from './part-
 export interface PartServices {
   readonly engine: Pick<CipherEngine, 'create'>
   readonly store: Pick<ObjectStore, 'put' | 'uploadPart'>
-  readonly mapping: Pick<MappingWriter, 'writeRows'>
+  readonly mapping: Pick<MappingWriter, 'recordPlaces' | 'writeRows'>
 }
 
 /**
- * The worker's half of the road: seals every frame of a part in place, then uploads the part and
- * writes its mapping rows side by side, and renders the references. On failure it tells which steps
+ * The worker's half of the road: seals every frame of a part in place, notes which messages are in
+ * it, then uploads the part and writes its mapping rows side by side, and renders the references. On failure it tells which steps
  * are done, so that a second try neither seals twice nor sends again what arrived.
  */
 export async function workPart(task: PartTask, services: PartServices): Promise<PartResult> {
@@ -25,6 +25,10 @@ export async function workPart(task: PartTask, services: PartServices): Promise<
   const frames = scanFrames(task, part)
   if (!task.progress.sealed) sealFrames(task, part, frames, services.engine)
   const sealMs = performance.now() - startedAtMs
+  const places = await timed(() => notePlaces(task, frames, services))
+  if (places.error !== undefined) {
+    return failure(task, places.error, { ...task.progress, sealed: true })
+  }
   const [upload, map] = await Promise.all([
     timed(() => uploadOnce(task, part, services)),
     timed(() => mapOnce(task, frames, services)),
@@ -42,7 +46,7 @@ export async function workPart(task: PartTask, services: PartServices): Promise<
     ok: true,
     receipt: upload.value ?? null,
     references: renderReferences(task, frames),
-    timings: { sealMs, uploadMs: upload.elapsedMs, mapMs: map.elapsedMs },
+    timings: { sealMs, uploadMs: upload.elapsedMs, mapMs: places.elapsedMs + map.elapsedMs },
     buffer: task.buffer,
   }
 }
@@ -87,6 +91,17 @@ function sealFrames(
     const seq = part.readUInt32BE(at + 4)
     cipher.seal(part, at, frames.length[i] as number, seq, aad.of(part, at))
   }
+}
+
+/** Before the first byte: what look-ups by source find must never be less than what is there. */
+async function notePlaces(
+  { progress, segment }: PartTask,
+  frames: FrameColumns,
+  { mapping }: PartServices,
+): Promise<void> {
+  if (progress.uploaded) return
+  const { dekId, segmentId, createdAtMs } = segment
+  await mapping.recordPlaces({ dekId, segmentId, createdAtMs }, frames)
 }
 
 async function uploadOnce(

@@ -4,6 +4,8 @@ export interface StoredObject {
   /** As the store names it; null where it cannot list versions. */
   readonly versionId: string | null
   readonly isDeleteMarker: boolean
+  /** Whether it is what a reader meets who names no version. */
+  readonly isLatest: boolean
   readonly bytes: number
   /** By the clock of the store. */
   readonly modifiedAtMs: number

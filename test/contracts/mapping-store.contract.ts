@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
 import type { DekRecord, KeyStore } from '../../src/keys/key-store.ts'
+import type { LookUps } from '../../src/mapping/look-ups.ts'
 import { messagesOf } from '../../src/mapping/mapped-messages.ts'
 import type {
   MappedMessage,
@@ -15,7 +16,7 @@ export { columnsOf }
 /** The three sides of one mapping store, over the same data. */
 export interface MappingStoreParts {
   readonly writer: MappingWriter
-  readonly reader: MappingReader
+  readonly reader: MappingReader & LookUps
   readonly keys: KeyStore
 }
 
@@ -126,10 +127,18 @@ function segmentsContract(parts: () => MappingStoreParts): void {
 
     await writer.recordIntent(intent)
     expect(await entries()).toEqual([
-      { ...intent, state: 'intended', sweptAtMs: null, messageCount: null, bytes: null },
+      {
+        ...{ ...intent, state: 'intended', sweptAtMs: null, sealedAtMs: null },
+        ...{ messageCount: null, bytes: null },
+      },
     ])
     await writer.recordSealed(summary)
-    const totals = { sweptAtMs: null, messageCount: 7, bytes: 2 ** 32 + 5 }
+    const totals = {
+      sweptAtMs: null,
+      sealedAtMs: CREATED_AT_MS,
+      messageCount: 7,
+      bytes: 2 ** 32 + 5,
+    }
     expect(await entries()).toEqual([{ ...intent, state: 'sealed', ...totals }])
     await writer.recordPublished(segment, CREATED_AT_MS)
     expect(await entries()).toEqual([{ ...intent, state: 'published', ...totals }])

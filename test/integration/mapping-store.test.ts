@@ -9,12 +9,13 @@ import {
 } from '../../src/adapters/cassandra/connection.ts'
 import { CassandraDekStore } from '../../src/adapters/cassandra/dek-store.ts'
 import { durabilityOf } from '../../src/adapters/cassandra/durability.ts'
-import { CassandraMappingReader } from '../../src/adapters/cassandra/mapping-reader.ts'
+import { CassandraLookUps } from '../../src/adapters/cassandra/look-ups.ts'
 import { CassandraMappingWriter } from '../../src/adapters/cassandra/mapping-writer.ts'
 import { migrate } from '../../src/adapters/cassandra/schema.ts'
 import { CassandraSegmentRegister } from '../../src/adapters/cassandra/segment-register.ts'
 import { systemClock } from '../../src/clock.ts'
 import { impactOf } from '../../src/incident/impact.ts'
+import { lookUpsContract } from '../contracts/look-ups.contract.ts'
 import {
   columnsOf,
   dekRecord,
@@ -48,7 +49,7 @@ beforeAll(async () => {
   connection = await connectCassandra(options)
   parts = {
     writer: new CassandraMappingWriter(connection, systemClock),
-    reader: new CassandraMappingReader(connection),
+    reader: new CassandraLookUps(connection),
     keys: new CassandraDekStore(connection),
   }
 }, 60_000)
@@ -66,6 +67,7 @@ afterAll(async () => {
 
 describe('the mapping store over Cassandra', () => {
   mappingStoreContract(() => parts)
+  lookUpsContract(() => parts)
   segmentRegisterContract(() => ({ ...parts, register: new CassandraSegmentRegister(connection) }))
 
   test('keeps the wrapped DEK, byte for byte', async () => {
@@ -117,7 +119,7 @@ describe('the schema', () => {
     await migrate(options, create)
     await migrate(options, look)
     const rows = await plain.execute(`SELECT version FROM ${keyspace}.schema_versions`)
-    expect(rows.rows.map((row) => row.version).sort()).toEqual([1, 2, 3])
+    expect(rows.rows.map((row) => row.version).sort()).toEqual([1, 2, 3, 4])
   })
 
   test('missing, is refused with the way out, and nothing is created', async () => {

@@ -92,8 +92,8 @@ export class SimSweeper {
       const sealed = summary === null ? 'intended' : 'sealed'
       const unpublished = sweptAtMs === null ? sealed : 'swept'
       const state = publishedAtMs === null ? unpublished : 'published'
-      const { messageCount = null, bytes = null } = summary ?? {}
-      return { ...intent, state, sweptAtMs, messageCount, bytes }
+      const { sealedAtMs = null, messageCount = null, bytes = null } = summary ?? {}
+      return { ...intent, state, sweptAtMs, sealedAtMs, messageCount, bytes }
     })
   }
 
@@ -109,7 +109,7 @@ export class SimSweeper {
   #objects(prefix: string): StoredObject[] {
     const found = [...this.#world.bucket.objects].filter(([key]) => key.startsWith(prefix))
     return found.map(([key, { bytes, modifiedAtMs }]) => {
-      const one = { key, versionId: null, isDeleteMarker: false }
+      const one = { key, versionId: null, isDeleteMarker: false, isLatest: true }
       return { ...one, bytes: bytes.length, modifiedAtMs }
     })
   }

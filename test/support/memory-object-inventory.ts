@@ -49,17 +49,18 @@ export class MemoryObjectInventory implements ObjectInventory {
 
   /** What somebody does who writes over what is there. */
   replace(key: string, bytes: Buffer): void {
-    if (this.#store.objects.has(key)) this.#past.push(this.#current(key))
+    if (this.#store.objects.has(key)) this.#past.push({ ...this.#current(key), isLatest: false })
     const modifiedAtMs = this.#store.clock.nowMs()
     this.#store.objects.set(key, { bytes, metadata: {}, modifiedAtMs })
   }
 
   /** What somebody does who deletes without naming a version: a mark covers what is there. */
   cover(key: string): void {
-    if (this.#store.objects.has(key)) this.#past.push(this.#current(key))
+    if (this.#store.objects.has(key)) this.#past.push({ ...this.#current(key), isLatest: false })
     this.#store.objects.delete(key)
     const modifiedAtMs = this.#store.clock.nowMs()
-    this.#past.push({ key, versionId: randomUUID(), isDeleteMarker: true, bytes: 0, modifiedAtMs })
+    const mark = { isDeleteMarker: true, isLatest: true, bytes: 0, modifiedAtMs }
+    this.#past.push({ key, versionId: randomUUID(), ...mark })
   }
 
   #current(key: string): StoredObject {
@@ -68,6 +69,13 @@ export class MemoryObjectInventory implements ObjectInventory {
     const versionId = this.#versionIds.get(object) ?? randomUUID()
     this.#versionIds.set(object, versionId)
     const { bytes, modifiedAtMs = Number.NaN } = object
-    return { key, versionId, isDeleteMarker: false, bytes: bytes.length, modifiedAtMs }
+    return {
+      key,
+      versionId,
+      isDeleteMarker: false,
+      isLatest: true,
+      bytes: bytes.length,
+      modifiedAtMs,
+    }
   }
 }

@@ -26,10 +26,15 @@ export const CLUSTER_ID = 'cluster-a'
 export const CREATED_AT_MS = Date.UTC(2026, 0, 2, 3, 4, 5)
 
 /** Remembers the rows of every call. */
-export class RecordingMapping implements Pick<MappingWriter, 'writeRows'> {
+export class RecordingMapping implements Pick<MappingWriter, 'recordPlaces' | 'writeRows'> {
   readonly rows: FrameColumns[] = []
+  readonly places: FrameColumns[] = []
   /** Thrown by the calls to come, one each. */
   readonly failures: Error[] = []
+
+  async recordPlaces(_segment: unknown, frames: FrameColumns): Promise<void> {
+    this.places.push(frames)
+  }
 
   async writeRows(_segment: unknown, _objectKey: string, frames: FrameColumns): Promise<void> {
     const failure = this.failures.shift()
@@ -79,6 +84,7 @@ export function prepareSegment(dek: Dek, messages: readonly Message[]): Prepared
   const segment = {
     dekId,
     segmentId,
+    createdAtMs: CREATED_AT_MS,
     objectKey,
     clusterId: CLUSTER_ID,
     frameKey,

@@ -91,7 +91,8 @@ export class SealedWorld {
       position += length
     }
     const totals = { messageCount: messages.length, bytes: position }
-    const known = { state: 'published', sweptAtMs: null, ...totals } as const
+    const times = { sealedAtMs: CREATED_AT_MS, sweptAtMs: null }
+    const known = { state: 'published', ...times, ...totals } as const
     const entry = { dekId, segmentId, objectKey, createdAtMs: CREATED_AT_MS, ...known }
     const segment = { entry, frames, rows }
     this.segments.push(segment)
@@ -104,7 +105,7 @@ export class SealedWorld {
     const modifiedAtMs = this.clock.nowMs()
     this.clock.advance(1)
     const versionId = randomUUID()
-    this.objects.push({ key, versionId, isDeleteMarker, bytes: 1, modifiedAtMs })
+    this.objects.push({ key, versionId, isDeleteMarker, isLatest: true, bytes: 1, modifiedAtMs })
   }
 
   /** Appends a reference record, of the partition that the reference names unless told otherwise. */

@@ -5,9 +5,11 @@ import {
   type CassandraOptions,
   connectWithoutKeyspace,
 } from './connection.ts'
+import { noteCoverage } from './coverage.ts'
 import { initialSchema } from './schema/0001-initial.ts'
 import { keyEventsSchema } from './schema/0002-key-events.ts'
 import { sweptSegmentsSchema } from './schema/0003-swept-segments.ts'
+import { lookUpsSchema } from './schema/0004-look-ups.ts'
 
 interface SchemaStep {
   readonly version: number
@@ -19,6 +21,7 @@ const STEPS: readonly SchemaStep[] = [
   { version: 1, name: 'initial', statements: initialSchema },
   { version: 2, name: 'key events', statements: keyEventsSchema },
   { version: 3, name: 'swept segments', statements: sweptSegmentsSchema },
+  { version: 4, name: 'look-ups', statements: lookUpsSchema },
 ]
 
 /** The schema version that this release of sealstream reads and writes. */
@@ -52,6 +55,10 @@ export async function migrate(options: CassandraOptions, plan: MigrationOptions)
     if (missing.length === 0) return
     if (!plan.createSchema) throw schemaMissing(options.keyspace, missing)
     for (const step of missing) await apply(connection, options.keyspace, step)
+    // Nobody can have sealed anything before the first step.
+    if (missing.includes(STEPS[0] as SchemaStep)) {
+      await noteCoverage(connection, systemClock.nowMs(), `${options.keyspace}.look_ups`)
+    }
   } finally {
     await connection.close()
   }

@@ -18,6 +18,7 @@ export function segmentEntry(row: types.Row): SegmentEntry | null {
     createdAtMs: (row.created_at as Date).getTime(),
     state: segmentState(row),
     sweptAtMs: (row.swept_at as Date | null)?.getTime() ?? null,
+    sealedAtMs: (row.sealed_at as Date | null)?.getTime() ?? null,
     messageCount: row.message_count,
     bytes: (row.bytes as types.Long | null)?.toNumber() ?? null,
   }

@@ -168,6 +168,7 @@ function storedObject(
   listed: {
     Key?: string | undefined
     VersionId?: string | undefined
+    IsLatest?: boolean | undefined
     Size?: number | undefined
     LastModified?: Date | undefined
   },
@@ -177,6 +178,8 @@ function storedObject(
     key: listed.Key ?? '',
     versionId: listed.VersionId ?? null,
     isDeleteMarker,
+    // A listing without versions has the latest alone.
+    isLatest: listed.IsLatest ?? true,
     bytes: listed.Size ?? 0,
     modifiedAtMs: listed.LastModified?.getTime() ?? Number.NaN,
   }
