@@ -98,7 +98,7 @@ async function rungs(valueBytes: number, repeats: number, engine: CipherEngine):
   const services = {
     engine,
     store: { put: never, uploadPart: never },
-    mapping: { recordPlaces: never, writeRows: never },
+    mapping: { recordPlaces: never, writeRows: never, recordMessageIds: never },
   }
   const stages: [string, () => unknown][] = [
     ['decode', decode],

@@ -9,18 +9,19 @@ import { systemClock } from '../src/clock.ts'
 import { type EngineChoice, selectEngine } from '../src/crypto/cipher-engine.ts'
 import { isSealError, toPlainError } from '../src/errors.ts'
 import { armFailpoint, withFailpoints } from '../src/failpoints.ts'
-import type { MappingWriter } from '../src/mapping/mapping-store.ts'
 import type { PartResult } from '../src/pipeline/part-task.ts'
-import { workPart } from '../src/pipeline/part-worker.ts'
+import { type PartServices, workPart } from '../src/pipeline/part-worker.ts'
 
 /** The composition root of one worker thread: connections of its own, kept for all its parts. */
-const { s3, cassandra, cipherEngine } = workerData as PartWorkerData
+const { s3, cassandra, cipherEngine, messageIdHeader } = workerData as PartWorkerData
+const idHeader =
+  messageIdHeader === undefined ? {} : { messageIdHeader: Buffer.from(messageIdHeader) }
 armFailpoint(process.env)
 const store = withFailpoints(new S3ObjectStore(s3), {
   put: 'object-put',
   uploadPart: 'part-upload',
 })
-let writer: Promise<Pick<MappingWriter, 'recordPlaces' | 'writeRows'>> | null = null
+let writer: Promise<PartServices['mapping']> | null = null
 let selected: Promise<EngineChoice> | null = null
 
 /** The Piscina task: works one part. Owns the message's buffer until it answers. */
@@ -30,7 +31,7 @@ export default async function part(message: PartMessage): Promise<PartResult> {
     selected ??= selectEngine(cipherEngine)
     const { engine } = await selected
     const mapping = await connected()
-    return handOver(await workPart(partTaskOf(message), { engine, store, mapping }))
+    return handOver(await workPart(partTaskOf(message), { engine, store, mapping, ...idHeader }))
   } catch (error) {
     if (!isSealError(error)) throw error
     const plain = toPlainError(error, error.code)

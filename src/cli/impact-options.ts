@@ -62,13 +62,15 @@ function scopeOf(options: ImpactOptions): ImpactScope {
   for (const [name, text] of Object.entries({ kek, domain, topic })) {
     if (text?.trim() === '') throw refused(`--${name} is empty`)
   }
+  if (kekVersion !== undefined && kek === undefined) throw refused('--kek-version goes with --kek')
+  if (partition !== undefined && topic === undefined) throw refused('--partition goes with --topic')
   const keys = [dek, kek, domain, topic, from, to]
   if (keys.every((value) => value === undefined)) {
     throw refused('say what is asked about: --dek, --kek, --domain, --topic, or --from and --to')
   }
   if (dek !== undefined && kek !== undefined) throw refused('name one key: --dek or --kek')
-  if (kekVersion !== undefined && kek === undefined) throw refused('--kek-version goes with --kek')
-  if (partition !== undefined && topic === undefined) throw refused('--partition goes with --topic')
+  if (from !== undefined && to !== undefined && from >= to)
+    throw refused('--to is not after --from')
   return {
     ...(dek === undefined ? {} : { dekId: dek }),
     ...(kek === undefined ? {} : { kekId: kek }),
@@ -84,7 +86,8 @@ function scopeOf(options: ImpactOptions): ImpactScope {
 /** A time as ISO 8601 or as milliseconds since 1970. Throws what commander expects. */
 export function parseTime(text: string): number {
   const trimmed = text.trim()
-  if (/^\d{1,15}$/.test(trimmed)) return Number(trimmed)
+  // Fewer digits are more likely a year or seconds than a moment before 1973.
+  if (/^\d{12,15}$/.test(trimmed)) return Number(trimmed)
   const [, day, time = '00:00', zone = 'Z'] = TIME.exec(trimmed) ?? []
   const atMs = Date.parse(`${day}T${time}${zone === 'UTC' ? 'Z' : zone}`)
   if (day !== undefined && !Number.isNaN(atMs)) return atMs

@@ -140,7 +140,11 @@ async function wire(
   await checkDomainKeks(kms, config.kms.keyId, domainKeks)
 
   const cipherEngine = cipher.engine.name
-  const runner = new PartPool(config.workers, { s3: s3OptionsOf(config), cassandra, cipherEngine })
+  const { messageIdHeader } = config.mapping
+  const runner = new PartPool(config.workers, {
+    ...{ s3: s3OptionsOf(config), cassandra, cipherEngine },
+    ...(messageIdHeader === undefined ? {} : { messageIdHeader }),
+  })
   closers.push(() => runner.close())
   const { groupId, transactionTimeoutMs } = config.kafka
   const source = withFailpoints(

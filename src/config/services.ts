@@ -91,3 +91,14 @@ export const cassandra = section('Where the mapping from DEK to message is store
   ),
   requestTimeoutMs: requestTimeoutMs(12 * SECOND_MS),
 })
+
+export const mapping = section('What look-ups find, besides keys, topics and times.', {
+  messageIdHeader: optional(
+    text({
+      about:
+        'Name of the header with the id that producers give a message, so that impact --message-id finds it. Costs one more row a message. Whoever reads the tables can try out ids (docs/threat-model.md).',
+    }),
+    'ids are not kept',
+    'message-id',
+  ),
+})

@@ -118,6 +118,11 @@ export function objectInventoryContract(
       expect(versions.map(({ bytes }) => bytes).toSorted()).toEqual([10, 20, 30, 40])
       expect(found.filter((one) => one.isDeleteMarker)).toHaveLength(2)
       expect(new Set(found.map((one) => `${one.key} ${one.versionId}`)).size).toBe(6)
+      const latest = found.filter(({ isLatest }) => isLatest)
+      expect(latest.map(({ isDeleteMarker, bytes }) => (isDeleteMarker ? 'mark' : bytes))).toEqual(
+        expect.arrayContaining(['mark', 30]),
+      )
+      expect(latest).toHaveLength(2)
       const old = found.find(({ bytes }) => bytes === 20)
       if (old === undefined) throw new Error('not listed')
       await bucket.inventory.remove(old)

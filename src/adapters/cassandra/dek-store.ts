@@ -1,8 +1,11 @@
 import { bareKekId } from '../../keys/kek-name.ts'
 import type { DekRecord, KeyStore } from '../../keys/key-store.ts'
+import type { DekEntry } from '../../mapping/mapping-store.ts'
 import type { CassandraConnection } from './connection.ts'
 import { uuidBytes } from './ids.ts'
+import { dekEntry } from './mapping-reader.ts'
 
+const SELECT_DEKS = 'SELECT dek_id, key_domain, kek_id, kek_version, created_at FROM deks'
 const INSERT_DEK =
   'INSERT INTO deks (dek_id, key_domain, kek_id, kek_version, wrapped, created_at) VALUES (?, ?, ?, ?, ?, ?)'
 const INSERT_BY_KEK =
@@ -31,14 +34,29 @@ export class CassandraDekStore implements KeyStore {
     const day = createdAt.toISOString().slice(0, 10)
     const blob = Buffer.from(wrapped.buffer, wrapped.byteOffset, wrapped.byteLength)
     const byKek = [kekId, day, createdAt, dekId, keyDomain, kekVersion]
-    const byDomain = [keyDomain, day, createdAt, dekId, kekId, kekVersion]
     await Promise.all([
       this.#connection.execute(INSERT_DEK, [dekId, keyDomain, kekId, kekVersion, blob, createdAt]),
       this.#connection.execute(INSERT_BY_KEK, byKek),
-      this.#connection.execute(INSERT_BY_DOMAIN, byDomain),
-      this.#connection.execute(INSERT_DOMAIN_DAY, [keyDomain, day]),
+      this.noteDomain(dek),
       this.#noteDay(kekId, day),
     ])
+  }
+
+  /** What look-ups by key domain stand on, alone. May be repeated. */
+  async noteDomain(dek: DekEntry): Promise<void> {
+    const { keyDomain, kekId, kekVersion } = dek
+    const createdAt = new Date(dek.createdAtMs)
+    const day = createdAt.toISOString().slice(0, 10)
+    const byDomain = [keyDomain, day, createdAt, uuidBytes(dek.dekId), kekId, kekVersion]
+    await Promise.all([
+      this.#connection.execute(INSERT_BY_DOMAIN, byDomain),
+      this.#connection.execute(INSERT_DOMAIN_DAY, [keyDomain, day]),
+    ])
+  }
+
+  /** Every DEK on record, in no order, a page at a time. */
+  async *deks(): AsyncGenerator<DekEntry> {
+    for await (const row of this.#connection.rows(SELECT_DEKS, [])) yield dekEntry(row)
   }
 
   async #noteDay(kekId: string, day: string): Promise<void> {

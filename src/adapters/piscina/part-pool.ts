@@ -11,6 +11,8 @@ export interface PartWorkerData {
   readonly s3: S3Options
   readonly cassandra: CassandraOptions
   readonly cipherEngine: EngineName
+  /** Name of the header with the id of a message; absent where ids are not to be found again. */
+  readonly messageIdHeader?: string
 }
 
 /** How large the pool is. */
