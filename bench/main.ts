@@ -3,21 +3,24 @@ import { parseArgs } from 'node:util'
 import { cipher, renderCipher } from './cipher.ts'
 import { ladder } from './ladder.ts'
 import { renderLadder } from './measure.ts'
+import { reencryption, renderReencryptionBench } from './reencryption.ts'
 import { renderTurns, turns } from './turns.ts'
 
-const HELP = `Usage: npm run bench [-- [cipher] [ladder] [turns] [options] [--json]]
+const HELP = `Usage: npm run bench [-- [cipher] [ladder] [turns] [reencryption] [options] [--json]]
 
 cipher and ladder give CPU microseconds a message, over all threads of the process; median of the
-repeats, with their spread. They need no service, and both run without a name. turns starts services
-of its own and runs the whole road.
+repeats, with their spread. They need no service, and both run without a name. turns and reencryption
+start services of their own.
 
   cipher   sealing and opening one frame: our engines beside node:crypto with raw key bytes,
            WebCrypto and the AWS Encryption SDK, at 100 B, 1 KiB, 16 KiB and 1 MiB
   ladder   decoding, packing, and a worker's share of a part; each line adds one stage
   turns    how long windows that turn every second hold up the road, beside none that turn
+  reencryption  megabytes a second and CPU seconds a gigabyte, of this process and of every service
 
 Options:
-  --repeats N   of cipher and ladder (9)
+  --repeats N   of cipher, ladder and reencryption (9)
+  --gigabytes N of each shape of segments for reencryption (2)
   --rate N      messages a second for turns (20000)
   --seconds N   of each run of turns (30)
   --json        the same as data, on stdout
@@ -27,9 +30,10 @@ Examples:
   $ npm run bench -- cipher --repeats 15
   $ npm run bench -- ladder --json
   $ npm run bench -- turns --rate 20000 --seconds 60
+  $ npm run bench -- reencryption --repeats 3 --gigabytes 2
 `
 const SERVICELESS = ['cipher', 'ladder']
-const BENCHES = [...SERVICELESS, 'turns']
+const BENCHES = [...SERVICELESS, 'turns', 'reencryption']
 const USAGE_EXIT_CODE = 2
 
 async function main(): Promise<void> {
@@ -38,6 +42,7 @@ async function main(): Promise<void> {
       repeats: { type: 'string', default: '9' },
       rate: { type: 'string', default: '20000' },
       seconds: { type: 'string', default: '30' },
+      gigabytes: { type: 'string', default: '2' },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -47,13 +52,13 @@ async function main(): Promise<void> {
     process.stdout.write(HELP)
     return
   }
-  const [repeats, perSecond, seconds] = [values.repeats, values.rate, values.seconds].map(
-    Number,
-  ) as [number, number, number]
+  const texts = [values.repeats, values.rate, values.seconds, values.gigabytes]
+  const numbers = texts.map(Number) as [number, number, number, number]
+  const [repeats, perSecond, seconds, gigabytes] = numbers
   const unknown = positionals.filter((name) => !BENCHES.includes(name))
-  const isBad = [repeats, perSecond, seconds].some((n) => !Number.isInteger(n) || n < 1)
+  const isBad = numbers.some((n) => !Number.isInteger(n) || n < 1)
   if (unknown.length > 0 || isBad) {
-    const bad = 'bad --repeats, --rate or --seconds'
+    const bad = 'bad --repeats, --rate, --seconds or --gigabytes'
     const wrong = unknown.length > 0 ? `no benchmark ${unknown.join(', ')}` : bad
     process.stderr.write(`${wrong}\n\n${HELP}`)
     process.exitCode = USAGE_EXIT_CODE
@@ -66,6 +71,9 @@ async function main(): Promise<void> {
     ...(isWanted('cipher') && { cipher: await cipher(repeats) }),
     ...(isWanted('ladder') && { ladder: await ladder(repeats) }),
     ...(isWanted('turns') && { turns: await turns({ perSecond, seconds }) }),
+    ...(isWanted('reencryption') && {
+      reencryption: await reencryption({ gigabytes, repeats }),
+    }),
   }
   if (values.json) {
     process.stdout.write(`${JSON.stringify({ machine, ...results })}\n`)
@@ -75,6 +83,9 @@ async function main(): Promise<void> {
   if (results.cipher !== undefined) process.stdout.write(renderCipher(results.cipher))
   if (results.ladder !== undefined) process.stdout.write(renderLadder(results.ladder))
   if (results.turns !== undefined) process.stdout.write(renderTurns(results.turns))
+  if (results.reencryption !== undefined) {
+    process.stdout.write(renderReencryptionBench(results.reencryption))
+  }
 }
 
 await main()

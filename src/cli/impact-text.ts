@@ -16,6 +16,7 @@ const REMARKS: Readonly<Record<SegmentState, string | null>> = {
   sealed: 'of the objects are not marked as published',
   intended: 'more objects were begun and may exist',
   swept: 'more were never published and have been swept',
+  replaced: 'more were re-encrypted, and are under another DEK now',
 }
 
 /** What to do about an answer that may lack something. */

@@ -12,7 +12,14 @@ export interface SweepReport {
 }
 
 /** What stands in the table, in this order. */
-const SHOWN: readonly SweepVerdict[] = ['alarm', 'unknown', 'orphan', 'published', 'young']
+const SHOWN: readonly SweepVerdict[] = [
+  'alarm',
+  'unknown',
+  'orphan',
+  'given-up',
+  'published',
+  'young',
+]
 
 /** A table of the segments that were looked at, and one line of totals. */
 export function renderSweep(report: SweepReport): string {

@@ -4,10 +4,12 @@ import { CassandraMappingWriter } from '../adapters/cassandra/mapping-writer.ts'
 import { CassandraSegmentRegister } from '../adapters/cassandra/segment-register.ts'
 import { KafkaReferenceLog } from '../adapters/kafka/kafka-reference-log.ts'
 import { S3ObjectInventory } from '../adapters/s3/s3-object-inventory.ts'
+import { S3ObjectReader } from '../adapters/s3/s3-object-reader.ts'
 import { systemClock } from '../clock.ts'
 import type { Config } from '../config/schema.ts'
 import type { SweepPorts } from '../incident/sweep.ts'
 import type { SweepScope } from '../incident/sweep-plan.ts'
+import { dekOfObject } from '../reader/segment-holder.ts'
 import { cassandraOptionsOf, recordLogOptionsOf, s3OptionsOf } from './service-options.ts'
 
 /** Runs `work` with what a sweep needs, and ends the connections whatever comes of it. */
@@ -17,6 +19,7 @@ export async function withSweepPorts<T>(
 ): Promise<T> {
   const session = await connectCassandra(cassandraOptionsOf(config))
   const inventory = new S3ObjectInventory(s3OptionsOf(config))
+  const objects = new S3ObjectReader(s3OptionsOf(config))
   const { topics, referenceTopicSuffix } = config.kafka
   const log = { ...recordLogOptionsOf(config), topics, referenceTopicSuffix }
   try {
@@ -26,10 +29,11 @@ export async function withSweepPorts<T>(
       mapping: new CassandraMappingReader(session),
       marks: new CassandraMappingWriter(session, systemClock),
       references: new KafkaReferenceLog(log, systemClock),
+      holders: { dekOf: (objectKey) => dekOfObject(objects, objectKey) },
       clock: systemClock,
     })
   } finally {
-    await inventory.close()
+    await Promise.all([inventory.close(), objects.close()])
     await session.close()
   }
 }

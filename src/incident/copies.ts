@@ -32,11 +32,13 @@ export interface CopiesSummary {
 }
 
 /** What the latest version of the object of a segment is counted as. */
-const LATEST_IS: Readonly<Record<SegmentState, 'current' | 'unpublished'>> = {
+const LATEST_IS: Readonly<Record<SegmentState, 'current' | 'unpublished' | null>> = {
   intended: 'unpublished',
   sealed: 'unpublished',
   published: 'current',
   swept: 'unpublished',
+  // It is the segment under its new DEK, and counted there where that is in scope.
+  replaced: null,
 }
 
 /** Listings under way at a time. */
@@ -70,8 +72,9 @@ export async function copiesOf(
   for await (const { segment, versions } of listed) {
     const [current, noncurrent] = split(versions)
     for (const version of noncurrent) add(sum.noncurrent, version)
-    if (current !== null) add(sum[LATEST_IS[segment.state]], current)
-    else if (hasObject(segment)) sum.gone++
+    const kind = LATEST_IS[segment.state]
+    if (current !== null && kind !== null) add(sum[kind], current)
+    if (current === null && hasObject(segment)) sum.gone++
     sum.openUploads += uploads.get(segment.objectKey)?.length ?? 0
     if (!segment.objectKey.startsWith(folder)) sum.elsewhere++
     onSegment()
@@ -81,7 +84,7 @@ export async function copiesOf(
 
 /** The version that a reader gets, and all others; marks of deletion hold no ciphertext. */
 function split(versions: readonly StoredObject[]): [StoredObject | null, readonly StoredObject[]] {
-  const latest = versions.find(({ isLatest }) => isLatest) ?? null
+  const latest = versions.find(({ isCurrent }) => isCurrent) ?? null
   const current = latest?.isDeleteMarker === false ? latest : null
   return [current, versions.filter((one) => one !== current && !one.isDeleteMarker)]
 }

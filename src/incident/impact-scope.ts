@@ -22,6 +22,13 @@ export interface ImpactScope {
   readonly toMs?: number
 }
 
+/** A scope of keys alone. */
+export type KeyScope =
+  | { readonly dekId: string }
+  | { readonly kekId: string; readonly kekVersion?: string }
+
+type DekReader = Pick<ImpactReader, 'findDek' | 'deksOfKek' | 'deksOfDomain'>
+
 /** Ids come pasted from tickets and audit logs, so blanks around them and upper case are taken. */
 export function normalScope(scope: ImpactScope): ImpactScope {
   const { dekId, kekId, kekVersion, keyDomain, topic, partition, fromMs, toMs } = scope
@@ -56,9 +63,10 @@ export function isDekInScope(dek: DekEntry, scope: ImpactScope): boolean {
  * one that is on no record, which differs from one that protects nothing; SEAL_MAPPING_*.
  */
 export async function* deksInScope(
-  reader: ImpactReader,
-  scope: ImpactScope,
+  reader: DekReader,
+  asked: ImpactScope,
 ): AsyncGenerator<DekEntry> {
+  const scope = normalScope(asked)
   let isKnown = false
   for await (const dek of namedDeks(reader, scope)) {
     isKnown = true
@@ -69,7 +77,7 @@ export async function* deksInScope(
 
 /** Narrower than the scope or as wide: by the first of its names alone. */
 async function* namedDeks(
-  reader: ImpactReader,
+  reader: DekReader,
   { dekId, kekId, kekVersion, keyDomain }: ImpactScope,
 ): AsyncGenerator<DekEntry> {
   if (dekId !== undefined) {

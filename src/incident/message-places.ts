@@ -2,6 +2,7 @@ import type { MessageCoordinates } from '../format/message.ts'
 import type { DekEntry, SegmentEntry, SegmentKey } from '../mapping/mapping-store.ts'
 import { messageIdHash } from '../mapping/message-id.ts'
 import { type ImpactReader, unknownSource } from './impact-scope.ts'
+import { withSuccessors } from './scoped-segments.ts'
 
 /** A frame of one message: where it is, and under which key. */
 export interface MessagePlace extends MessageCoordinates {
@@ -32,11 +33,10 @@ export async function placesOfMessage(
   const places: MessagePlace[] = []
   const possible: SegmentEntry[] = []
   for await (const near of reader.segmentsNear(message)) {
-    const place = await placeIn(reader, near, message)
-    if (place !== null) places.push(place)
-    else {
-      const segment = await reader.findSegment(near)
-      if (segment?.state === 'intended') possible.push(segment)
+    for (const segment of await entriesOf(reader, near)) {
+      const place = await placeIn(reader, segment, message)
+      if (place !== null) places.push(place)
+      else if (segment.state === 'intended') possible.push(segment)
     }
   }
   if (places.length + possible.length > 0) return { places, possible }
@@ -50,23 +50,28 @@ export async function placesOfMessage(
  */
 export async function placesOfMessageId(reader: ImpactReader, id: string): Promise<MessageAnswer> {
   const places: MessagePlace[] = []
-  for await (const { dekId, segmentId, ...message } of reader.messagesWithId(
-    messageIdHash(Buffer.from(id)),
-  )) {
-    const place = await placeIn(reader, { dekId, segmentId }, message)
-    if (place !== null) places.push(place)
+  const hash = messageIdHash(Buffer.from(id))
+  for await (const { dekId, segmentId, ...message } of reader.messagesWithId(hash)) {
+    for (const segment of await entriesOf(reader, { dekId, segmentId })) {
+      const place = await placeIn(reader, segment, message)
+      if (place !== null) places.push(place)
+    }
   }
   if (places.length > 0) return { places, possible: [] }
   throw unknownSource(`no message with the id "${id}" that was sealed with mapping.messageIdHeader`)
 }
 
+/** The segment under this DEK and those that it was re-encrypted under. */
+async function entriesOf(reader: ImpactReader, key: SegmentKey): Promise<readonly SegmentEntry[]> {
+  const first = await reader.findSegment(key)
+  return first === null ? [] : withSuccessors(reader, first, new Set())
+}
+
 async function placeIn(
   reader: ImpactReader,
-  key: SegmentKey,
+  segment: SegmentEntry,
   message: MessageCoordinates,
 ): Promise<MessagePlace | null> {
-  const row = await reader.findMessage(key, message)
-  if (row === null) return null
-  const [segment, dek] = await Promise.all([reader.findSegment(key), reader.findDek(key.dekId)])
-  return segment === null ? null : { ...row, dek, segment }
+  const row = await reader.findMessage(segment, message)
+  return row === null ? null : { ...row, dek: await reader.findDek(segment.dekId), segment }
 }

@@ -132,18 +132,53 @@ async function* segmentsOfHour(
   { hourMs, sources }: SourceHour,
 ): AsyncGenerator<ScopedSegment> {
   const isWhole = scope.topic === undefined
+  const deks = dekCache(reader)
   const found = await Promise.all(
     sources.map(({ topic, partition }) => all(reader.segmentsOfSource(topic, partition, hourMs))),
   )
+  const seen = new Set<string>()
   for (const [dekId, wanted] of byDek(found.flat())) {
-    const dek = (await reader.findDek(dekId)) ?? unrecorded(dekId)
-    if (!isDekInScope(dek, scope)) continue
-    for await (const segment of entriesOf(reader, dekId, wanted)) {
-      if (!isInTime(segment, scope)) continue
-      const ofSources = hasObject(segment) ? (wanted.get(segment.segmentId) ?? null) : null
-      yield { dek, segment, totals: isWhole ? totalsOf(segment) : ofSources }
+    for await (const first of entriesOf(reader, dekId, wanted)) {
+      for (const segment of await withSuccessors(reader, first, seen)) {
+        const dek = await deks(segment.dekId)
+        if (!isDekInScope(dek, scope) || !isInTime(segment, scope)) continue
+        const ofSources = STATES[segment.state].hasSums
+          ? (wanted.get(segment.segmentId) ?? null)
+          : null
+        yield { dek, segment, totals: isWhole ? totalsOf(segment) : ofSources }
+      }
     }
   }
+}
+
+/** Records of DEKs, each read once. */
+function dekCache(reader: ImpactReader): (dekId: string) => Promise<DekEntry> {
+  const known = new Map<string, Promise<DekEntry>>()
+  return (dekId) => {
+    const found = known.get(dekId) ?? reader.findDek(dekId).then((dek) => dek ?? unrecorded(dekId))
+    known.set(dekId, found)
+    return found
+  }
+}
+
+/** The segment under this DEK, and under every other that it was re-encrypted under since. */
+export async function withSuccessors(
+  reader: Pick<ImpactReader, 'findSegment'>,
+  first: SegmentEntry,
+  seen: Set<string>,
+): Promise<readonly SegmentEntry[]> {
+  const found: SegmentEntry[] = []
+  const open: SegmentEntry[] = [first]
+  for (let segment = open.pop(); segment !== undefined; segment = open.pop()) {
+    const { dekId, segmentId, successors } = segment
+    if (seen.has(`${dekId}/${segmentId}`)) continue
+    seen.add(`${dekId}/${segmentId}`)
+    found.push(segment)
+    const keys = successors.map((successor) => ({ dekId: successor, segmentId }))
+    const next = await Promise.all(keys.map((key) => reader.findSegment(key)))
+    open.push(...next.filter((one) => one !== null))
+  }
+  return found
 }
 
 /** By DEK and segment, the sum over sources; null where one of them has none. */
@@ -179,31 +214,40 @@ async function* entriesOf(
   }
 }
 
-/** A segment that was not seen to end may have been open for as long as there is. */
+/**
+ * A segment that was not seen to end may have been open for as long as there is. One that was
+ * re-encrypted keeps its begin, and its messages came before that long was over.
+ */
 function isInTime(
   { createdAtMs, sealedAtMs }: SegmentEntry,
   { fromMs, toMs }: ImpactScope,
 ): boolean {
-  const endMs = sealedAtMs ?? createdAtMs + SEGMENT_OPEN_MS_MAX
+  const latestMs = createdAtMs + SEGMENT_OPEN_MS_MAX
+  const endMs = Math.min(sealedAtMs ?? latestMs, latestMs)
   return createdAtMs < (toMs ?? Number.POSITIVE_INFINITY) && endMs >= (fromMs ?? 0)
 }
 
-/** Whether there is an object, whose sums say what is in it; otherwise rows do, if there are any. */
-const HAS_OBJECT: Readonly<Record<SegmentState, boolean>> = {
-  intended: false,
-  sealed: true,
-  published: true,
-  swept: false,
+/**
+ * What is known of segments by their state: whether their object is there, and whether sums say what
+ * the DEK protected; otherwise rows do, as far as there are any.
+ */
+const STATES: Readonly<Record<SegmentState, { hasObject: boolean; hasSums: boolean }>> = {
+  intended: { hasObject: false, hasSums: false },
+  sealed: { hasObject: true, hasSums: true },
+  published: { hasObject: true, hasSums: true },
+  swept: { hasObject: false, hasSums: false },
+  // The object is there, but under another DEK.
+  replaced: { hasObject: false, hasSums: true },
 }
 
-/** Whether the segment is known to have left an object that is still there. */
+/** Whether the segment is known to have left an object that is still there, under its DEK. */
 export function hasObject({ state }: Pick<SegmentEntry, 'state'>): boolean {
-  return HAS_OBJECT[state]
+  return STATES[state].hasObject
 }
 
 function totalsOf(segment: SegmentEntry): Totals | null {
   const { messageCount, bytes } = segment
-  if (!hasObject(segment) || messageCount === null || bytes === null) return null
+  if (!STATES[segment.state].hasSums || messageCount === null || bytes === null) return null
   return { messageCount, bytes }
 }
 

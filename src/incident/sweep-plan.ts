@@ -19,7 +19,14 @@ export interface SweepSources {
   readonly mapping: Pick<MappingReader, 'framesOfSegment'>
   readonly inventory: Pick<ObjectInventory, 'objects' | 'uploads'>
   readonly references: ReferenceLog
+  readonly holders: SegmentHolders
   readonly clock: Pick<Clock, 'nowMs'>
+}
+
+/** Tells under which DEK an object is now. Errors: SEAL_STORE_*. */
+export interface SegmentHolders {
+  /** null when the object is not there, or is no segment. */
+  dekOf(objectKey: string): Promise<string | null>
 }
 
 /** What a sweep may touch. */
@@ -42,9 +49,10 @@ export type SweepStage = 'segments' | 'objects' | 'references' | 'removals'
  * What a sweep makes of a segment that is old and not marked as published:
  * orphan: nothing refers to it, and nothing ever will; published: a reference names it, its mark got
  * lost; young: something of it has come lately; unknown: not to be told from here, so it is kept;
- * alarm: it was swept, and yet is published.
+ * alarm: it was swept, and yet is published; given-up: a re-encryption that never took place, so
+ * that what is there belongs to another DEK.
  */
-export type SweepVerdict = 'orphan' | 'published' | 'young' | 'unknown' | 'alarm'
+export type SweepVerdict = 'orphan' | 'published' | 'young' | 'unknown' | 'alarm' | 'given-up'
 
 /** One segment that was looked at closely. */
 export interface SweepItem {
@@ -104,7 +112,8 @@ export async function planSweep(sources: SweepSources, scope: SweepScope): Promi
     heed(scope.signal)
     scope.onProgress('objects', ++looked, found.segments.length)
     const candidate = await candidateOf(sources, segment, uploads.get(segment.objectKey) ?? [])
-    const reason = reasonToKeep(candidate, sources, scope, nowMs)
+    const reason =
+      reasonToKeep(candidate, sources, scope, nowMs) ?? (await verdictOfAttempt(sources, candidate))
     if (isDone(candidate)) {
       // A reference that comes in spite of all comes soon after the sweep.
       if (!isOld(segment.sweptAtMs ?? nowMs, scope.ageMs, nowMs)) watched.push(segment)
@@ -148,7 +157,8 @@ async function candidateSegments(
       if (segment.sweptAtMs === null) continue
       const reason = 'is marked as published, and was swept'
       alarms.push({ segment, verdict: 'alarm', reason, objects: [], uploads: [] })
-    } else if (isOld(segment.createdAtMs, ageMs, nowMs)) segments.push(segment)
+    } else if (segment.state === 'replaced') continue
+    else if (isOld(begunAtMs(segment), ageMs, nowMs)) segments.push(segment)
     else young++
   }
   return { segments, alarms, keys, seen, young }
@@ -165,9 +175,33 @@ async function candidateOf(
   return { segment, objects, uploads, topics }
 }
 
-/** Swept before, and nothing has come since. */
+/** Swept before, and nothing has come since. What stands in the place of one that replaces is not its own. */
 function isDone({ segment, objects, uploads, topics }: Candidate): boolean {
-  return segment.state === 'swept' && objects.length + uploads.length + topics.size === 0
+  if (segment.state !== 'swept') return false
+  return segment.replaces !== null || objects.length + uploads.length + topics.size === 0
+}
+
+/** When the writing began that the entry speaks of. */
+function begunAtMs({ createdAtMs, replaces }: SegmentEntry): number {
+  return replaces?.atMs ?? createdAtMs
+}
+
+/**
+ * null for a first writing. An intent to re-encrypt is never a reason to remove an object, which held
+ * published messages before and holds them still, under whichever DEK.
+ */
+async function verdictOfAttempt(
+  { holders }: SweepSources,
+  { segment }: Candidate,
+): Promise<Pick<SweepItem, 'verdict' | 'reason'> | null> {
+  if (segment.replaces === null) return null
+  const dekId = await holders.dekOf(segment.objectKey)
+  if (dekId === segment.dekId) {
+    const reason =
+      'it was re-encrypted, and its job has not finished; re-encrypt again to finish it'
+    return { verdict: 'unknown', reason }
+  }
+  return { verdict: 'given-up', reason: 'its re-encryption did not take place' }
 }
 
 /** What can be told without the references. */

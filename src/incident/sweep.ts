@@ -14,7 +14,7 @@ import {
 export interface SweepPorts extends SweepSources {
   readonly register: SegmentRegister
   readonly marks: Pick<MappingWriter, 'recordPublished'>
-  readonly inventory: ObjectInventory
+  readonly inventory: Pick<ObjectInventory, 'objects' | 'uploads' | 'remove' | 'abort'>
 }
 
 /** What was done. */
@@ -57,6 +57,7 @@ export async function carryOut(
     counts.isStopped = scope.signal.aborted
     if (counts.isStopped) break
     if (item.verdict === 'orphan') await sweepOne(ports, scope, item, counts)
+    if (item.verdict === 'given-up') await giveUp(ports, item, counts)
     const isUnmarked = item.segment.state !== 'published'
     if (isUnmarked && (item.verdict === 'published' || item.verdict === 'alarm')) {
       await ports.marks.recordPublished(item.segment, ports.clock.nowMs())
@@ -65,6 +66,20 @@ export async function carryOut(
     scope.onProgress('removals', ++done, plan.items.length)
   }
   return counts
+}
+
+/** Of a re-encryption that did not take place only its uploads are there. */
+async function giveUp(
+  { inventory, register, clock }: SweepPorts,
+  { segment, uploads }: SweepItem,
+  counts: Counts,
+): Promise<void> {
+  for (const upload of uploads) {
+    await inventory.abort(upload)
+    counts.uploads++
+  }
+  await register.markSwept(segment, clock.nowMs())
+  counts.segments++
 }
 
 async function sweepOne(

@@ -1,9 +1,9 @@
-import type { FrameColumns, MappedMessage, MappingReader, SegmentKey } from './mapping-store.ts'
+import type { FrameColumns, MappedMessage, MappingReader, RowsKey } from './mapping-store.ts'
 
 /** The messages of a segment one by one, for those who look at few. Errors: those of the port. */
 export async function* messagesOf(
   reader: Pick<MappingReader, 'framesOfSegment'>,
-  segment: SegmentKey,
+  segment: RowsKey,
 ): AsyncGenerator<MappedMessage> {
   for await (const frames of reader.framesOfSegment(segment)) yield* messagesIn(frames)
 }

@@ -18,7 +18,7 @@ export interface SegmentSummary {
   readonly sealedAtMs: number
 }
 
-/** Names one (DEK, segment) pair, the unit in which mapping rows are stored. */
+/** Names one (DEK, segment) pair. */
 export interface SegmentKey {
   readonly dekId: string
   readonly segmentId: string
@@ -38,6 +38,15 @@ export interface SourceTotals {
   readonly messageCount: number
   /** Of the frames. */
   readonly bytes: number
+}
+
+/**
+ * Names the mapping rows of a segment. They are stored under the DEK that sealed it first, and stay
+ * there when it is re-encrypted, since nothing that they say changes with it.
+ */
+export interface RowsKey {
+  readonly rowsDekId: string
+  readonly segmentId: string
 }
 
 /**
@@ -81,12 +90,25 @@ export interface MappingWriter {
 
 /** published: references are visible; sealed: object and rows are there, references perhaps not;
  * intended: an object may exist, its upload was not seen to end; swept: it was never published, and
- * what was there of it was removed. */
-export type SegmentState = 'intended' | 'sealed' | 'published' | 'swept'
+ * what was there of it was removed; replaced: it was re-encrypted, and is under another DEK now. */
+export type SegmentState = 'intended' | 'sealed' | 'published' | 'swept' | 'replaced'
+
+/** What took the place of a segment under this DEK. */
+export interface Replaced {
+  readonly atMs: number
+  readonly byDekId: string
+  /** Until when the store keeps a version under this DEK in spite of all; null when none is left. */
+  readonly retainedUntilMs: number | null
+}
 
 /** A segment as look-ups give it. Times and totals are null until their step is done. */
-export interface SegmentEntry extends SegmentIntent {
+export interface SegmentEntry extends SegmentIntent, RowsKey {
   readonly state: SegmentState
+  /** The DEK that it was sealed under before, and when its re-encryption began; null at first writing. */
+  readonly replaces: { readonly dekId: string; readonly atMs: number } | null
+  readonly replaced: Replaced | null
+  /** DEKs under which it was to be re-encrypted, whatever came of it. */
+  readonly successors: readonly string[]
   /** Last time that it was swept. Beside the state `published`, a sign that something went wrong. */
   readonly sweptAtMs: number | null
   readonly sealedAtMs: number | null
@@ -120,5 +142,5 @@ export interface MappingReader {
    * The frames of a segment a page at a time, by topic, partition and rising offset; every page has
    * one frame at least, and is its reader's to keep. {@link messagesOf} gives them one by one.
    */
-  framesOfSegment(segment: SegmentKey): AsyncIterable<FrameColumns>
+  framesOfSegment(segment: RowsKey): AsyncIterable<FrameColumns>
 }

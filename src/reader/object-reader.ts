@@ -3,6 +3,8 @@ export interface ObjectRange {
   /** Exactly as many bytes as were asked for. The caller's. */
   readonly bytes: Buffer
   readonly metadata: Readonly<Record<string, string>>
+  /** Of that version, as the store names it. */
+  readonly etag: string
 }
 
 /** The last bytes of an object, fewer than were asked for when the object is shorter. */

@@ -4,8 +4,8 @@ export interface StoredObject {
   /** As the store names it; null where it cannot list versions. */
   readonly versionId: string | null
   readonly isDeleteMarker: boolean
-  /** Whether it is what a reader meets who names no version. */
-  readonly isLatest: boolean
+  /** Whether it is what a reader gets who names no version. */
+  readonly isCurrent: boolean
   readonly bytes: number
   /** By the clock of the store. */
   readonly modifiedAtMs: number
@@ -28,6 +28,11 @@ export interface ObjectInventory {
   objects(prefix: string): AsyncIterable<StoredObject>
   /** Every open upload whose key begins with `prefix`. */
   uploads(prefix: string): AsyncIterable<OpenUpload>
+  /**
+   * Until when the store keeps this version, whoever asks (object lock, retention in compliance mode
+   * or governance mode alike); null when nothing keeps it, Infinity under a legal hold.
+   */
+  retainedUntilMs(object: StoredObject): Promise<number | null>
   /** Removes this one version for good. One that is gone already is fine. */
   remove(object: StoredObject): Promise<void>
   /** Drops the upload and its parts. One that is gone already is fine. */

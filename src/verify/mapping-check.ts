@@ -1,9 +1,10 @@
 import { isSealError } from '../errors.ts'
+import { forEachOf } from '../for-each-of.ts'
 import { parseReference, type Reference } from '../format/reference-value.ts'
 import { messagesOf } from '../mapping/mapped-messages.ts'
-import type { MappedMessage, SegmentKey } from '../mapping/mapping-store.ts'
+import type { MappedMessage, RowsKey } from '../mapping/mapping-store.ts'
 import { segmentFolder } from '../segment/object-key.ts'
-import { type Check, forEachOf, throwIfStopped } from './check.ts'
+import { type Check, throwIfStopped } from './check.ts'
 import { RowDigest } from './row-digest.ts'
 import type { SegmentRecord } from './segment-table.ts'
 
@@ -68,7 +69,7 @@ function isMapped({ findings, settings }: Check, segment: Referenced): boolean {
 /** Rows of other topics belong to segments that share a key domain; nobody has read their references. */
 async function* rowsOf(check: Check, { intent }: Referenced): AsyncGenerator<MappedMessage> {
   const topics = new Set(check.settings.topics)
-  for await (const row of messagesOf(check.services.mapping, intent as SegmentKey)) {
+  for await (const row of messagesOf(check.services.mapping, intent as RowsKey)) {
     throwIfStopped(check)
     if (topics.has(row.topic)) yield row
   }

@@ -1,5 +1,5 @@
 import type { Reference } from '../format/reference-value.ts'
-import type { SegmentEntry } from '../mapping/mapping-store.ts'
+import type { RowsKey, SegmentEntry, SegmentState } from '../mapping/mapping-store.ts'
 import { RowDigest } from './row-digest.ts'
 
 /** What references, register and bucket say of one segment. Some 300 bytes each. */
@@ -9,7 +9,7 @@ export class SegmentRecord {
   /** What the references say that the mapping must hold; null when none names the segment. */
   referenced: RowDigest | null = null
   /** The intent on record; null when there is none. */
-  intent: Pick<SegmentEntry, 'dekId' | 'segmentId' | 'sweptAtMs'> | null = null
+  intent: (Pick<SegmentEntry, 'dekId' | 'sweptAtMs' | 'state'> & RowsKey) | null = null
   /** Of its newest version in the bucket, by the clock of the store; null when none was listed. */
   newestAtMs: number | null = null
   /** Whether that version is the mark that the object was deleted. */
@@ -20,6 +20,14 @@ export class SegmentRecord {
   constructor(object: string) {
     this.object = object
   }
+}
+
+/**
+ * Which of several intents speaks for an object: each re-encryption adds one, and leaves those of
+ * before.
+ */
+const SPEAKS_FOR_IT: Readonly<Record<SegmentState, number>> = {
+  ...{ published: 4, sealed: 3, intended: 2, replaced: 1, swept: 0 },
 }
 
 /** Every segment that was heard of, by the key of its object. */
@@ -34,6 +42,25 @@ export class SegmentTable {
       this.#records.set(object, record)
     }
     return record
+  }
+
+  /** Notes an intent, unless one is known that says more of what is there now. */
+  intend({
+    objectKey,
+    dekId,
+    segmentId,
+    rowsDekId,
+    sweptAtMs,
+    state,
+    replaces,
+  }: SegmentEntry): void {
+    // One that was only begun says nothing of what is there, as long as that of before stands.
+    const isAttempt = replaces !== null && state === 'intended'
+    const record = this.at(objectKey)
+    const known = record.intent
+    const rank = isAttempt ? 0 : SPEAKS_FOR_IT[state]
+    if (known !== null && SPEAKS_FOR_IT[known.state] > rank) return
+    record.intent = { dekId, segmentId, rowsDekId, sweptAtMs, state }
   }
 
   /** Counts a reference in. */

@@ -11,14 +11,9 @@ interface Unnamed {
 /** Notes the intent of every segment. */
 export async function readIntents(check: Check): Promise<void> {
   check.observer.stepBegan('intents', null)
-  for await (const {
-    objectKey,
-    dekId,
-    segmentId,
-    sweptAtMs,
-  } of check.services.register.segments()) {
+  for await (const entry of check.services.register.segments()) {
     throwIfStopped(check)
-    check.segments.at(objectKey).intent = { dekId, segmentId, sweptAtMs }
+    check.segments.intend(entry)
     check.observer.advanced(1)
   }
 }

@@ -3,7 +3,13 @@ import { expect, test } from 'vitest'
 import type { OpenedSegment, SourceTotals } from '../../src/mapping/mapping-store.ts'
 import { messageIdHash } from '../../src/mapping/message-id.ts'
 import { columnsOf } from '../support/frame-columns.ts'
-import { all, dekRecord, type MappingStoreParts, messagesFrom } from './mapping-store.contract.ts'
+import {
+  all,
+  dekRecord,
+  type MappingStoreParts,
+  messagesFrom,
+  rowsOf,
+} from './mapping-store.contract.ts'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
@@ -135,12 +141,12 @@ function offsetsContract(parts: () => MappingStoreParts): void {
     for (const message of messages) {
       const near = await all(reader.segmentsNear(message))
       expect(near).toContainEqual(keyOf(segments[0]))
-      expect(await reader.findMessage(segments[0], message)).toEqual(message)
+      expect(await reader.findMessage(rowsOf(segments[0]), message)).toEqual(message)
     }
     const [first, second] = messages
     if (first === undefined || second === undefined) throw new Error('no messages')
     expect(await all(reader.segmentsNear(first))).toHaveLength(2)
-    expect(await reader.findMessage(segments[1], second)).toBeNull()
+    expect(await reader.findMessage(rowsOf(segments[1]), second)).toBeNull()
     expect(await all(reader.segmentsNear({ ...first, offset: 2 ** 40 }))).toEqual([])
     expect(await all(reader.segmentsNear({ ...first, partition: 5 }))).toEqual([])
     expect(await reader.findSegment(segments[1])).toMatchObject({ objectKey: '1.seal' })

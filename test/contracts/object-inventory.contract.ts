@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { ObjectInventory } from '../../src/segment/object-inventory.ts'
+import type { ObjectInventory, StoredObject } from '../../src/segment/object-inventory.ts'
 import type { ObjectStore } from '../../src/segment/object-store.ts'
 import { all } from './mapping-store.contract.ts'
 
@@ -14,6 +14,8 @@ export interface InventoryUnderTest {
     readonly replace: (key: string, body: Buffer) => Promise<void>
     /** Deletes without naming a version: a mark covers what is there. */
     readonly cover: (key: string) => Promise<void>
+    /** Locks this version until then. */
+    readonly retain: (object: StoredObject, untilMs: number) => Promise<void>
   }
   close(): Promise<void>
 }
@@ -104,6 +106,21 @@ export function objectInventoryContract(
       expect((await uploads()).map(({ uploadId }) => uploadId)).toEqual([second])
     })
 
+    it('tells until when a version is kept, which is not removed before', async () => {
+      const { others } = bucket
+      if (others === undefined) return
+      const key = await put('locked', 10)
+      const object = await only()
+      expect(object.isCurrent).toBe(true)
+      expect(await bucket.inventory.retainedUntilMs(object)).toBeNull()
+      const untilMs = Math.ceil(Date.now() / 1_000) * 1_000 + 3_600_000
+      await others.retain(object, untilMs)
+      expect(await bucket.inventory.retainedUntilMs(object)).toBe(untilMs)
+      const refused = expect.objectContaining({ code: 'SEAL_STORE_REFUSED', retryable: false })
+      await expect(bucket.inventory.remove(object)).rejects.toEqual(refused)
+      expect((await only()).key).toBe(key)
+    })
+
     it('lists older versions and marks of deletion, and removes each for good', async () => {
       const { others } = bucket
       // A bucket without versions has no older ones.
@@ -118,11 +135,14 @@ export function objectInventoryContract(
       expect(versions.map(({ bytes }) => bytes).toSorted()).toEqual([10, 20, 30, 40])
       expect(found.filter((one) => one.isDeleteMarker)).toHaveLength(2)
       expect(new Set(found.map((one) => `${one.key} ${one.versionId}`)).size).toBe(6)
-      const latest = found.filter(({ isLatest }) => isLatest)
-      expect(latest.map(({ isDeleteMarker, bytes }) => (isDeleteMarker ? 'mark' : bytes))).toEqual(
-        expect.arrayContaining(['mark', 30]),
+      const current = found.filter(({ isCurrent }) => isCurrent)
+      expect(current.map(({ bytes, isDeleteMarker }) => [bytes, isDeleteMarker])).toEqual(
+        expect.arrayContaining([
+          [30, false],
+          [0, true],
+        ]),
       )
-      expect(latest).toHaveLength(2)
+      expect(current).toHaveLength(2)
       const old = found.find(({ bytes }) => bytes === 20)
       if (old === undefined) throw new Error('not listed')
       await bucket.inventory.remove(old)

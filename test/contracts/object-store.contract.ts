@@ -13,6 +13,7 @@ export interface BucketUnderTest {
 
 const refused = expect.objectContaining({ code: 'SEAL_STORE_REFUSED', retryable: false })
 const malformed = expect.objectContaining({ code: 'SEAL_MALFORMED' })
+const changed = expect.objectContaining({ code: 'SEAL_OBJECT_CHANGED', retryable: false })
 const missing = expect.objectContaining({ code: 'SEAL_OBJECT_MISSING' })
 
 const newKey = () => `contract/${randomUUID()}/a%2Fb.seal`
@@ -91,6 +92,69 @@ export function objectStoreContract(
         await expect(bucket.reader.readEnd(key, 10)).rejects.toEqual(missing)
         await bucket.store.put(key, Buffer.alloc(0), newMetadata())
         await expect(bucket.reader.readEnd(key, 10)).rejects.toEqual(malformed)
+      })
+    })
+
+    describe('replacing an object', () => {
+      const etagOf = async (key: string) => (await bucket.reader.readEnd(key, 1)).etag
+      const existing = async () => {
+        const key = newKey()
+        await bucket.store.put(key, randomBytes(500), newMetadata())
+        return { key, etag: await etagOf(key) }
+      }
+
+      it('puts the new one in its place, bytes and metadata, and is done once', async () => {
+        const { key, etag } = await existing()
+        const [body, metadata] = [randomBytes(500), newMetadata()]
+        await bucket.store.put(key, body, metadata, etag)
+        await bucket.store.put(key, body, metadata, etag)
+        const range = await bucket.reader.readRange(key, 0, 500)
+        expect(range.bytes.equals(body)).toBe(true)
+        expect(range.metadata).toEqual(metadata)
+        expect(range.etag).toBe(await etagOf(key))
+        expect(range.etag).not.toBe(etag)
+      })
+
+      it('takes place only while that very object is there', async () => {
+        const { key, etag } = await existing()
+        const theirs = randomBytes(500)
+        await bucket.store.put(key, theirs, newMetadata(), etag)
+        const late = bucket.store.put(key, randomBytes(500), newMetadata(), etag)
+        await expect(late).rejects.toEqual(changed)
+        expect((await contentOf(key, 500)).equals(theirs)).toBe(true)
+        const nowhere = bucket.store.put(newKey(), theirs, newMetadata(), etag)
+        await expect(nowhere).rejects.toEqual(changed)
+      })
+
+      it('by a multipart upload holds to the same', async () => {
+        const { key, etag } = await existing()
+        const metadata = newMetadata()
+        const begin = async (body: Buffer) => {
+          const uploadId = await bucket.store.createUpload(key, metadata)
+          const receipt = await bucket.store.uploadPart(key, uploadId, 1, body)
+          const expected = { bytes: body.length, metadata }
+          return () => bucket.store.completeUpload(key, uploadId, [receipt], expected, etag)
+        }
+        const bodies = [randomBytes(PART_BYTES_MIN), randomBytes(PART_BYTES_MIN + 1)] as const
+        const [first, second] = [await begin(bodies[0]), await begin(bodies[1])]
+        await first()
+        await first()
+        await expect(second()).rejects.toEqual(changed)
+        expect((await contentOf(key, PART_BYTES_MIN)).equals(bodies[0])).toBe(true)
+      })
+
+      it('lets one of many win', async () => {
+        const { key, etag } = await existing()
+        const bodies = Array.from({ length: 8 }, () => randomBytes(500))
+        const tries = bodies.map((body) => bucket.store.put(key, body, newMetadata(), etag))
+        const outcomes = await Promise.allSettled(tries)
+        const won = outcomes.flatMap(({ status }, i) => (status === 'fulfilled' ? [i] : []))
+        expect(won).toHaveLength(1)
+        const winner = bodies[won[0] as number] as Buffer
+        expect((await contentOf(key, 500)).equals(winner)).toBe(true)
+        for (const outcome of outcomes) {
+          if (outcome.status === 'rejected') expect(outcome.reason).toEqual(changed)
+        }
       })
     })
 

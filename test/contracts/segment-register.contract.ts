@@ -3,7 +3,14 @@ import { expect, test } from 'vitest'
 import { messagesOf } from '../../src/mapping/mapped-messages.ts'
 import type { SegmentKey } from '../../src/mapping/mapping-store.ts'
 import type { SegmentRegister } from '../../src/mapping/segment-register.ts'
-import { all, columnsOf, type MappingStoreParts, messagesFrom } from './mapping-store.contract.ts'
+import {
+  all,
+  columnsOf,
+  FIRST_WRITING,
+  type MappingStoreParts,
+  messagesFrom,
+  rowsOf,
+} from './mapping-store.contract.ts'
 
 /** The register, and the store whose segments it knows. */
 export interface SegmentRegisterParts extends MappingStoreParts {
@@ -61,13 +68,14 @@ export function segmentRegisterContract(parts: () => SegmentRegisterParts): void
     const sweptAtMs = CREATED_AT_MS + 5_000
     await register.markSwept(intent, sweptAtMs)
     await register.markSwept(intent, sweptAtMs)
-    const swept = { ...intent, state: 'swept', sweptAtMs, ...totals }
+    const known = { ...intent, ...FIRST_WRITING, rowsDekId: intent.dekId }
+    const swept = { ...known, state: 'swept', sweptAtMs, ...totals }
     expect(await entryOf(intent)).toEqual([swept])
     const ofDek = await all(reader.segmentsOfDek(intent.dekId))
     expect(ofDek).toContainEqual(swept)
     expect(ofDek).toContainEqual(expect.objectContaining({ ...other, state: 'intended' }))
-    expect(await all(messagesOf(reader, intent))).toEqual([])
-    expect(await all(messagesOf(reader, other))).toHaveLength(300)
+    expect(await all(messagesOf(reader, rowsOf(intent)))).toEqual([])
+    expect(await all(messagesOf(reader, rowsOf(other)))).toHaveLength(300)
   })
 
   test('what a writer brings late is on record again, and can be swept again', async () => {
@@ -78,12 +86,12 @@ export function segmentRegisterContract(parts: () => SegmentRegisterParts): void
     await writer.writeRows(intent, intent.objectKey, columnsOf(messagesFrom(0, 3)))
     await writer.recordSealed({ ...intent, messageCount: 3, bytes: 300, sealedAtMs: CREATED_AT_MS })
     expect(await entryOf(intent)).toEqual([expect.objectContaining({ state: 'swept' })])
-    expect(await all(messagesOf(reader, intent))).toHaveLength(3)
+    expect(await all(messagesOf(reader, rowsOf(intent)))).toHaveLength(3)
     await register.markSwept(intent, CREATED_AT_MS + 1)
     expect(await entryOf(intent)).toEqual([
       expect.objectContaining({ sweptAtMs: CREATED_AT_MS + 1 }),
     ])
-    expect(await all(messagesOf(reader, intent))).toEqual([])
+    expect(await all(messagesOf(reader, rowsOf(intent)))).toEqual([])
   })
 
   test('a published mark shows through that of a sweep', async () => {

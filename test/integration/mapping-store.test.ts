@@ -13,6 +13,7 @@ import { CassandraLookUps } from '../../src/adapters/cassandra/look-ups.ts'
 import { CassandraMappingWriter } from '../../src/adapters/cassandra/mapping-writer.ts'
 import { migrate } from '../../src/adapters/cassandra/schema.ts'
 import { CassandraSegmentRegister } from '../../src/adapters/cassandra/segment-register.ts'
+import { CassandraSegmentReplacements } from '../../src/adapters/cassandra/segment-replacements.ts'
 import { systemClock } from '../../src/clock.ts'
 import { impactOf } from '../../src/incident/impact.ts'
 import { lookUpsContract } from '../contracts/look-ups.contract.ts'
@@ -24,6 +25,7 @@ import {
   messagesFrom,
 } from '../contracts/mapping-store.contract.ts'
 import { segmentRegisterContract } from '../contracts/segment-register.contract.ts'
+import { segmentReplacementsContract } from '../contracts/segment-replacements.contract.ts'
 
 const { contactPoints, localDatacenter } = inject('stack').cassandra
 const keyspace = `t_${randomUUID().replaceAll('-', '')}`
@@ -68,7 +70,12 @@ afterAll(async () => {
 describe('the mapping store over Cassandra', () => {
   mappingStoreContract(() => parts)
   lookUpsContract(() => parts)
-  segmentRegisterContract(() => ({ ...parts, register: new CassandraSegmentRegister(connection) }))
+  const all = () => ({
+    ...{ ...parts, register: new CassandraSegmentRegister(connection) },
+    replacements: new CassandraSegmentReplacements(connection),
+  })
+  segmentRegisterContract(all)
+  segmentReplacementsContract(all)
 
   test('keeps the wrapped DEK, byte for byte', async () => {
     const wrapped = Uint8Array.from({ length: 300 }, (_, i) => i & 0xff)
@@ -119,7 +126,7 @@ describe('the schema', () => {
     await migrate(options, create)
     await migrate(options, look)
     const rows = await plain.execute(`SELECT version FROM ${keyspace}.schema_versions`)
-    expect(rows.rows.map((row) => row.version).sort()).toEqual([1, 2, 3, 4])
+    expect(rows.rows.map((row) => row.version).sort()).toEqual([1, 2, 3, 4, 6])
   })
 
   test('missing, is refused with the way out, and nothing is created', async () => {

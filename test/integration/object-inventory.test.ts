@@ -5,11 +5,13 @@ import {
   DeleteObjectCommand,
   PutBucketVersioningCommand,
   PutObjectCommand,
+  PutObjectRetentionCommand,
 } from '@aws-sdk/client-s3'
 import { expect, inject, it } from 'vitest'
 import { createS3Client, type S3Options } from '../../src/adapters/s3/s3-client.ts'
 import { S3ObjectInventory } from '../../src/adapters/s3/s3-object-inventory.ts'
 import { S3ObjectStore } from '../../src/adapters/s3/s3-object-store.ts'
+import type { StoredObject } from '../../src/segment/object-inventory.ts'
 import { objectInventoryContract } from '../contracts/object-inventory.contract.ts'
 
 const options: S3Options = {
@@ -34,7 +36,9 @@ objectInventoryContract('a bucket without versions', () => partsOf(options))
 objectInventoryContract('a bucket with versions', async () => {
   const versioned = { ...options, bucket: 'inventory-versions' }
   const client = createS3Client(versioned, 1)
-  await client.send(new CreateBucketCommand({ Bucket: versioned.bucket }))
+  await client.send(
+    new CreateBucketCommand({ Bucket: versioned.bucket, ObjectLockEnabledForBucket: true }),
+  )
   await client.send(
     new PutBucketVersioningCommand({
       Bucket: versioned.bucket,
@@ -47,6 +51,14 @@ objectInventoryContract('a bucket with versions', async () => {
     },
     async cover(Key: string) {
       await client.send(new DeleteObjectCommand({ Bucket: versioned.bucket, Key }))
+    },
+    async retain({ key: Key, versionId }: StoredObject, untilMs: number) {
+      await client.send(
+        new PutObjectRetentionCommand({
+          ...{ Bucket: versioned.bucket, Key, VersionId: versionId as string },
+          Retention: { Mode: 'COMPLIANCE', RetainUntilDate: new Date(untilMs) },
+        }),
+      )
     },
   }
   return { ...partsOf(versioned), others }

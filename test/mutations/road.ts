@@ -160,15 +160,15 @@ export const road: readonly Mutant[] = [
   {
     name: 'an object is put without a checksum',
     file: 'src/adapters/s3/s3-object-store.ts',
-    text: "      ChecksumCRC32: checksumOf(body),\n      IfNoneMatch: '*',\n",
-    replacement: "      IfNoneMatch: '*',\n",
+    text: '      ChecksumCRC32: checksumOf(body),\n      ...conditionOf(replaces),\n',
+    replacement: '      ...conditionOf(replaces),\n',
     tests: unit('adapters/s3/uploads'),
   },
   {
     name: 'an object is put over another one',
     file: 'src/adapters/s3/s3-object-store.ts',
-    text: "      IfNoneMatch: '*',\n      Metadata",
-    replacement: '      Metadata',
+    text: "replaces === undefined ? { IfNoneMatch: '*' }",
+    replacement: 'replaces === undefined ? {}',
     tests: unit('adapters/s3/uploads'),
   },
   {

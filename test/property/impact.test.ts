@@ -19,11 +19,13 @@ const VERSIONS = ['1', '2', null]
 const DOMAINS = ['orders', 'tenant-7']
 const TOPICS = ['orders', 'payments']
 
-type Fate = 'intended' | 'half' | 'sealed' | 'published' | 'swept'
+type Fate = 'intended' | 'half' | 'sealed' | 'published' | 'swept' | 'moved' | 'moving'
 
 /** A segment as it was sealed, whatever the store makes of it. */
 interface Made {
   readonly dek: number
+  /** The DEK that it was, or is being, re-encrypted under. */
+  readonly next: number
   readonly createdAtMs: number
   readonly openMs: number
   readonly fate: Fate
@@ -42,10 +44,13 @@ const dekOf = (dek: number) => ({
 })
 
 const made = fc.record({
-  dek: fc.nat({ max: DEKS - 1 }),
+  dek: fc.nat({ max: DEKS / 2 - 1 }),
+  next: fc.nat({ max: DEKS / 2 - 1 }).map((dek) => dek + DEKS / 2),
   createdAtMs: fc.nat({ max: 5 * HOUR_MS }).map((ms) => BEGIN_MS + ms),
   openMs: fc.nat({ max: 2 * HOUR_MS }),
-  fate: fc.constantFrom<Fate>('intended', 'half', 'sealed', 'published', 'swept'),
+  fate: fc.constantFrom<Fate>(
+    ...(['intended', 'half', 'sealed', 'published', 'swept', 'moved', 'moving'] as const),
+  ),
   messages: fc
     .uniqueArray(
       fc.record({
@@ -104,7 +109,27 @@ async function fill(store: MemoryMappingStore, segments: readonly Made[]): Promi
     await store.recordSealed({ ...segment, ...sum, sealedAtMs })
     if (fate === 'published') await store.recordPublished(segment, sealedAtMs)
     if (fate === 'swept') await store.markSwept(segment, sealedAtMs)
+    if (fate === 'moved' || fate === 'moving') await move(store, segments[n] as Made, n, sum)
   }
+}
+
+/** Re-encrypts a segment a week later, to its end or not. */
+async function move(
+  store: MemoryMappingStore,
+  { dek, next, createdAtMs, fate }: Made,
+  n: number,
+  sum: { readonly messageCount: number; readonly bytes: number },
+): Promise<void> {
+  const [rowsDekId, segmentId] = [idOf(1, dek), idOf(2, n)]
+  const later = { dekId: idOf(1, next), segmentId }
+  const beganAtMs = createdAtMs + 168 * HOUR_MS
+  const intent = { ...later, objectKey: `${n}.seal`, createdAtMs, rowsDekId, beganAtMs }
+  await store.recordReplacing({ ...intent, replacesDekId: rowsDekId })
+  if (fate === 'moving') return
+  await store.recordSealed({ ...later, ...sum, sealedAtMs: beganAtMs })
+  await store.recordPublished(later, beganAtMs)
+  const replaced = { atMs: beganAtMs, byDekId: later.dekId, retainedUntilMs: null }
+  await store.recordReplaced({ dekId: rowsDekId, segmentId }, replaced)
 }
 
 /** What is there of a segment, as rows tell. */
@@ -115,11 +140,17 @@ function rowsOf({ fate, messages }: Made): readonly MappedMessage[] {
 
 /** Every message in scope, by looking at all of them. */
 function bruteForce(segments: readonly Made[], scope: ImpactScope) {
-  return segments.flatMap((one, n) => {
-    const { createdAtMs, openMs, fate } = one
-    const dek = dekOf(one.dek)
+  const underDeks = segments.flatMap((one, n) => {
+    const { fate, openMs } = one
     const isOpenEnded = fate === 'intended' || fate === 'half'
-    const endMs = createdAtMs + (isOpenEnded ? SEGMENT_OPEN_MS_MAX : openMs)
+    const first = { one, n, dek: one.dek, openMs: isOpenEnded ? SEGMENT_OPEN_MS_MAX : openMs }
+    const next = { one, n, dek: one.next, openMs: SEGMENT_OPEN_MS_MAX }
+    return fate === 'moved' || fate === 'moving' ? [first, next] : [first]
+  })
+  return underDeks.flatMap(({ one, n, dek: number, openMs }) => {
+    const { createdAtMs } = one
+    const dek = dekOf(number)
+    const endMs = createdAtMs + openMs
     const isIn =
       (scope.dekId ?? dek.dekId) === dek.dekId &&
       (scope.kekId === undefined || dek.kekId.endsWith(scope.kekId)) &&
@@ -134,7 +165,7 @@ function bruteForce(segments: readonly Made[], scope: ImpactScope) {
         return isIn && isOf
       })
       .map(({ topic, partition, offset, position, length }) =>
-        JSON.stringify([n, topic, partition, offset, position, length]),
+        JSON.stringify([dek.dekId, n, topic, partition, offset, position, length]),
       )
   })
 }
@@ -149,10 +180,10 @@ describe('impact', () => {
         const expected = bruteForce(segments, scope).sort()
         try {
           const pages = await all(impactPages(store, scope))
-          const listed = pages.flatMap(({ segment, frames }) =>
+          const listed = pages.flatMap(({ dek, segment, frames }) =>
             [...messagesIn(frames)].map(({ topic, partition, offset, position, length }) =>
               JSON.stringify([
-                ...[Number.parseInt(segment.objectKey, 10), topic, partition],
+                ...[dek.dekId, Number.parseInt(segment.objectKey, 10), topic, partition],
                 ...[offset, position, length],
               ]),
             ),
@@ -178,7 +209,10 @@ describe('impact', () => {
         const holds = ({ topic, partition, offset }: MappedMessage) =>
           topic === wanted.topic && partition === wanted.partition && offset === wanted.offset
         const expected = segments
-          .flatMap((one, n) => (rowsOf(one).some(holds) ? [`${n}.seal`] : []))
+          .flatMap((one, n) => {
+            const deks = one.fate === 'moved' || one.fate === 'moving' ? 2 : 1
+            return rowsOf(one).some(holds) ? new Array<string>(deks).fill(`${n}.seal`) : []
+          })
           .sort()
         const mayHold = segments.flatMap(({ fate, messages }, n) =>
           fate === 'half' && messages.slice(1).some(holds) ? [`${n}.seal`] : [],

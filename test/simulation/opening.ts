@@ -31,7 +31,8 @@ function readerOf({ bucket, wrappedKeys }: World): SealedReader {
     const object = bucket.objects.get(key)
     if (object === undefined) throw new SealError('SEAL_OBJECT_MISSING', key)
     const bytes = Buffer.from(object.bytes.subarray(position, position + length))
-    return { bytes, metadata: object.metadata, objectBytes: object.bytes.length }
+    const { metadata } = object
+    return { bytes, metadata, etag: '', objectBytes: object.bytes.length }
   }
   const objects = {
     readRange: async (key: string, position: number, length: number) =>

@@ -82,6 +82,8 @@ export class SimSweeper {
           this.#call('s3', `abort ${key}`, () => void this.#world.bucket.uploads.delete(uploadId)),
       },
       references: this.#references(),
+      // Nothing is re-encrypted here, so nobody asks.
+      holders: { dekOf: () => Promise.reject(new Error('asked for a holder')) },
       clock: this.#host.clock,
     }
   }
@@ -93,11 +95,12 @@ export class SimSweeper {
       const unpublished = sweptAtMs === null ? sealed : 'swept'
       const state = publishedAtMs === null ? unpublished : 'published'
       const { sealedAtMs = null, messageCount = null, bytes = null } = summary ?? {}
-      return { ...intent, state, sweptAtMs, sealedAtMs, messageCount, bytes }
+      const written = { rowsDekId: intent.dekId, replaces: null, replaced: null, successors: [] }
+      return { ...intent, ...written, state, sweptAtMs, sealedAtMs, messageCount, bytes }
     })
   }
 
-  #frames({ segmentId }: SegmentKey): FrameColumns[] {
+  #frames({ segmentId }: Pick<SegmentKey, 'segmentId'>): FrameColumns[] {
     const rows = this.#world.registry.segments.get(segmentId)?.rows ?? new Map()
     const messages = [...rows].map(([place, row]) => {
       const [topic = '', partition, offset] = place.split('/')
@@ -109,7 +112,7 @@ export class SimSweeper {
   #objects(prefix: string): StoredObject[] {
     const found = [...this.#world.bucket.objects].filter(([key]) => key.startsWith(prefix))
     return found.map(([key, { bytes, modifiedAtMs }]) => {
-      const one = { key, versionId: null, isDeleteMarker: false, isLatest: true }
+      const one = { key, versionId: null, isDeleteMarker: false, isCurrent: true }
       return { ...one, bytes: bytes.length, modifiedAtMs }
     })
   }

@@ -16,6 +16,8 @@ import type {
   MappingWriter,
   MessageIds,
   OpenedSegment,
+  Replaced,
+  RowsKey,
   SegmentEntry,
   SegmentIntent,
   SegmentKey,
@@ -44,17 +46,25 @@ interface Place {
   totals: Totals | null
 }
 
+import type {
+  ReplacementIntent,
+  SegmentReplacements,
+} from '../../src/mapping/segment-replacements.ts'
+
 interface SegmentRecord {
   intent?: SegmentIntent
   summary?: SegmentSummary
   publishedAtMs?: number
   sweptAtMs?: number
+  replacing?: ReplacementIntent
+  replaced?: Replaced
+  readonly successors: Set<string>
   readonly rows: Map<string, MappedMessage>
 }
 
 /** The mapping store in memory, held to the same contract as the one over Cassandra. */
 export class MemoryMappingStore
-  implements MappingWriter, MappingReader, LookUps, SegmentRegister, KeyStore
+  implements MappingWriter, MappingReader, LookUps, SegmentRegister, SegmentReplacements, KeyStore
 {
   /** What {@link coverAll} says. */
   coversAll = true
@@ -120,6 +130,19 @@ export class MemoryMappingStore
 
   async recordPublished(segment: SegmentKey, publishedAtMs: number): Promise<void> {
     this.#segment(segment).publishedAtMs = publishedAtMs
+  }
+
+  async recordReplacing(intent: ReplacementIntent): Promise<void> {
+    const { dekId, segmentId, objectKey, createdAtMs } = intent
+    const segment = this.#segment(intent)
+    segment.intent = { dekId, segmentId, objectKey, createdAtMs }
+    segment.replacing = { ...intent }
+    const before = { dekId: intent.replacesDekId, segmentId: intent.segmentId }
+    this.#segment(before).successors.add(intent.dekId)
+  }
+
+  async recordReplaced(segment: SegmentKey, replaced: Replaced): Promise<void> {
+    this.#segment(segment).replaced = { ...replaced }
   }
 
   async findDek(dekId: string): Promise<DekEntry | null> {
@@ -193,10 +216,10 @@ export class MemoryMappingStore
   }
 
   async findMessage(
-    { dekId, segmentId }: SegmentKey,
+    { rowsDekId, segmentId }: RowsKey,
     { topic, partition, offset }: MessageCoordinates,
   ): Promise<MappedMessage | null> {
-    const rows = this.#segments.get(dekId)?.get(segmentId)?.rows
+    const rows = this.#segments.get(rowsDekId)?.get(segmentId)?.rows
     return rows?.get(`${topic} ${partition} ${offset}`) ?? null
   }
 
@@ -215,8 +238,8 @@ export class MemoryMappingStore
     record.sweptAtMs = sweptAtMs
   }
 
-  async *framesOfSegment(segment: SegmentKey): AsyncGenerator<FrameColumns> {
-    const found = this.#segments.get(segment.dekId)?.get(segment.segmentId)?.rows.values() ?? []
+  async *framesOfSegment({ rowsDekId, segmentId }: RowsKey): AsyncGenerator<FrameColumns> {
+    const found = this.#segments.get(rowsDekId)?.get(segmentId)?.rows.values() ?? []
     const rows = [...found].sort(
       (a, b) =>
         Buffer.compare(Buffer.from(a.topic), Buffer.from(b.topic)) ||
@@ -247,16 +270,21 @@ export class MemoryMappingStore
   #segment({ dekId, segmentId }: SegmentKey): SegmentRecord {
     const ofDek = this.#segments.get(dekId) ?? new Map<string, SegmentRecord>()
     this.#segments.set(dekId, ofDek)
-    const segment = ofDek.get(segmentId) ?? { rows: new Map() }
+    const segment = ofDek.get(segmentId) ?? { rows: new Map(), successors: new Set<string>() }
     ofDek.set(segmentId, segment)
     return segment
   }
 }
 
 function segmentEntryOf(intent: SegmentIntent, record: SegmentRecord): SegmentEntry {
+  const { replacing, replaced = null } = record
+  const state = stateOf(record)
+  const rowsDekId = state === 'swept' ? intent.dekId : (replacing?.rowsDekId ?? intent.dekId)
+  const replaces = replacing && { dekId: replacing.replacesDekId, atMs: replacing.beganAtMs }
   return {
     ...intent,
-    state: stateOf(record),
+    ...{ state, rowsDekId, replaces: replaces ?? null, replaced },
+    successors: [...record.successors],
     sweptAtMs: record.sweptAtMs ?? null,
     sealedAtMs: record.summary?.sealedAtMs ?? null,
     messageCount: record.summary?.messageCount ?? null,
@@ -264,7 +292,9 @@ function segmentEntryOf(intent: SegmentIntent, record: SegmentRecord): SegmentEn
   }
 }
 
-function stateOf({ summary, publishedAtMs, sweptAtMs }: SegmentRecord): SegmentState {
+function stateOf(record: SegmentRecord): SegmentState {
+  const { summary, publishedAtMs, sweptAtMs, replaced } = record
+  if (replaced !== undefined) return 'replaced'
   if (publishedAtMs !== undefined) return 'published'
   if (sweptAtMs !== undefined) return 'swept'
   return summary === undefined ? 'intended' : 'sealed'

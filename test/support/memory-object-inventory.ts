@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { SealError } from '../../src/errors.ts'
 import type {
   ObjectInventory,
   OpenUpload,
@@ -18,13 +19,25 @@ export class MemoryObjectInventory implements ObjectInventory {
   /** Older versions, and marks of deletion. */
   #past: StoredObject[] = []
 
+  /** Versions that the store keeps, by their id, and until when. */
+  readonly retained = new Map<string, number>()
+
   constructor(store: MemoryObjectStore) {
     this.#store = store
+    store.onReplaced = (key) => this.#past.push({ ...this.#current(key), isCurrent: false })
+  }
+
+  async retainedUntilMs({ versionId }: StoredObject): Promise<number | null> {
+    return this.retained.get(versionId ?? '') ?? null
   }
 
   async *objects(prefix: string): AsyncGenerator<StoredObject> {
     const all = [...this.#store.objects.keys()].map((key) => this.#current(key)).concat(this.#past)
-    yield* all.filter(({ key }) => key.startsWith(prefix))
+    for (const object of all) {
+      if (!object.key.startsWith(prefix)) continue
+      const isCovered = object.isDeleteMarker && this.#store.objects.has(object.key)
+      yield { ...object, isCurrent: object.isCurrent && !isCovered }
+    }
   }
 
   async *uploads(prefix: string): AsyncGenerator<OpenUpload> {
@@ -34,6 +47,10 @@ export class MemoryObjectInventory implements ObjectInventory {
   }
 
   async remove(object: StoredObject): Promise<void> {
+    const untilMs = this.retained.get(object.versionId ?? '') ?? 0
+    if (untilMs > this.#store.clock.nowMs()) {
+      throw new SealError('SEAL_STORE_REFUSED', `${object.key} is locked`)
+    }
     this.taken.push(object)
     const isIt = ({ key, versionId }: StoredObject) =>
       key === object.key && versionId === object.versionId
@@ -59,13 +76,13 @@ export class MemoryObjectInventory implements ObjectInventory {
     this.#outdate(key)
     this.#store.objects.delete(key)
     const modifiedAtMs = this.#store.clock.nowMs()
-    const mark = { isDeleteMarker: true, isLatest: true, bytes: 0, modifiedAtMs }
+    const mark = { isDeleteMarker: true, isCurrent: true, bytes: 0, modifiedAtMs }
     this.#past.push({ key, versionId: randomUUID(), ...mark })
   }
 
   #outdate(key: string): void {
     if (this.#store.objects.has(key)) this.#past.push(this.#current(key))
-    this.#past = this.#past.map((one) => (one.key === key ? { ...one, isLatest: false } : one))
+    this.#past = this.#past.map((one) => (one.key === key ? { ...one, isCurrent: false } : one))
   }
 
   #current(key: string): StoredObject {
@@ -74,13 +91,7 @@ export class MemoryObjectInventory implements ObjectInventory {
     const versionId = this.#versionIds.get(object) ?? randomUUID()
     this.#versionIds.set(object, versionId)
     const { bytes, modifiedAtMs = Number.NaN } = object
-    return {
-      key,
-      versionId,
-      isDeleteMarker: false,
-      isLatest: true,
-      bytes: bytes.length,
-      modifiedAtMs,
-    }
+    const known = { isDeleteMarker: false, isCurrent: true }
+    return { key, versionId, ...known, bytes: bytes.length, modifiedAtMs }
   }
 }

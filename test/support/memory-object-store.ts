@@ -4,9 +4,15 @@ import { crc32 } from 'node:zlib'
 import { type Clock, systemClock } from '../../src/clock.ts'
 import { SealError } from '../../src/errors.ts'
 import type { ObjectEnd, ObjectRange, ObjectReader } from '../../src/reader/object-reader.ts'
-import type { ObjectMetadata, ObjectStore, PartReceipt } from '../../src/segment/object-store.ts'
+import type {
+  ExpectedObject,
+  ObjectMetadata,
+  ObjectStore,
+  PartReceipt,
+} from '../../src/segment/object-store.ts'
 
-interface StoredObject {
+/** An object as it lies there. */
+export interface StoredObject {
   readonly bytes: Buffer
   readonly metadata: ObjectMetadata
   readonly modifiedAtMs?: number
@@ -17,6 +23,11 @@ interface Upload {
   readonly startedAtMs: number
   readonly metadata: ObjectMetadata
   readonly parts: Map<number, { readonly bytes: Buffer; readonly etag: string }>
+}
+
+/** Differs from writing to writing, as the token in the metadata does. */
+function etagOf({ bytes, metadata }: StoredObject): string {
+  return `"${crc32(bytes)}-${crc32(JSON.stringify(metadata))}"`
 }
 
 /** A bucket in memory, for writers and readers; the contract suite runs against it and a real one. */
@@ -31,14 +42,21 @@ export class MemoryObjectStore implements ObjectStore, ObjectReader {
   readonly reads: { key: string; position: number; length: number }[] = []
   /** Thrown by the writing calls to come, one each. */
   readonly failures: Error[] = []
+  /** Hears of objects that others take the place of. */
+  onReplaced: (key: string, object: StoredObject) => void = () => {}
 
   constructor(clock: Pick<Clock, 'nowMs'> = systemClock) {
     this.clock = clock
   }
 
-  async put(key: string, body: Uint8Array, metadata: ObjectMetadata): Promise<void> {
+  async put(
+    key: string,
+    body: Uint8Array,
+    metadata: ObjectMetadata,
+    replaces?: string,
+  ): Promise<void> {
     const bytes = this.#receive(body)
-    this.#create(key, { bytes, metadata })
+    this.#write(key, { bytes, metadata }, replaces)
   }
 
   async createUpload(key: string, metadata: ObjectMetadata): Promise<string> {
@@ -66,7 +84,8 @@ export class MemoryObjectStore implements ObjectStore, ObjectReader {
     key: string,
     uploadId: string,
     parts: readonly PartReceipt[],
-    expected: { readonly bytes: number; readonly metadata: ObjectMetadata },
+    expected: ExpectedObject,
+    replaces?: string,
   ): Promise<void> {
     const upload = this.uploads.get(uploadId)
     if (upload?.key !== key) {
@@ -78,7 +97,7 @@ export class MemoryObjectStore implements ObjectStore, ObjectReader {
       if (part?.etag !== etag) throw refused(`part ${partNumber} of ${key} is another`)
       return part.bytes
     })
-    this.#create(key, { bytes: Buffer.concat(bodies), metadata: upload.metadata })
+    this.#write(key, { bytes: Buffer.concat(bodies), metadata: upload.metadata }, replaces)
     this.uploads.delete(uploadId)
   }
 
@@ -92,7 +111,7 @@ export class MemoryObjectStore implements ObjectStore, ObjectReader {
     if (object === undefined) throw new SealError('SEAL_OBJECT_MISSING', `no object ${key}`)
     const bytes = Buffer.from(object.bytes.subarray(position, position + length))
     if (bytes.length < length) throw new SealError('SEAL_MALFORMED', `${key} ends before that`)
-    return { bytes, metadata: object.metadata }
+    return { bytes, metadata: object.metadata, etag: etagOf(object) }
   }
 
   async readEnd(key: string, bytesMax: number): Promise<ObjectEnd> {
@@ -113,16 +132,18 @@ export class MemoryObjectStore implements ObjectStore, ObjectReader {
     return bytes
   }
 
-  #create(key: string, object: StoredObject): void {
-    const isThere = this.objects.has(key)
-    if (isThere && !this.#holds(key, { bytes: object.bytes.length, metadata: object.metadata })) {
-      throw refused(`${key} is there already`)
+  #write(key: string, object: StoredObject, replaces: string | undefined): void {
+    if (this.#holds(key, { bytes: object.bytes.length, metadata: object.metadata })) return
+    const found = this.objects.get(key)
+    if (replaces === undefined && found !== undefined) throw refused(`${key} is there already`)
+    if (replaces !== undefined && (found === undefined || etagOf(found) !== replaces)) {
+      throw new SealError('SEAL_OBJECT_CHANGED', `${key} is another by now`)
     }
-    const modifiedAtMs = this.clock.nowMs()
-    this.objects.set(key, this.objects.get(key) ?? { ...object, modifiedAtMs })
+    if (found !== undefined) this.onReplaced(key, found)
+    this.objects.set(key, { ...object, modifiedAtMs: this.clock.nowMs() })
   }
 
-  #holds(key: string, expected: { bytes: number; metadata: ObjectMetadata }): boolean {
+  #holds(key: string, expected: ExpectedObject): boolean {
     const found = this.objects.get(key)
     return (
       found?.bytes.length === expected.bytes && isDeepStrictEqual(found.metadata, expected.metadata)

@@ -92,7 +92,8 @@ export class SealedWorld {
     }
     const totals = { messageCount: messages.length, bytes: position }
     const times = { sealedAtMs: CREATED_AT_MS, sweptAtMs: null }
-    const known = { state: 'published', ...times, ...totals } as const
+    const written = { rowsDekId: dekId, replaces: null, replaced: null, successors: [] }
+    const known = { state: 'published', ...times, ...written, ...totals } as const
     const entry = { dekId, segmentId, objectKey, createdAtMs: CREATED_AT_MS, ...known }
     const segment = { entry, frames, rows }
     this.segments.push(segment)
@@ -105,7 +106,8 @@ export class SealedWorld {
     const modifiedAtMs = this.clock.nowMs()
     this.clock.advance(1)
     const versionId = randomUUID()
-    this.objects.push({ key, versionId, isDeleteMarker, isLatest: true, bytes: 1, modifiedAtMs })
+    const known = { isDeleteMarker, isCurrent: true, bytes: 1 }
+    this.objects.push({ key, versionId, ...known, modifiedAtMs })
   }
 
   /** Appends a reference record, of the partition that the reference names unless told otherwise. */

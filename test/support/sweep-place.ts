@@ -4,8 +4,9 @@ import { carryOut } from '../../src/incident/sweep.ts'
 import { planSweep, type SweepScope } from '../../src/incident/sweep-plan.ts'
 import { messagesOf } from '../../src/mapping/mapped-messages.ts'
 import type { SegmentEntry, SegmentIntent } from '../../src/mapping/mapping-store.ts'
+import { dekOfObject } from '../../src/reader/segment-holder.ts'
 import { segmentObjectKey } from '../../src/segment/object-key.ts'
-import { all, columnsOf, messagesFrom } from '../contracts/mapping-store.contract.ts'
+import { all, columnsOf, messagesFrom, rowsOf } from '../contracts/mapping-store.contract.ts'
 import { ManualClock } from './manual-clock.ts'
 import { MemoryMappingStore } from './memory-mapping-store.ts'
 import { MemoryObjectInventory } from './memory-object-inventory.ts'
@@ -45,6 +46,7 @@ export class SweepPlace {
     marks: this.mapping,
     inventory: this.inventory,
     references: this.references,
+    holders: { dekOf: (objectKey: string) => dekOfObject(this.store, objectKey) },
     clock: this.clock,
   }
 
@@ -90,6 +92,6 @@ export class SweepPlace {
   }
 
   rows(segment: SegmentIntent) {
-    return all(messagesOf(this.mapping, segment))
+    return all(messagesOf(this.mapping, rowsOf(segment)))
   }
 }

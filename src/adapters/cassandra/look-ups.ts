@@ -4,6 +4,7 @@ import type { LookUps, MessageInSegment, SourceDay, SourceSegment } from '../../
 import type {
   DekEntry,
   MappedMessage,
+  RowsKey,
   SegmentEntry,
   SegmentKey,
 } from '../../mapping/mapping-store.ts'
@@ -93,10 +94,10 @@ export class CassandraLookUps extends CassandraMappingReader implements LookUps 
   }
 
   async findMessage(
-    { dekId, segmentId }: SegmentKey,
+    { rowsDekId, segmentId }: RowsKey,
     { topic, partition, offset }: MessageCoordinates,
   ): Promise<MappedMessage | null> {
-    const params = [uuidBytes(dekId), uuidBytes(segmentId), topic, partition, offset]
+    const params = [uuidBytes(rowsDekId), uuidBytes(segmentId), topic, partition, offset]
     const row = (await this.#connection.execute(SELECT_ROW, params)).first()
     if (row === null) return null
     const position = (row.position as types.Long).toNumber()

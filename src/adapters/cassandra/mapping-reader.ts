@@ -3,8 +3,8 @@ import type {
   DekEntry,
   FrameColumns,
   MappingReader,
+  RowsKey,
   SegmentEntry,
-  SegmentKey,
 } from '../../mapping/mapping-store.ts'
 import type { CassandraConnection } from './connection.ts'
 import { uuidBytes } from './ids.ts'
@@ -52,8 +52,8 @@ export class CassandraMappingReader implements MappingReader {
     }
   }
 
-  async *framesOfSegment(segment: SegmentKey): AsyncGenerator<FrameColumns> {
-    const params = [uuidBytes(segment.dekId), uuidBytes(segment.segmentId)]
+  async *framesOfSegment(segment: RowsKey): AsyncGenerator<FrameColumns> {
+    const params = [uuidBytes(segment.rowsDekId), uuidBytes(segment.segmentId)]
     for await (const page of this.#connection.pages(SELECT_FRAMES, params)) {
       // One for the whole page, see installColumnParser; none when there are no rows at all.
       const [frames] = page as unknown as readonly FrameColumns[]

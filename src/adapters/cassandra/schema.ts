@@ -10,6 +10,7 @@ import { initialSchema } from './schema/0001-initial.ts'
 import { keyEventsSchema } from './schema/0002-key-events.ts'
 import { sweptSegmentsSchema } from './schema/0003-swept-segments.ts'
 import { lookUpsSchema } from './schema/0004-look-ups.ts'
+import { replacedSegmentsSchema } from './schema/0006-replaced-segments.ts'
 
 interface SchemaStep {
   readonly version: number
@@ -22,10 +23,11 @@ const STEPS: readonly SchemaStep[] = [
   { version: 2, name: 'key events', statements: keyEventsSchema },
   { version: 3, name: 'swept segments', statements: sweptSegmentsSchema },
   { version: 4, name: 'look-ups', statements: lookUpsSchema },
+  { version: 6, name: 'replaced segments', statements: replacedSegmentsSchema },
 ]
 
 /** The schema version that this release of sealstream reads and writes. */
-export const SCHEMA_VERSION = STEPS.length
+export const SCHEMA_VERSION = STEPS.at(-1)?.version ?? 0
 
 const KEYSPACE_NAME = /^[a-z][a-z0-9_]{0,47}$/
 

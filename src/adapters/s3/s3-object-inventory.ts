@@ -1,5 +1,6 @@
 import {
   DeleteObjectCommand,
+  HeadObjectCommand,
   ListMultipartUploadsCommand,
   ListObjectsV2Command,
   ListObjectVersionsCommand,
@@ -26,6 +27,7 @@ const PAGE_ITEMS = 1_000
 const NO_VERSIONS: readonly (number | undefined)[] = [405, 501]
 
 const LIST_RIGHTS = 's3:ListBucketVersions, s3:ListBucket and s3:ListBucketMultipartUploads'
+const LOOK_RIGHTS = 's3:GetObjectVersion, s3:GetObjectRetention and s3:GetObjectLegalHold'
 const REMOVE_RIGHTS = 's3:DeleteObjectVersion, s3:DeleteObject and s3:AbortMultipartUpload'
 
 /** {@link ObjectInventory} over S3. Close it when done. */
@@ -81,6 +83,22 @@ export class S3ObjectInventory implements ObjectInventory {
         marker = { KeyMarker: page.NextKeyMarker, UploadIdMarker: page.NextUploadIdMarker }
       }
     } while (isTruncated)
+  }
+
+  async retainedUntilMs({ key, versionId }: StoredObject): Promise<number | null> {
+    const command = new HeadObjectCommand({
+      Bucket: this.#options.bucket,
+      Key: key,
+      ...(versionId === null ? {} : { VersionId: versionId }),
+    })
+    try {
+      const { ObjectLockLegalHoldStatus, ObjectLockRetainUntilDate } =
+        await this.#client.send(command)
+      if (ObjectLockLegalHoldStatus === 'ON') return Number.POSITIVE_INFINITY
+      return ObjectLockRetainUntilDate?.getTime() ?? null
+    } catch (error) {
+      throw this.#error(error, `looking at ${key}`, LOOK_RIGHTS)
+    }
   }
 
   async remove(object: StoredObject): Promise<void> {
@@ -168,9 +186,9 @@ function storedObject(
   listed: {
     Key?: string | undefined
     VersionId?: string | undefined
-    IsLatest?: boolean | undefined
     Size?: number | undefined
     LastModified?: Date | undefined
+    IsLatest?: boolean | undefined
   },
   isDeleteMarker: boolean,
 ): StoredObject {
@@ -178,8 +196,8 @@ function storedObject(
     key: listed.Key ?? '',
     versionId: listed.VersionId ?? null,
     isDeleteMarker,
-    // A listing without versions has the latest alone.
-    isLatest: listed.IsLatest ?? true,
+    // A store without versions lists nothing else.
+    isCurrent: listed.IsLatest ?? true,
     bytes: listed.Size ?? 0,
     modifiedAtMs: listed.LastModified?.getTime() ?? Number.NaN,
   }

@@ -21,19 +21,19 @@ export class S3ObjectReader implements ObjectReader {
   async readRange(key: string, position: number, length: number): Promise<ObjectRange> {
     const range = `${position}-${position + length - 1}`
     const unfit = `ends before byte ${position}`
-    const { bytes, metadata } = await this.#get(key, range, length, unfit)
-    if (bytes.length === length) return { bytes, metadata }
+    const { bytes, metadata, etag } = await this.#get(key, range, length, unfit)
+    if (bytes.length === length) return { bytes, metadata, etag }
     throw new SealError('SEAL_MALFORMED', `${key} ends before byte ${position + length}`)
   }
 
   async readEnd(key: string, bytesMax: number): Promise<ObjectEnd> {
     const isEmpty = 'is an empty object'
     const range = `-${bytesMax}`
-    const { bytes, metadata, contentRange } = await this.#get(key, range, bytesMax, isEmpty)
+    const { bytes, metadata, etag, contentRange } = await this.#get(key, range, bytesMax, isEmpty)
     if (bytes.length === 0) throw new SealError('SEAL_MALFORMED', `${key} ${isEmpty}`)
     // Without a Content-Range the answer is the whole object.
     const objectBytes = Number(/\/(\d+)$/.exec(contentRange)?.[1] ?? bytes.length)
-    return { bytes, metadata, objectBytes }
+    return { bytes, metadata, etag, objectBytes }
   }
 
   async close(): Promise<void> {
@@ -51,7 +51,8 @@ export class S3ObjectReader implements ObjectReader {
         }),
       )
       const bytes = await this.#collect(key, answer.Body as Readable | undefined, bytesMax)
-      return { bytes, metadata: answer.Metadata ?? {}, contentRange: answer.ContentRange ?? '' }
+      const { Metadata: metadata = {}, ContentRange: contentRange = '', ETag: etag = '' } = answer
+      return { bytes, metadata, etag, contentRange }
     } catch (error) {
       if (error instanceof Error && error.name === 'InvalidRange') {
         throw new SealError('SEAL_MALFORMED', `${key} ${unfit}`)

@@ -8,7 +8,12 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
 import { isSealError, SealError } from '../../errors.ts'
-import type { ObjectMetadata, ObjectStore, PartReceipt } from '../../segment/object-store.ts'
+import type {
+  ExpectedObject,
+  ObjectMetadata,
+  ObjectStore,
+  PartReceipt,
+} from '../../segment/object-store.ts'
 import { abortUpload } from './abort-upload.ts'
 import { createS3Client, placeOfBucket, type S3Options } from './s3-client.ts'
 import { s3Error, statusOf } from './s3-errors.ts'
@@ -29,23 +34,26 @@ export class S3ObjectStore implements ObjectStore {
     this.#options = options
   }
 
-  async put(key: string, body: Uint8Array, metadata: ObjectMetadata): Promise<void> {
+  async put(
+    key: string,
+    body: Uint8Array,
+    metadata: ObjectMetadata,
+    replaces?: string,
+  ): Promise<void> {
     const command = new PutObjectCommand({
       Bucket: this.#options.bucket,
       Key: key,
       Body: body,
       ContentType: CONTENT_TYPE,
       ChecksumCRC32: checksumOf(body),
-      IfNoneMatch: '*',
+      ...conditionOf(replaces),
       Metadata: { ...metadata },
     })
     try {
       await this.#client.send(command)
     } catch (error) {
-      const isOurs =
-        statusOf(error) === PRECONDITION_FAILED &&
-        (await this.#holds(key, { bytes: body.length, metadata }))
-      if (!isOurs) throw this.#error(error, `PUT ${key}`)
+      const isOurs = isUnmet(error) && (await this.#holds(key, { bytes: body.length, metadata }))
+      if (!isOurs) throw this.#refusal(error, `PUT ${key}`, replaces)
     }
   }
 
@@ -100,13 +108,14 @@ export class S3ObjectStore implements ObjectStore {
     key: string,
     uploadId: string,
     parts: readonly PartReceipt[],
-    expected: { readonly bytes: number; readonly metadata: ObjectMetadata },
+    expected: ExpectedObject,
+    replaces?: string,
   ): Promise<void> {
     const command = new CompleteMultipartUploadCommand({
       Bucket: this.#options.bucket,
       Key: key,
       UploadId: uploadId,
-      IfNoneMatch: '*',
+      ...conditionOf(replaces),
       MultipartUpload: {
         Parts: parts.map(({ partNumber, etag, checksum }) => ({
           PartNumber: partNumber,
@@ -119,7 +128,8 @@ export class S3ObjectStore implements ObjectStore {
       await this.#client.send(command)
     } catch (error) {
       // The first answer may have got lost; then the upload is gone and the object is there.
-      if (!(await this.#holds(key, expected))) throw this.#error(error, `completing ${key}`)
+      if (await this.#holds(key, expected)) return
+      throw this.#refusal(error, `completing ${key}`, replaces)
     }
   }
 
@@ -142,10 +152,7 @@ export class S3ObjectStore implements ObjectStore {
   }
 
   /** Whether the object at `key` is the one that this very writing has made. */
-  async #holds(
-    key: string,
-    expected: { readonly bytes: number; readonly metadata: ObjectMetadata },
-  ): Promise<boolean> {
+  async #holds(key: string, expected: ExpectedObject): Promise<boolean> {
     try {
       const command = new HeadObjectCommand({ Bucket: this.#options.bucket, Key: key })
       const { ContentLength, Metadata } = await this.#client.send(command)
@@ -168,9 +175,25 @@ export class S3ObjectStore implements ObjectStore {
     }
   }
 
+  #refusal(error: unknown, doing: string, replaces: string | undefined): SealError {
+    const isGone = isSealError(this.#error(error, doing), 'SEAL_OBJECT_MISSING')
+    if (replaces === undefined || !(isUnmet(error) || isGone)) return this.#error(error, doing)
+    const message = `${doing}: somebody else has replaced or removed the object meanwhile`
+    return new SealError('SEAL_OBJECT_CHANGED', message, { cause: error })
+  }
+
   #error(error: unknown, doing: string): SealError {
     return s3Error(error, doing, placeOfBucket(this.#options))
   }
+}
+
+/** Only in place of that object, or of none. */
+function conditionOf(replaces: string | undefined) {
+  return replaces === undefined ? { IfNoneMatch: '*' } : { IfMatch: replaces }
+}
+
+function isUnmet(error: unknown): boolean {
+  return statusOf(error) === PRECONDITION_FAILED
 }
 
 /** CRC32 as S3 wants it: big-endian, in base64. */

@@ -14,7 +14,7 @@ const AT_MS = Date.UTC(2026, 0, 2, 3, 4, 5, 678)
 
 const summary: ImpactSummary = {
   ...{ deks: 1, objects: 1_234, messages: 5_678_901, bytes: 23, isComplete: true },
-  segments: { intended: 0, sealed: 0, published: 1_234, swept: 0 },
+  segments: { intended: 0, sealed: 0, published: 1_234, swept: 0, replaced: 0 },
 }
 
 describe('impact in words', () => {
@@ -30,7 +30,7 @@ describe('impact in words', () => {
   })
 
   test('says what is not simply there, and what is in the bucket', () => {
-    const segments = { intended: 2, sealed: 3, published: 4, swept: 5 }
+    const segments = { intended: 2, sealed: 3, published: 4, swept: 5, replaced: 6 }
     const copies = {
       ...{ current: { count: 4, bytes: 400 }, unpublished: { count: 3, bytes: 300 } },
       ...{ noncurrent: { count: 6, bytes: 6_000 }, gone: 1, openUploads: 2, elsewhere: 0 },
@@ -46,6 +46,7 @@ describe('impact in words', () => {
       '              3 of the objects are not marked as published',
       '              2 more objects were begun and may exist',
       '              5 more were never published and have been swept',
+      '              6 more were re-encrypted, and are under another DEK now',
       'in the bucket:',
       '              4 published objects, 400 bytes',
       '              3 objects that are not marked as published, 300 bytes',
@@ -67,7 +68,8 @@ describe('one message in words', () => {
   const segment = {
     ...{ dekId: DEK_ID, segmentId: 's1', objectKey: 'p/segments/orders/s1.seal' },
     ...{ createdAtMs: AT_MS, sealedAtMs: AT_MS + 1_000, sweptAtMs: null },
-    ...{ messageCount: 9, bytes: 9 },
+    ...{ messageCount: 9, bytes: 9, rowsDekId: DEK_ID },
+    ...{ replaces: null, replaced: null, successors: [] },
     state: 'published',
   } as const
   const kek = { kekId: 'arn:aws:kms:eu-west-1:1:key/k', kekVersion: '3' }

@@ -10,6 +10,7 @@ function page(messages: readonly MappedMessage[], kekId = 'arn:aws:kms:eu:1:key/
     dek: { dekId: 'd1', keyDomain: 'orders', kekId, kekVersion: null, createdAtMs: 0 },
     segment: {
       ...{ dekId: 'd1', segmentId: 's1', objectKey: 'p/segments/o%2C/s1.seal', createdAtMs: 0 },
+      ...{ rowsDekId: 'd1', replaces: null, replaced: null, successors: [] },
       ...{ state: 'published', sealedAtMs: 1, sweptAtMs: null, messageCount: 1, bytes: 1 },
     },
     frames: columnsOf(messages),

@@ -11,10 +11,11 @@ function item(verdict: SweepVerdict, name: string, bytes: readonly number[] = []
     segment: {
       ...{ dekId: 'd', segmentId: name, objectKey, createdAtMs: AT_MS },
       ...{ state: 'sealed', sweptAtMs: null, sealedAtMs: AT_MS, messageCount: 1, bytes: 1 },
+      ...{ rowsDekId: 'd', replaces: null, replaced: null, successors: [] },
     },
     ...{ verdict, reason: `because ${name}` },
     objects: bytes.map((one) => ({
-      ...{ key: objectKey, versionId: null, isDeleteMarker: false, isLatest: true },
+      ...{ key: objectKey, versionId: null, isDeleteMarker: false, isCurrent: true },
       ...{ bytes: one, modifiedAtMs: AT_MS },
     })),
     uploads: verdict === 'orphan' ? [{ key: objectKey, uploadId: 'u', startedAtMs: AT_MS }] : [],

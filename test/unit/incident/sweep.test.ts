@@ -1,7 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { SealError } from '../../../src/errors.ts'
-import { carryOut } from '../../../src/incident/sweep.ts'
-import type { ObjectInventory } from '../../../src/segment/object-inventory.ts'
+import { carryOut, type SweepPorts } from '../../../src/incident/sweep.ts'
 import { all } from '../../contracts/mapping-store.contract.ts'
 import { SweepPlace } from '../../support/sweep-place.ts'
 
@@ -282,7 +281,7 @@ describe('a writer that slept through a sweep', () => {
 })
 
 /** The bucket, but for what a test makes of it. */
-function inventoryWith(changes: Partial<ObjectInventory>): ObjectInventory {
+function inventoryWith(changes: Partial<SweepPorts['inventory']>): SweepPorts['inventory'] {
   return {
     objects: (prefix) => place.inventory.objects(prefix),
     uploads: (prefix) => place.inventory.uploads(prefix),

@@ -1,3 +1,4 @@
+import type { StoredObject } from '../../../src/segment/object-inventory.ts'
 import { objectInventoryContract } from '../../contracts/object-inventory.contract.ts'
 import { MemoryObjectInventory } from '../../support/memory-object-inventory.ts'
 import { MemoryObjectStore } from '../../support/memory-object-store.ts'
@@ -8,6 +9,8 @@ objectInventoryContract('memory', () => {
   const others = {
     replace: async (key: string, body: Buffer) => inventory.replace(key, body),
     cover: async (key: string) => inventory.cover(key),
+    retain: async ({ versionId }: StoredObject, untilMs: number) =>
+      void inventory.retained.set(versionId as string, untilMs),
   }
   return { store, inventory, others, close: () => store.close() }
 })

@@ -56,6 +56,10 @@ export function lookUpsSchema(table: (name: string) => string): readonly string[
        day date, hour timestamp, PRIMARY KEY ((day), hour)
      ) WITH ${UCS} AND comment = 'Hours with rows in messages_by_id'`,
 
+    // DEKs under which a segment was to be re-encrypted: a handful. The tables above name a segment
+    // under the DEK that sealed it first, and this leads on from there.
+    `ALTER TABLE ${table('segments_by_dek')} ADD IF NOT EXISTS successors set<uuid>`,
+
     // Without its row, this keyspace has segments that were sealed before these tables were there.
     `CREATE TABLE IF NOT EXISTS ${table('look_ups')} (
        name text PRIMARY KEY, complete_at timestamp
