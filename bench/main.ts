@@ -1,26 +1,29 @@
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { cipher, renderCipher } from './cipher.ts'
+import { impact, renderImpactBench } from './impact.ts'
 import { ladder } from './ladder.ts'
 import { renderLadder } from './measure.ts'
 import { reencryption, renderReencryptionBench } from './reencryption.ts'
 import { renderTurns, turns } from './turns.ts'
 
-const HELP = `Usage: npm run bench [-- [cipher] [ladder] [turns] [reencryption] [options] [--json]]
+const HELP = `Usage: npm run bench [-- [cipher] [ladder] [turns] [reencryption] [impact] [options] [--json]]
 
 cipher and ladder give CPU microseconds a message, over all threads of the process; median of the
-repeats, with their spread. They need no service, and both run without a name. turns and reencryption
-start services of their own.
+repeats, with their spread. They need no service, and both run without a name. turns, reencryption and
+impact start services of their own.
 
   cipher   sealing and opening one frame: our engines beside node:crypto with raw key bytes,
            WebCrypto and the AWS Encryption SDK, at 100 B, 1 KiB, 16 KiB and 1 MiB
   ladder   decoding, packing, and a worker's share of a part; each line adds one stage
   turns    how long windows that turn every second hold up the road, beside none that turn
   reencryption  megabytes a second and CPU seconds a gigabyte, of this process and of every service
+  impact   counting and listing what a KEK protected: time, and CPU us a message of client and Cassandra
 
 Options:
-  --repeats N   of cipher, ladder and reencryption (9)
+  --repeats N   of cipher, ladder, reencryption and impact (9)
   --gigabytes N of each shape of segments for reencryption (2)
+  --messages N  for impact (1000000)
   --rate N      messages a second for turns (20000)
   --seconds N   of each run of turns (30)
   --json        the same as data, on stdout
@@ -31,9 +34,10 @@ Examples:
   $ npm run bench -- ladder --json
   $ npm run bench -- turns --rate 20000 --seconds 60
   $ npm run bench -- reencryption --repeats 3 --gigabytes 2
+  $ npm run bench -- impact --repeats 5
 `
 const SERVICELESS = ['cipher', 'ladder']
-const BENCHES = [...SERVICELESS, 'turns', 'reencryption']
+const BENCHES = [...SERVICELESS, 'turns', 'reencryption', 'impact']
 const USAGE_EXIT_CODE = 2
 
 async function main(): Promise<void> {
@@ -43,6 +47,7 @@ async function main(): Promise<void> {
       rate: { type: 'string', default: '20000' },
       seconds: { type: 'string', default: '30' },
       gigabytes: { type: 'string', default: '2' },
+      messages: { type: 'string', default: '1000000' },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -52,13 +57,16 @@ async function main(): Promise<void> {
     process.stdout.write(HELP)
     return
   }
-  const texts = [values.repeats, values.rate, values.seconds, values.gigabytes]
-  const numbers = texts.map(Number) as [number, number, number, number]
-  const [repeats, perSecond, seconds, gigabytes] = numbers
+  const { repeats: times, rate, seconds: length, gigabytes: size, messages: many } = values
+  const numbers = [times, rate, length, size, many].map(Number)
+  const [repeats, perSecond, seconds, gigabytes, messages] = numbers as [
+    ...[number, number, number],
+    ...[number, number],
+  ]
   const unknown = positionals.filter((name) => !BENCHES.includes(name))
   const isBad = numbers.some((n) => !Number.isInteger(n) || n < 1)
   if (unknown.length > 0 || isBad) {
-    const bad = 'bad --repeats, --rate, --seconds or --gigabytes'
+    const bad = 'bad --repeats, --rate, --seconds, --gigabytes or --messages'
     const wrong = unknown.length > 0 ? `no benchmark ${unknown.join(', ')}` : bad
     process.stderr.write(`${wrong}\n\n${HELP}`)
     process.exitCode = USAGE_EXIT_CODE
@@ -74,6 +82,7 @@ async function main(): Promise<void> {
     ...(isWanted('reencryption') && {
       reencryption: await reencryption({ gigabytes, repeats }),
     }),
+    ...(isWanted('impact') && { impact: await impact({ messages, repeats }) }),
   }
   if (values.json) {
     process.stdout.write(`${JSON.stringify({ machine, ...results })}\n`)
@@ -86,6 +95,7 @@ async function main(): Promise<void> {
   if (results.reencryption !== undefined) {
     process.stdout.write(renderReencryptionBench(results.reencryption))
   }
+  if (results.impact !== undefined) process.stdout.write(renderImpactBench(results.impact))
 }
 
 await main()
