@@ -44,8 +44,8 @@ export interface ReencryptionUse {
   /** Infinity for no limit. */
   readonly bytesPerSecond: number
   readonly observer: PatienceObserver & JournalServices['observer']
-  /** See {@link ReencryptionServices.isForbidden}. */
-  readonly isForbidden: ReencryptionServices['isForbidden']
+  /** See {@link ReencryptionServices.leaving}. */
+  readonly leaving: ReencryptionServices['leaving']
   /** Ends all waiting for services. */
   readonly signal: AbortSignal
 }
@@ -147,7 +147,7 @@ async function wire(
     }),
     budget: new ByteBudget(systemClock, use.bytesPerSecond, use.signal),
     partBytes: config.part.bytesMax,
-    isForbidden: use.isForbidden,
+    leaving: use.leaving,
   }
   return { services, sources: planSources(session) }
 }
