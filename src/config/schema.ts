@@ -4,7 +4,7 @@ import { exposure, keyDomain, reader, window } from './keys-section.ts'
 import { kms } from './kms-section.ts'
 import { sectionReason } from './leaves.ts'
 import { cipher, http, log, memory, message, part, process, segment, workers } from './sealing.ts'
-import { cassandra, s3 } from './services.ts'
+import { cassandra, mapping, s3 } from './services.ts'
 
 /**
  * The whole configuration: one key, one declaration. Defaults, units, bounds, texts and secrets
@@ -14,6 +14,7 @@ export const configShape = {
   kafka,
   s3,
   cassandra,
+  mapping,
   kms,
   keyDomain,
   window,

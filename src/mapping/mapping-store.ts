@@ -46,11 +46,14 @@ export interface FrameColumns {
   readonly length: Uint32Array
 }
 
+/** How the messages of a part are written: a row each, or packed, a row a run. Both answer alike. */
+export type MappingMode = 'rows' | 'runs'
+
 /** Writes what answers "what did this key protect". Idempotent throughout: any call may be repeated.
  * Errors: SEAL_MAPPING_UNAVAILABLE (retryable), SEAL_MAPPING_REFUSED. */
 export interface MappingWriter {
   recordIntent(intent: SegmentIntent): Promise<void>
-  /** One row a message. Resolves when every row is durable. The columns stay the caller's. */
+  /** What look-ups find each message by. Resolves when all of it is durable. The columns stay the caller's. */
   writeRows(segment: SegmentKey, objectKey: string, frames: FrameColumns): Promise<void>
   recordSealed(summary: SegmentSummary): Promise<void>
   recordPublished(segment: SegmentKey, publishedAtMs: number): Promise<void>

@@ -81,7 +81,7 @@ export async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
 export function mappingStoreContract(parts: () => MappingStoreParts): void {
   deksContract(parts)
   segmentsContract(parts)
-  rowsContract(parts)
+  mappedMessagesContract(parts)
 }
 
 function deksContract(parts: () => MappingStoreParts): void {
@@ -209,7 +209,8 @@ function segmentsContract(parts: () => MappingStoreParts): void {
   })
 }
 
-function rowsContract(parts: () => MappingStoreParts): void {
+/** The part of it that is about the messages of one segment. */
+export function mappedMessagesContract(parts: () => MappingStoreParts): void {
   const written = async (...calls: MappedMessage[][]): Promise<MappedMessage[]> => {
     const { writer, reader } = parts()
     const segment = { dekId: randomUUID(), segmentId: randomUUID() }
@@ -227,6 +228,22 @@ function rowsContract(parts: () => MappingStoreParts): void {
   test('the parts of a segment add up, and come back by rising offset', async () => {
     const messages = messagesFrom(5, 700)
     expect(await written(messages.slice(400), messages.slice(0, 400))).toEqual(messages)
+  })
+
+  test('messages that are written again in other cuts are there once', async () => {
+    const messages = messagesFrom(5, 700)
+    const cuts = [messages, messages.slice(0, 300), messages.slice(200, 500), messages.slice(650)]
+    expect(await written(...cuts)).toEqual(messages)
+    expect(await written(...cuts.toReversed())).toEqual(messages)
+  })
+
+  test('frames with others between them and offsets that skip come back as they were', async () => {
+    const messages = Array.from({ length: 1_000 }, (_, i) => ({
+      ...{ topic: 'orders', partition: i % 3, offset: 7 * i + (i % 5) },
+      ...{ position: 160 + 5_000 * i, length: 100 + ((i * 7919) % 4_900) },
+    }))
+    const sorted = messages.toSorted((a, b) => a.partition - b.partition || a.offset - b.offset)
+    expect(await written(messages)).toEqual(sorted)
   })
 
   test.each([1, 249, 250, 251, 500])('a part of %i messages is written whole', async (count) => {

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { Piscina } from 'piscina'
 import type { EngineName } from '../../crypto/cipher-engine.ts'
+import type { MappingMode } from '../../mapping/mapping-store.ts'
 import type { PartResult, PartRunner, PartTask } from '../../pipeline/part-task.ts'
 import type { CassandraOptions } from '../cassandra/connection.ts'
 import type { S3Options } from '../s3/s3-client.ts'
@@ -10,6 +11,7 @@ import { type PartMessage, partMessageOf } from './part-message.ts'
 export interface PartWorkerData {
   readonly s3: S3Options
   readonly cassandra: CassandraOptions
+  readonly mappingMode: MappingMode
   readonly cipherEngine: EngineName
 }
 
