@@ -7,7 +7,7 @@ export const FAILPOINT_VARIABLE = 'SEALSTREAM_FAILPOINT'
  * Every step of the road that has an effect outside of the process, in the order of the road, with
  * what its service is said to fail by under `throw`. There is a failpoint before each and one after.
  */
-const STEPS = {
+const ROAD_STEPS = {
   'lane-open': 'SEAL_KAFKA_UNAVAILABLE',
   'offsets-read': 'SEAL_KAFKA_UNAVAILABLE',
   'dek-wrap': 'SEAL_KMS_UNAVAILABLE',
@@ -27,9 +27,24 @@ const STEPS = {
   'published-mark': 'SEAL_MAPPING_UNAVAILABLE',
 } as const satisfies Readonly<Record<string, ErrorCode>>
 
+/** The same for the re-encryption of a segment. */
+const REENCRYPTION_STEPS = {
+  'replacing-intent': 'SEAL_MAPPING_UNAVAILABLE',
+  'reseal-open': 'SEAL_STORE_UNAVAILABLE',
+  'reseal-part': 'SEAL_STORE_UNAVAILABLE',
+  'reseal-put': 'SEAL_STORE_UNAVAILABLE',
+  'reseal-complete': 'SEAL_STORE_UNAVAILABLE',
+  'resealed-mark': 'SEAL_MAPPING_UNAVAILABLE',
+  'republished-mark': 'SEAL_MAPPING_UNAVAILABLE',
+  'old-version': 'SEAL_STORE_UNAVAILABLE',
+  'replaced-mark': 'SEAL_MAPPING_UNAVAILABLE',
+} as const satisfies Readonly<Record<string, ErrorCode>>
+
+const STEPS = { ...ROAD_STEPS, ...REENCRYPTION_STEPS }
+
 const ACTIONS = ['exit', 'stop', 'throw'] as const
 
-/** A step of the road that has an effect outside of the process. */
+/** A step that has an effect outside of the process. */
 export type Step = keyof typeof STEPS
 
 /** What happens at a failpoint. */
@@ -38,10 +53,11 @@ export type FailpointAction = (typeof ACTIONS)[number]
 /** A moment between two effects. */
 export type Failpoint = `${'before' | 'after'}-${Step}`
 
-/** All of them, in the order of the road. */
-export const FAILPOINTS: readonly Failpoint[] = (Object.keys(STEPS) as Step[]).flatMap(
-  (step) => [`before-${step}`, `after-${step}`] as const,
-)
+/** All of the road, in its order. */
+export const FAILPOINTS: readonly Failpoint[] = failpointsOf(ROAD_STEPS)
+
+/** All of a re-encryption, in its order. */
+export const REENCRYPTION_FAILPOINTS: readonly Failpoint[] = failpointsOf(REENCRYPTION_STEPS)
 
 interface Armed {
   readonly label: Failpoint
@@ -66,7 +82,7 @@ export function armFailpoint(env: Readonly<Record<string, string | undefined>>):
   return `${FAILPOINT_VARIABLE} is set: a failpoint is armed, for tests alone, and this process will ${action} at ${label}, time ${left}`
 }
 
-/** Runs one step of the road, with a failpoint before it and one after. */
+/** Runs one step, with a failpoint before it and one after. */
 export async function step<T>(name: Step, run: () => Promise<T>): Promise<T> {
   if (armed === null) return run()
   reach(`before-${name}`)
@@ -76,7 +92,7 @@ export async function step<T>(name: Step, run: () => Promise<T>): Promise<T> {
 }
 
 /**
- * `service`, whose named methods are steps of the road. That is the service itself when no failpoint
+ * `service`, whose named methods are steps. That is the service itself when no failpoint
  * is armed.
  */
 export function withFailpoints<T extends object>(
@@ -108,9 +124,15 @@ function reach(label: Failpoint): void {
 
 const SIGNAL_MS = 50
 
+function failpointsOf(steps: Readonly<Partial<Record<Step, ErrorCode>>>): Failpoint[] {
+  const names = Object.keys(steps) as Step[]
+  return names.flatMap((name) => [`before-${name}`, `after-${name}`] as const)
+}
+
 function parse(text: string): Armed {
   const [label, action, times = '1', ...rest] = text.split(':')
-  const found = FAILPOINTS.find((name) => name === label)
+  const labels = [...FAILPOINTS, ...REENCRYPTION_FAILPOINTS]
+  const found = labels.find((name) => name === label)
   const known = ACTIONS.find((name) => name === action)
   const isNth = /^[1-9]\d{0,8}$/.test(times) && rest.length === 0
   if (found !== undefined && known !== undefined && isNth) {
@@ -118,6 +140,6 @@ function parse(text: string): Armed {
   }
   throw new SealError(
     'SEAL_CONFIG_INVALID',
-    `${FAILPOINT_VARIABLE}: no such failpoint; unset it, or take <label>:<${ACTIONS.join('|')}>[:<nth time>] with one of these labels: ${FAILPOINTS.join(', ')}`,
+    `${FAILPOINT_VARIABLE}: no such failpoint; unset it, or take <label>:<${ACTIONS.join('|')}>[:<nth time>] with one of these labels: ${labels.join(', ')}`,
   )
 }

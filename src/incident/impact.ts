@@ -94,8 +94,14 @@ async function sizeOf(
   return { messages, bytes }
 }
 
-/** Ids come pasted from tickets and audit logs, so blanks around them and upper case are taken. */
-async function* deksInScope(reader: MappingReader, scope: ImpactScope): AsyncGenerator<DekEntry> {
+/**
+ * The DEKs of a scope. Ids come pasted from tickets and audit logs, so blanks around them and upper
+ * case are taken. Throws SEAL_KEY_UNKNOWN when there is none, SEAL_INPUT_INVALID, SEAL_MAPPING_*.
+ */
+export async function* deksInScope(
+  reader: Pick<MappingReader, 'findDek' | 'deksOfKek'>,
+  scope: ImpactScope,
+): AsyncGenerator<DekEntry> {
   if ('dekId' in scope) {
     const dekId = scope.dekId.trim().toLowerCase()
     const dek = await reader.findDek(dekId)

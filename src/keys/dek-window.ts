@@ -55,17 +55,21 @@ export class DekWindow {
     this.#startedAtWallMs = surroundings.clock.nowMs()
   }
 
-  /** Whether one more frame of `bytes` fits. The first one always does: it must go somewhere. */
-  hasRoom(bytes: number, nowMs: number): boolean {
+  /**
+   * Whether `messages` more frames of `bytes` in all fit. What comes first always does: it must go
+   * somewhere.
+   */
+  hasRoom(bytes: number, nowMs: number, messages = 1): boolean {
     if (this.#end !== null) return false
-    if (this.#fits(this.#policy.soft, bytes, nowMs)) return true
+    const use = { bytes, messages }
+    if (this.#fits(this.#policy.soft, use, nowMs)) return true
     const isStretched = this.#isStretched && !this.#around.hasSuccessor()
-    return isStretched && this.#fits(this.#policy.hard, bytes, nowMs)
+    return isStretched && this.#fits(this.#policy.hard, use, nowMs)
   }
 
-  /** Whether stretching would make room for a frame of `bytes`. */
-  couldStretch(bytes: number, nowMs: number): boolean {
-    return this.#end === null && this.#fits(this.#policy.hard, bytes, nowMs)
+  /** Whether stretching would make room for as much. */
+  couldStretch(bytes: number, nowMs: number, messages = 1): boolean {
+    return this.#end === null && this.#fits(this.#policy.hard, { bytes, messages }, nowMs)
   }
 
   /** Lets it go on to the hard limits as long as there is no next DEK. */
@@ -73,12 +77,13 @@ export class DekWindow {
     this.#isStretched = true
   }
 
-  /** Counts one frame. */
-  spend(bytes: number): void {
-    if (this.#messages++ === 0) {
+  /** Counts `messages` frames of `bytes` in all. */
+  spend(bytes: number, messages = 1): void {
+    if (this.#messages === 0) {
       this.#firstUsedAtMs = this.#around.clock.nowMs()
       this.#around.onFirstUse(this)
     }
+    this.#messages += messages
     this.#bytes += bytes
   }
 
@@ -148,10 +153,15 @@ export class DekWindow {
     }
   }
 
-  #fits(limits: WindowLimits, bytes: number, nowMs: number): boolean {
+  #fits(
+    limits: WindowLimits,
+    { bytes, messages }: { readonly bytes: number; readonly messages: number },
+    nowMs: number,
+  ): boolean {
     if (nowMs - this.startedAtMs >= limits.ageMs) return false
-    if (this.#messages >= limits.messagesMax) return false
-    return this.#messages === 0 || this.#bytes + bytes <= limits.bytesMax
+    if (this.#messages === 0) return true
+    if (this.#messages + messages > limits.messagesMax) return false
+    return this.#bytes + bytes <= limits.bytesMax
   }
 
   #shareOf(limits: WindowLimits, nowMs: number): number {

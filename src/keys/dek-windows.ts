@@ -67,11 +67,11 @@ export class DekWindows {
   }
 
   /**
-   * The window of `keyDomain` with room for a frame of `bytes`. Rejects as the making of the DEK
-   * does; the next call tries again then. Whoever keeps the DEK retains it.
+   * The window of `keyDomain` with room for `messages` frames of `bytes` in all. Rejects as the
+   * making of the DEK does; the next call tries again then. Whoever keeps the DEK retains it.
    */
-  take(keyDomain: string, bytes: number): Promise<DekWindow> {
-    return this.#domain(keyDomain).take(bytes)
+  take(keyDomain: string, bytes: number, messages = 1): Promise<DekWindow> {
+    return this.#domain(keyDomain).take(bytes, messages)
   }
 
   /** Makes the next DEK ready when the window is used far enough. Cheap; call it often. */

@@ -39,11 +39,14 @@ export class Dek {
     this.#contextHash = hashKmsContext(kmsContextOf(record.dekId, record.keyDomain))
   }
 
-  /** Keys and header of a segment to be written, with a salt of its own. The caller disposes them. */
-  newSegment(segmentId: string, createdAtMs: number): NewSegmentKeys {
+  /**
+   * Keys and header of a segment to be written, with a salt of its own. The caller disposes them.
+   * `generation` is one more than that of the writing that it replaces.
+   */
+  newSegment(segmentId: string, createdAtMs: number, generation = 1): NewSegmentKeys {
     return keysForNewSegment(this.#held(), {
       segmentId,
-      generation: 1,
+      generation,
       dekId: this.record.dekId,
       salt: randomBytes(SALT_BYTES),
       createdAtMs,

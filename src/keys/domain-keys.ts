@@ -102,17 +102,17 @@ export class DomainKeys {
     return this.#waiting === 0 && (this.#current !== null || this.#ready.length > 0)
   }
 
-  /** The window with room for a frame of `bytes`. Rejects as the making of a DEK does. */
-  async take(bytes: number): Promise<DekWindow> {
+  /** The window with room for `messages` frames of `bytes`. Rejects as the making of a DEK does. */
+  async take(bytes: number, messages = 1): Promise<DekWindow> {
     const { clock } = this.#services
     for (;;) {
       if (this.#isClosed) throw new SealError('SEAL_STOPPED', 'no more data keys: stopping')
       const nowMs = clock.elapsedMs()
       this.#lastAskedAtMs = nowMs
-      if (this.#current?.hasRoom(bytes, nowMs)) return this.#current
+      if (this.#current?.hasRoom(bytes, nowMs, messages)) return this.#current
       const next = this.#ready.shift()
       if (next !== undefined) this.#turn(next, nowMs)
-      else if (this.#current?.couldStretch(bytes, nowMs))
+      else if (this.#current?.couldStretch(bytes, nowMs, messages))
         await this.#nextOrStretch(this.#current, nowMs)
       else await this.#oneMore()
     }

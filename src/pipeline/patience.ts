@@ -5,6 +5,9 @@ import type { PipelineObserver, ServiceName } from './observer.ts'
 const FIRST_DELAY_MS = 100
 const DELAY_MS_MAX = 5_000
 
+/** Who hears of waiting. */
+export type PatienceObserver = Pick<PipelineObserver, 'waiting' | 'recovered'>
+
 /** One waiting, from its begin to its end. */
 export interface Wait {
   /** A try failed in a way that passes. */
@@ -20,12 +23,12 @@ export interface Wait {
  */
 export class Patience {
   readonly #clock: Clock
-  readonly #observer: PipelineObserver
+  readonly #observer: PatienceObserver
   readonly #stop: AbortSignal
   /** Calls that wait for each service now. It has recovered when the last of them is over. */
   readonly #waiters = new Map<ServiceName, number>()
 
-  constructor(clock: Clock, observer: PipelineObserver, stop: AbortSignal) {
+  constructor(clock: Clock, observer: PatienceObserver, stop: AbortSignal) {
     this.#clock = clock
     this.#observer = observer
     this.#stop = stop

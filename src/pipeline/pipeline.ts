@@ -1,16 +1,14 @@
 import type { Clock } from '../clock.ts'
 import { isSealError, type SealError } from '../errors.ts'
-import { createDek, type DekMaker } from '../keys/create-dek.ts'
+import type { DekMaker } from '../keys/create-dek.ts'
 import type { Dek } from '../keys/dek.ts'
 import { DekWindows } from '../keys/dek-windows.ts'
-import type { KeyEvent } from '../keys/key-events.ts'
-import type { DekRecord } from '../keys/key-store.ts'
-import type { Kms } from '../keys/kms.ts'
 import type { KeyLifeListener, RunningKeys } from '../keys/running-keys.ts'
 import type { WindowPolicy } from '../keys/window-policy.ts'
 import type { MappingWriter } from '../mapping/mapping-store.ts'
 import { BufferPool } from '../segment/buffer-pool.ts'
 import type { ObjectStore } from '../segment/object-store.ts'
+import { createDekPatiently } from './create-dek-patiently.ts'
 import { InFlightBudget } from './in-flight-budget.ts'
 import { Lane, type LaneSettings } from './lane.ts'
 import { MemoryGuard, type ProcessMemory } from './memory-guard.ts'
@@ -218,25 +216,9 @@ export class Pipeline {
     return this.#lanes[laneOf(at, this.#lanes.length)] as Lane
   }
 
-  /** Waits for KMS, key store and event log one by one, so that an outage of the latter costs no more keys. */
   async #createDek(keyDomain: string, onTrouble: () => void): Promise<Dek> {
     const { keys, clock, observer } = this.#parts
-    const { kms, keyStore, events, kekOf, actor } = keys
-    const patient = {
-      kms: {
-        generateDataKey: (...asked: Parameters<Kms['generateDataKey']>) =>
-          this.#patience.with(() => kms.generateDataKey(...asked), onTrouble),
-      },
-      keyStore: {
-        recordDek: (dek: DekRecord) =>
-          this.#patience.with(() => keyStore.recordDek(dek), onTrouble),
-      },
-      events: {
-        append: (made: readonly KeyEvent[]) =>
-          this.#patience.with(() => events.append(made), onTrouble),
-      },
-    }
-    const dek = await createDek({ ...patient, kekOf, actor, clock }, keyDomain)
+    const dek = await createDekPatiently({ ...keys, clock }, this.#patience, keyDomain, onTrouble)
     observer.dekCreated(keyDomain, dek.record.dekId, dek.record.kekId)
     return dek
   }

@@ -22,6 +22,8 @@ export interface SegmentInspection {
   /** Key of the object within the bucket. */
   readonly object: string
   readonly objectBytes: number
+  /** Of the version that was looked at, as the store names it. */
+  readonly etag: string
   /** The object metadata as stored: every later read must bring the same. */
   readonly pairs: Readonly<Record<string, string>>
   readonly metadata: DecodedMetadata
@@ -53,7 +55,7 @@ export async function inspectSegment(
   object: string,
 ): Promise<SegmentInspection> {
   const end = await objects.readEnd(object, END_BYTES)
-  const { objectBytes, metadata: pairs } = end
+  const { objectBytes, metadata: pairs, etag } = end
   const place = { object, pairs }
   if (objectBytes < SEGMENT_HEADER_BYTES) {
     throw malformed(`${object}: ${objectBytes} bytes are too few for a segment`)
@@ -70,12 +72,12 @@ export async function inspectSegment(
   const footerAt = objectBytes - footerBytes
   const bytes = await bytesOf(objects, place, end, footerAt, footerBytes)
   const footer = naming(object, () => checkFooter(parseFooter(bytes, objectBytes), metadata))
-  return { ...place, objectBytes, metadata, header, footer, footerBytes }
+  return { ...place, etag, objectBytes, metadata, header, footer, footerBytes }
 }
 
 /**
  * Reads a range of an object that was looked at before. The result is the caller's. Throws
- * SEAL_MALFORMED (retryable) when another object has taken its place, else what readRange throws.
+ * SEAL_OBJECT_CHANGED when another one has taken its place, else what readRange throws.
  */
 export async function readInspected(
   objects: ObjectReader,
@@ -86,7 +88,7 @@ export async function readInspected(
   const { bytes, metadata } = await objects.readRange(object, position, length)
   if (isDeepStrictEqual(metadata, pairs)) return bytes
   const message = `${object} was replaced while it was read, try again`
-  throw new SealError('SEAL_MALFORMED', message, { retryable: true })
+  throw new SealError('SEAL_OBJECT_CHANGED', message)
 }
 
 /** Runs `check`, and puts `what` in front of the message of a SealError that it throws. */

@@ -90,23 +90,3 @@ export function throwIfStopped({ signal }: Pick<Check, 'signal'>): void {
   if (!signal.aborted) return
   throw new SealError('SEAL_STOPPED', 'the verification was stopped before its end')
 }
-
-/** Runs `work` on every item, `atOnce` of them at a time. Rejects with the first failure, when all have ended. */
-export async function forEachOf<T>(
-  items: Iterable<T>,
-  atOnce: number,
-  work: (item: T) => Promise<void>,
-): Promise<void> {
-  const iterator = items[Symbol.iterator]()
-  let isFailed = false
-  const run = async () => {
-    for (let next = iterator.next(); !next.done && !isFailed; next = iterator.next()) {
-      await work(next.value).catch((error: unknown) => {
-        isFailed = true
-        throw error
-      })
-    }
-  }
-  const runs = await Promise.allSettled(Array.from({ length: atOnce }, run))
-  for (const outcome of runs) if (outcome.status === 'rejected') throw outcome.reason
-}

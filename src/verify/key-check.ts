@@ -1,6 +1,7 @@
 import { isSealError } from '../errors.ts'
+import { forEachOf } from '../for-each-of.ts'
 import type { DekRecord } from '../keys/key-store.ts'
-import { type Check, forEachOf, throwIfStopped } from './check.ts'
+import { type Check, throwIfStopped } from './check.ts'
 
 const DEKS_AT_ONCE = 8
 const FIELDS = ['dekId', 'keyDomain', 'kekId', 'kekVersion', 'createdAtMs', 'wrapped'] as const

@@ -1,8 +1,9 @@
 import { isSealError } from '../errors.ts'
+import { forEachOf } from '../for-each-of.ts'
 import { parseReference, type Reference } from '../format/reference-value.ts'
 import type { MappedMessage, RowsKey } from '../mapping/mapping-store.ts'
 import { segmentFolder } from '../segment/object-key.ts'
-import { type Check, forEachOf, throwIfStopped } from './check.ts'
+import { type Check, throwIfStopped } from './check.ts'
 import { RowDigest } from './row-digest.ts'
 import type { SegmentRecord } from './segment-table.ts'
 

@@ -1,3 +1,4 @@
+import { forEachOf } from '../for-each-of.ts'
 import type {
   Check,
   VerifyCounts,
@@ -5,7 +6,7 @@ import type {
   VerifyServices,
   VerifySettings,
 } from './check.ts'
-import { forEachOf, throwIfStopped } from './check.ts'
+import { throwIfStopped } from './check.ts'
 import { type Finding, type FindingKind, Findings } from './findings.ts'
 import { checkKeys } from './key-check.ts'
 import { checkMapping } from './mapping-check.ts'

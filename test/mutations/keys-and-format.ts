@@ -138,14 +138,14 @@ export const keysAndFormat: readonly Mutant[] = [
   {
     name: 'a stretched window has no hard limits',
     file: 'src/keys/dek-window.ts',
-    text: 'return isStretched && this.#fits(this.#policy.hard, bytes, nowMs)',
+    text: 'return isStretched && this.#fits(this.#policy.hard, use, nowMs)',
     replacement: 'return isStretched',
     tests: unit('keys/dek-windows'),
   },
   {
     name: 'a window has no limit of messages',
     file: 'src/keys/dek-window.ts',
-    text: '    if (this.#messages >= limits.messagesMax) return false\n',
+    text: '    if (this.#messages + messages > limits.messagesMax) return false\n',
     replacement: '',
     tests: unit('keys/dek-windows'),
   },
