@@ -1,4 +1,4 @@
-import type { FrameColumns, MappedMessage } from './mapping-store.ts'
+import type { FrameColumns } from './mapping-store.ts'
 
 /**
  * Most messages of one run. Two bytes a message are the rule and 21 the worst, so that a run is some
@@ -34,23 +34,10 @@ export function* runsOf(frames: FrameColumns): Generator<FrameRun> {
   }
 }
 
-/** The messages of a run, one by one. */
-export function* messagesOf({
-  topic,
-  partition,
-  offset,
-  position,
-  length,
-}: FrameRun): Generator<MappedMessage> {
-  for (let i = 0; i < offset.length; i++) {
-    yield {
-      topic,
-      partition,
-      offset: offset[i] as number,
-      position: position[i] as number,
-      length: length[i] as number,
-    }
-  }
+/** A run as a page of frames; both share the columns. */
+export function runColumns({ topic, partition, ...columns }: FrameRun): FrameColumns {
+  const count = columns.offset.length
+  return { count, sources: [{ topic, partition }], source: new Uint16Array(count), ...columns }
 }
 
 /**

@@ -34,7 +34,7 @@ export interface RowsKey {
 }
 
 /**
- * The frames of one part as parallel columns, `count` entries each: no object per message.
+ * Frames of one segment as parallel columns, `count` entries each: no object per message.
  * `source` indexes `sources`; `position` is the byte of the frame in the object, `length` its bytes.
  */
 export interface FrameColumns {
@@ -106,5 +106,9 @@ export interface MappingReader {
   /** Every DEK that was ever wrapped under the KEK, oldest first; empty when the KEK is unknown. */
   deksOfKek(kekId: string, kekVersion?: string): AsyncIterable<DekEntry>
   segmentsOfDek(dekId: string): AsyncIterable<SegmentEntry>
-  messagesOfSegment(segment: RowsKey): AsyncIterable<MappedMessage>
+  /**
+   * The frames of a segment a page at a time, by topic, partition and rising offset; every page has
+   * one frame at least, and is its reader's to keep. {@link messagesOf} gives them one by one.
+   */
+  framesOfSegment(segment: RowsKey): AsyncIterable<FrameColumns>
 }

@@ -1,6 +1,7 @@
 import { isSealError } from '../errors.ts'
 import { forEachOf } from '../for-each-of.ts'
 import { parseReference, type Reference } from '../format/reference-value.ts'
+import { messagesOf } from '../mapping/mapped-messages.ts'
 import type { MappedMessage, RowsKey } from '../mapping/mapping-store.ts'
 import { segmentFolder } from '../segment/object-key.ts'
 import { type Check, throwIfStopped } from './check.ts'
@@ -84,7 +85,7 @@ async function digestOf(check: Check, segment: Referenced): Promise<RowDigest | 
 /** Rows of other topics belong to segments that share a key domain; nobody has read their references. */
 async function* rowsOf(check: Check, { intent }: Referenced): AsyncGenerator<MappedMessage> {
   const topics = new Set(check.settings.topics)
-  for await (const row of check.services.mapping.messagesOfSegment(intent as RowsKey)) {
+  for await (const row of messagesOf(check.services.mapping, intent as RowsKey)) {
     throwIfStopped(check)
     if (topics.has(row.topic)) yield row
   }

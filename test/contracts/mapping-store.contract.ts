@@ -1,13 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
 import type { DekRecord, KeyStore } from '../../src/keys/key-store.ts'
+import { messagesOf } from '../../src/mapping/mapped-messages.ts'
 import type {
-  FrameColumns,
   MappedMessage,
   MappingReader,
   MappingWriter,
   SegmentKey,
 } from '../../src/mapping/mapping-store.ts'
+import { columnsOf } from '../support/frame-columns.ts'
+
+export { columnsOf }
 
 /** The three sides of one mapping store, over the same data. */
 export interface MappingStoreParts {
@@ -23,23 +26,6 @@ export const FIRST_WRITING = { replaces: null, replaced: null }
 
 /** Where the rows of a segment are that was never re-encrypted. */
 export const rowsOf = ({ dekId, segmentId }: SegmentKey) => ({ rowsDekId: dekId, segmentId })
-
-/** Columns of the frames of these messages, in their order. */
-export function columnsOf(messages: readonly MappedMessage[]): FrameColumns {
-  const sources: { topic: string; partition: number }[] = []
-  const source = messages.map(({ topic, partition }) => {
-    const found = sources.findIndex((one) => one.topic === topic && one.partition === partition)
-    return found >= 0 ? found : sources.push({ topic, partition }) - 1
-  })
-  return {
-    count: messages.length,
-    sources,
-    source: Uint16Array.from(source),
-    offset: Float64Array.from(messages, (message) => message.offset),
-    position: Float64Array.from(messages, (message) => message.position),
-    length: Uint32Array.from(messages, (message) => message.length),
-  }
-}
 
 /** `count` messages of one partition, offsets rising from `base`. */
 export function messagesFrom(
@@ -186,8 +172,8 @@ function segmentsContract(parts: () => MappingStoreParts): void {
         .sort(),
     )
     const [first, second] = keys as [SegmentKey, SegmentKey]
-    expect(await all(reader.messagesOfSegment(rowsOf(first)))).toEqual(messagesFrom(0, 1))
-    expect(await all(reader.messagesOfSegment(rowsOf(second)))).toEqual(messagesFrom(10, 2))
+    expect(await all(messagesOf(reader, rowsOf(first)))).toEqual(messagesFrom(0, 1))
+    expect(await all(messagesOf(reader, rowsOf(second)))).toEqual(messagesFrom(10, 2))
   })
 
   test('a mark whose intent is not on record makes no segment', async () => {
@@ -217,7 +203,7 @@ export function mappedMessagesContract(parts: () => MappingStoreParts): void {
     for (const messages of calls) {
       await writer.writeRows(segment, 'segments/a.seal', columnsOf(messages))
     }
-    return all(reader.messagesOfSegment(rowsOf(segment)))
+    return all(messagesOf(reader, rowsOf(segment)))
   }
 
   test('rows written twice are there once', async () => {

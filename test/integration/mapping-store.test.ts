@@ -16,6 +16,7 @@ import { CassandraSegmentRegister } from '../../src/adapters/cassandra/segment-r
 import { CassandraSegmentReplacements } from '../../src/adapters/cassandra/segment-replacements.ts'
 import { systemClock } from '../../src/clock.ts'
 import { impactOf } from '../../src/incident/impact.ts'
+import { messagesOf } from '../../src/mapping/mapped-messages.ts'
 import type { MappingMode, MappingWriter } from '../../src/mapping/mapping-store.ts'
 import {
   all,
@@ -126,7 +127,7 @@ describe('a mapping whose mode was changed', () => {
       await partsOf(mode).writer.writeRows(segment, 'a', columnsOf(messagesFrom(0, 3)))
     }
     await new CassandraSegmentRegister(connection).markSwept(segment, Date.now())
-    const left = reader.messagesOfSegment({ ...segment, rowsDekId: segment.dekId })
+    const left = messagesOf(reader, { ...segment, rowsDekId: segment.dekId })
     expect(await all(left)).toEqual([])
   })
 })
@@ -154,7 +155,7 @@ describe('runs', () => {
     const { reader } = partsOf('rows')
     const damage = `UPDATE ${keyspace}.message_runs SET message_count = 799 ${where} AND topic = 'orders' AND partition = 1 AND base_offset = 9 AND last_offset = 808`
     await plain.execute(damage)
-    await expect(all(reader.messagesOfSegment(rowsKey))).rejects.toMatchObject({
+    await expect(all(messagesOf(reader, rowsKey))).rejects.toMatchObject({
       code: 'SEAL_MALFORMED',
       message: expect.stringMatching(
         `orders/1 from offset 9 on, in segment ${segment.segmentId} under DEK ${segment.dekId} .*checksum`,

@@ -5,10 +5,11 @@ import { VARINT_BYTES_MAX, writeVarint } from '../../src/format/varint.ts'
 import {
   type FrameRun,
   mergedRuns,
-  messagesOf,
   RUN_MESSAGES_MAX,
+  runColumns,
   runsOf,
 } from '../../src/mapping/frame-runs.ts'
+import { messagesIn } from '../../src/mapping/mapped-messages.ts'
 import type { MappedMessage } from '../../src/mapping/mapping-store.ts'
 import { packRun, unpackRun } from '../../src/mapping/packed-run.ts'
 import { all, columnsOf, messagesFrom } from '../contracts/mapping-store.contract.ts'
@@ -124,7 +125,7 @@ describe('bytes with a true checksum that nobody packed', () => {
 
   it('are taken when they follow the layout', () => {
     const run = sealed(2, 5, 7, [...varint(160), ...varint(80), ...varint(3), ...varint(1), 9])
-    expect([...messagesOf(unpackRun(SOURCE, run))]).toEqual([
+    expect([...messagesIn(runColumns(unpackRun(SOURCE, run)))]).toEqual([
       { ...SOURCE, offset: 5, position: 160, length: 10 },
       { ...SOURCE, offset: 7, position: 179, length: 10 },
     ])
@@ -178,7 +179,10 @@ describe('frames cut into runs and brought together again', () => {
     const runs = cuts.flatMap((cut) => [...runsOf(columnsOf(cut))])
     const keyOf = (run: FrameRun) => [run.topic, run.partition, run.offset[0], run.offset.at(-1)]
     const byKey = new Map(runs.map((run) => [keyOf(run).join(' '), run]))
-    const first = (run: FrameRun) => ({ ...messagesOf(run).next().value, last: run.offset.at(-1) })
+    const first = (run: FrameRun) => ({
+      ...messagesIn(runColumns(run)).next().value,
+      last: run.offset.at(-1),
+    })
     const rows = [...byKey.values()].map((run) => ({ run, ...first(run) }) as never)
     const sorted = inOrder(rows) as unknown as { readonly run: FrameRun }[]
     for (const { run } of sorted) yield run
@@ -199,7 +203,9 @@ describe('frames cut into runs and brought together again', () => {
           const one = sizes.flatMap((size) => cutsOf(messages, size))
           const other = cutsOf(messages.slice(0, others), otherSize)
           const merged = await all(mergedRuns(stored(one), stored(other)))
-          expect(merged.flatMap((run) => [...messagesOf(run)])).toEqual(inOrder(messages))
+          expect(merged.flatMap((run) => [...messagesIn(runColumns(run))])).toEqual(
+            inOrder(messages),
+          )
         },
       ),
     )

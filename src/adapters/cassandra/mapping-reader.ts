@@ -1,8 +1,8 @@
 import type { types } from 'cassandra-driver'
-import { mergedRuns, messagesOf } from '../../mapping/frame-runs.ts'
+import { mergedRuns, runColumns } from '../../mapping/frame-runs.ts'
 import type {
   DekEntry,
-  MappedMessage,
+  FrameColumns,
   MappingReader,
   RowsKey,
   SegmentEntry,
@@ -53,10 +53,10 @@ export class CassandraMappingReader implements MappingReader {
   }
 
   /** A segment may be written in either mode, or parts of it in each. */
-  async *messagesOfSegment(segment: RowsKey): AsyncGenerator<MappedMessage> {
+  async *framesOfSegment(segment: RowsKey): AsyncGenerator<FrameColumns> {
     const rows = rowsOfSegment(this.#connection, segment)
     const runs = runsOfSegment(this.#connection, segment)
-    for await (const run of mergedRuns(rows, runs)) yield* messagesOf(run)
+    for await (const run of mergedRuns(rows, runs)) yield runColumns(run)
   }
 }
 

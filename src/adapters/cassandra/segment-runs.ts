@@ -1,10 +1,11 @@
 import type { types } from 'cassandra-driver'
 import { isSealError, SealError } from '../../errors.ts'
 import { type FrameRun, runsOf } from '../../mapping/frame-runs.ts'
-import type { FrameColumns, RowsKey } from '../../mapping/mapping-store.ts'
+import type { RowsKey } from '../../mapping/mapping-store.ts'
 import { type PackedRun, unpackRun } from '../../mapping/packed-run.ts'
 import type { CassandraConnection } from './connection.ts'
 import { uuidBytes } from './ids.ts'
+import { frameColumns } from './row-columns.ts'
 
 const SELECT_ROWS =
   'SELECT topic, partition, offset, position, length FROM message_encryption_map WHERE dek_id = ? AND segment_id = ?'
@@ -20,7 +21,7 @@ export async function* rowsOfSegment(
   segment: RowsKey,
 ): AsyncGenerator<FrameRun> {
   for await (const page of connection.pages(SELECT_ROWS, keyOf(segment))) {
-    yield* runsOf(columnsOf(page.filter(hasMessages)))
+    yield* runsOf(frameColumns(page))
   }
 }
 
@@ -30,37 +31,15 @@ export async function* runsOfSegment(
   segment: RowsKey,
 ): AsyncGenerator<FrameRun> {
   for await (const page of connection.pages(SELECT_RUNS, keyOf(segment), RUNS_PER_PAGE)) {
-    for (const row of page) if (hasMessages(row)) yield unpacked(row, segment)
+    for (const row of page) {
+      // A segment whose runs are still to come has one row of static columns alone.
+      if (row.topic !== null) yield unpacked(row, segment)
+    }
   }
 }
 
 function keyOf({ rowsDekId, segmentId }: RowsKey): [Buffer, Buffer] {
   return [uuidBytes(rowsDekId), uuidBytes(segmentId)]
-}
-
-/** A segment of which nothing is mapped yet has one row of static columns alone. */
-function hasMessages(row: types.Row): boolean {
-  return row.topic !== null
-}
-
-function columnsOf(rows: readonly types.Row[]): FrameColumns {
-  const count = rows.length
-  const sources: { topic: string; partition: number }[] = []
-  const columns = {
-    source: new Uint16Array(count),
-    offset: new Float64Array(count),
-    position: new Float64Array(count),
-    length: new Uint32Array(count),
-  }
-  for (const [i, { topic, partition, ...row }] of rows.entries()) {
-    const last = sources.at(-1)
-    if (last?.topic !== topic || last?.partition !== partition) sources.push({ topic, partition })
-    columns.source[i] = sources.length - 1
-    columns.offset[i] = (row.offset as types.Long).toNumber()
-    columns.position[i] = (row.position as types.Long).toNumber()
-    columns.length[i] = row.length
-  }
-  return { count, sources, ...columns }
 }
 
 function unpacked(row: types.Row, { rowsDekId, segmentId }: RowsKey): FrameRun {

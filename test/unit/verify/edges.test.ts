@@ -210,16 +210,16 @@ describe('a verification', () => {
     world.seal(messages.slice(0, 10))
     world.seal(messages.slice(10))
     const damage = new SealError('SEAL_MALFORMED', 'message_runs holds a damaged run')
-    const { messagesOfSegment } = world.services.mapping
+    const { framesOfSegment } = world.services.mapping
     const {
       objectKey: object,
       dekId,
       segmentId,
     } = world.segments.map(({ entry }) => entry)[0] as SegmentEntry
     const mapping = {
-      async *messagesOfSegment(wanted: Parameters<typeof messagesOfSegment>[0]) {
+      async *framesOfSegment(wanted: Parameters<typeof framesOfSegment>[0]) {
         if (wanted.segmentId === segmentId) throw damage
-        yield* messagesOfSegment(wanted)
+        yield* framesOfSegment(wanted)
       },
     }
     const { findings, wrong } = await world.verify({ mapping })
