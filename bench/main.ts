@@ -2,22 +2,26 @@ import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { cipher, renderCipher } from './cipher.ts'
 import { ladder } from './ladder.ts'
+import { mapping, renderMapping } from './mapping.ts'
 import { renderLadder } from './measure.ts'
 import { renderTurns, turns } from './turns.ts'
 
-const HELP = `Usage: npm run bench [-- [cipher] [ladder] [turns] [options] [--json]]
+const HELP = `Usage: npm run bench [-- [cipher] [ladder] [mapping] [turns] [options] [--json]]
 
 cipher and ladder give CPU microseconds a message, over all threads of the process; median of the
-repeats, with their spread. They need no service, and both run without a name. turns starts services
-of its own and runs the whole road.
+repeats, with their spread. They need no service, and both run without a name. mapping and turns start
+services of their own; turns runs the whole road.
 
   cipher   sealing and opening one frame: our engines beside node:crypto with raw key bytes,
            WebCrypto and the AWS Encryption SDK, at 100 B, 1 KiB, 16 KiB and 1 MiB
   ladder   decoding, packing, and a worker's share of a part; each line adds one stage
+  mapping  writing and reading the mapping by the row and by the run: CPU of this process and of
+           Cassandra, and bytes on disk, a message
   turns    how long windows that turn every second hold up the road, beside none that turn
 
 Options:
-  --repeats N   of cipher and ladder (9)
+  --repeats N   of cipher, ladder (9) and mapping (3)
+  --messages N  that mapping writes by the row; five times as many by the run (400000)
   --rate N      messages a second for turns (20000)
   --seconds N   of each run of turns (30)
   --json        the same as data, on stdout
@@ -29,13 +33,17 @@ Examples:
   $ npm run bench -- turns --rate 20000 --seconds 60
 `
 const SERVICELESS = ['cipher', 'ladder']
-const BENCHES = [...SERVICELESS, 'turns']
+const BENCHES = [...SERVICELESS, 'mapping', 'turns']
+const REPEATS = 9
+/** Each of them takes a minute. */
+const MAPPING_REPEATS = 3
 const USAGE_EXIT_CODE = 2
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     options: {
-      repeats: { type: 'string', default: '9' },
+      repeats: { type: 'string' },
+      messages: { type: 'string', default: '400000' },
       rate: { type: 'string', default: '20000' },
       seconds: { type: 'string', default: '30' },
       json: { type: 'boolean', default: false },
@@ -47,13 +55,16 @@ async function main(): Promise<void> {
     process.stdout.write(HELP)
     return
   }
-  const [repeats, perSecond, seconds] = [values.repeats, values.rate, values.seconds].map(
+  const repeatsOr = (fallback: number) => Number(values.repeats ?? fallback)
+  const [messages, perSecond, seconds] = [values.messages, values.rate, values.seconds].map(
     Number,
   ) as [number, number, number]
   const unknown = positionals.filter((name) => !BENCHES.includes(name))
-  const isBad = [repeats, perSecond, seconds].some((n) => !Number.isInteger(n) || n < 1)
+  const isBad = [repeatsOr(1), messages, perSecond, seconds].some(
+    (n) => !Number.isInteger(n) || n < 1,
+  )
   if (unknown.length > 0 || isBad) {
-    const bad = 'bad --repeats, --rate or --seconds'
+    const bad = 'bad --repeats, --messages, --rate or --seconds'
     const wrong = unknown.length > 0 ? `no benchmark ${unknown.join(', ')}` : bad
     process.stderr.write(`${wrong}\n\n${HELP}`)
     process.exitCode = USAGE_EXIT_CODE
@@ -63,8 +74,9 @@ async function main(): Promise<void> {
   const isWanted = (name: string) => wanted.includes(name)
   const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version }
   const results = {
-    ...(isWanted('cipher') && { cipher: await cipher(repeats) }),
-    ...(isWanted('ladder') && { ladder: await ladder(repeats) }),
+    ...(isWanted('cipher') && { cipher: await cipher(repeatsOr(REPEATS)) }),
+    ...(isWanted('ladder') && { ladder: await ladder(repeatsOr(REPEATS)) }),
+    ...(isWanted('mapping') && { mapping: await mapping(messages, repeatsOr(MAPPING_REPEATS)) }),
     ...(isWanted('turns') && { turns: await turns({ perSecond, seconds }) }),
   }
   if (values.json) {
@@ -74,6 +86,7 @@ async function main(): Promise<void> {
   process.stdout.write(`cpu ${machine.cpu}, cores ${machine.cores}, node ${machine.node}\n`)
   if (results.cipher !== undefined) process.stdout.write(renderCipher(results.cipher))
   if (results.ladder !== undefined) process.stdout.write(renderLadder(results.ladder))
+  if (results.mapping !== undefined) process.stdout.write(renderMapping(results.mapping))
   if (results.turns !== undefined) process.stdout.write(renderTurns(results.turns))
 }
 

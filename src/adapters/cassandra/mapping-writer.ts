@@ -1,4 +1,5 @@
 import type { Clock } from '../../clock.ts'
+import { forEachOf } from '../../for-each-of.ts'
 import type {
   FrameColumns,
   MappingMode,
@@ -24,7 +25,7 @@ const TABLES = { rows: 'message_encryption_map', runs: 'message_runs' } as const
 /** Requests of one call under way; other calls of the connection find places between them. */
 const REQUESTS_IN_FLIGHT_MAX = 6
 
-type Request = () => Promise<unknown>
+type Request = () => Promise<void>
 
 /** {@link MappingWriter} over Cassandra. */
 export class CassandraMappingWriter implements MappingWriter {
@@ -67,7 +68,8 @@ export class CassandraMappingWriter implements MappingWriter {
       this.#mode === 'rows'
         ? this.#rowRequests(object, new RowStatements(dekId, segmentId, frames), frames.count)
         : this.#runRequests(object, runBatches(dekId, segmentId, frames))
-    await runAll(requests)
+    // What is under way bounds the memory; and once this rejects, the columns are the caller's again.
+    await forEachOf(requests, REQUESTS_IN_FLIGHT_MAX, (request) => request())
   }
 
   async recordSealed(summary: SegmentSummary): Promise<void> {
@@ -89,7 +91,9 @@ export class CassandraMappingWriter implements MappingWriter {
     yield () => this.#connection.batch([...object, ...rows.tail(end)])
     for (let first = 0; first < end; first += ROWS_PER_CHUNK) {
       const { query, params } = rows.chunk(first)
-      yield () => this.#connection.execute(query, params)
+      yield async () => {
+        await this.#connection.execute(query, params)
+      }
     }
   }
 
@@ -103,25 +107,6 @@ export class CassandraMappingWriter implements MappingWriter {
       first = []
       yield () => this.#connection.batch(statements)
     }
-  }
-}
-
-/**
- * Takes a request only when its turn has come: what is under way bounds the memory. Rejects only when
- * nothing is under way any more: the columns are the caller's from then on.
- */
-async function runAll(requests: Generator<Request>): Promise<void> {
-  const runner = async () => {
-    for (let next = requests.next(); !next.done; next = requests.next()) {
-      await next.value().catch((error: unknown) => {
-        requests.return(undefined)
-        throw error
-      })
-    }
-  }
-  const runners = Array.from({ length: REQUESTS_IN_FLIGHT_MAX }, runner)
-  for (const outcome of await Promise.allSettled(runners)) {
-    if (outcome.status === 'rejected') throw outcome.reason
   }
 }
 
