@@ -9,6 +9,7 @@ import type {
 } from '../../mapping/mapping-store.ts'
 import type { CassandraConnection } from './connection.ts'
 import { uuidBytes } from './ids.ts'
+import { installColumnParser } from './row-columns.ts'
 import { SEGMENT_COLUMNS, segmentEntry } from './segment-entry.ts'
 import { rowsOfSegment, runsOfSegment } from './segment-runs.ts'
 
@@ -26,6 +27,7 @@ export class CassandraMappingReader implements MappingReader {
   /** The connection stays the caller's to close. */
   constructor(connection: CassandraConnection) {
     this.#connection = connection
+    installColumnParser()
   }
 
   async findDek(dekId: string): Promise<DekEntry | null> {

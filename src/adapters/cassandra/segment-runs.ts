@@ -1,27 +1,30 @@
 import type { types } from 'cassandra-driver'
 import { isSealError, SealError } from '../../errors.ts'
 import { type FrameRun, runsOf } from '../../mapping/frame-runs.ts'
-import type { RowsKey } from '../../mapping/mapping-store.ts'
+import type { FrameColumns, RowsKey } from '../../mapping/mapping-store.ts'
 import { type PackedRun, unpackRun } from '../../mapping/packed-run.ts'
 import type { CassandraConnection } from './connection.ts'
 import { uuidBytes } from './ids.ts'
-import { frameColumns } from './row-columns.ts'
+import { SELECT_FRAMES } from './row-columns.ts'
 
-const SELECT_ROWS =
-  'SELECT topic, partition, offset, position, length FROM message_encryption_map WHERE dek_id = ? AND segment_id = ?'
 const SELECT_RUNS =
   'SELECT topic, partition, base_offset, last_offset, message_count, packed FROM message_runs WHERE dek_id = ? AND segment_id = ?'
 
 /** Of at most 86 KiB each. */
 const RUNS_PER_PAGE = 50
 
-/** What message_encryption_map has of a segment, by topic, partition and rising offset. */
+/**
+ * What message_encryption_map has of a segment, by topic, partition and rising offset. Calls for
+ * {@link installColumnParser} first.
+ */
 export async function* rowsOfSegment(
   connection: CassandraConnection,
   segment: RowsKey,
 ): AsyncGenerator<FrameRun> {
-  for await (const page of connection.pages(SELECT_ROWS, keyOf(segment))) {
-    yield* runsOf(frameColumns(page))
+  for await (const page of connection.pages(SELECT_FRAMES, keyOf(segment))) {
+    // One for the whole page, see installColumnParser; none when there are no rows at all.
+    const [frames] = page as unknown as readonly FrameColumns[]
+    if (frames !== undefined) yield* runsOf(frames)
   }
 }
 
