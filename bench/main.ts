@@ -4,13 +4,14 @@ import { cipher, renderCipher } from './cipher.ts'
 import { ladder } from './ladder.ts'
 import { mapping, renderMapping } from './mapping.ts'
 import { renderLadder } from './measure.ts'
+import { reencryption, renderReencryptionBench } from './reencryption.ts'
 import { renderTurns, turns } from './turns.ts'
 
-const HELP = `Usage: npm run bench [-- [cipher] [ladder] [mapping] [turns] [options] [--json]]
+const HELP = `Usage: npm run bench [-- [cipher] [ladder] [mapping] [turns] [reencryption] [options] [--json]]
 
 cipher and ladder give CPU microseconds a message, over all threads of the process; median of the
-repeats, with their spread. They need no service, and both run without a name. mapping and turns start
-services of their own; turns runs the whole road.
+repeats, with their spread. They need no service, and both run without a name. mapping, turns and
+reencryption start services of their own.
 
   cipher   sealing and opening one frame: our engines beside node:crypto with raw key bytes,
            WebCrypto and the AWS Encryption SDK, at 100 B, 1 KiB, 16 KiB and 1 MiB
@@ -18,10 +19,12 @@ services of their own; turns runs the whole road.
   mapping  writing and reading the mapping by the row and by the run: CPU of this process and of
            Cassandra, and bytes on disk, a message
   turns    how long windows that turn every second hold up the road, beside none that turn
+  reencryption  megabytes a second and CPU seconds a gigabyte, of this process and of every service
 
 Options:
-  --repeats N   of cipher, ladder (9) and mapping (3)
+  --repeats N   of all but turns (9)
   --messages N  that mapping writes by the row; five times as many by the run (400000)
+  --gigabytes N of each shape of segments for reencryption (2)
   --rate N      messages a second for turns (20000)
   --seconds N   of each run of turns (30)
   --json        the same as data, on stdout
@@ -30,22 +33,22 @@ Examples:
   $ npm run bench
   $ npm run bench -- cipher --repeats 15
   $ npm run bench -- ladder --json
+  $ npm run bench -- mapping --repeats 5
   $ npm run bench -- turns --rate 20000 --seconds 60
+  $ npm run bench -- reencryption --repeats 3 --gigabytes 2
 `
 const SERVICELESS = ['cipher', 'ladder']
-const BENCHES = [...SERVICELESS, 'mapping', 'turns']
-const REPEATS = 9
-/** Each of them takes a minute. */
-const MAPPING_REPEATS = 3
+const BENCHES = [...SERVICELESS, 'mapping', 'turns', 'reencryption']
 const USAGE_EXIT_CODE = 2
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     options: {
-      repeats: { type: 'string' },
+      repeats: { type: 'string', default: '9' },
       messages: { type: 'string', default: '400000' },
       rate: { type: 'string', default: '20000' },
       seconds: { type: 'string', default: '30' },
+      gigabytes: { type: 'string', default: '2' },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -55,16 +58,13 @@ async function main(): Promise<void> {
     process.stdout.write(HELP)
     return
   }
-  const repeatsOr = (fallback: number) => Number(values.repeats ?? fallback)
-  const [messages, perSecond, seconds] = [values.messages, values.rate, values.seconds].map(
-    Number,
-  ) as [number, number, number]
+  const texts = [values.repeats, values.rate, values.seconds, values.gigabytes, values.messages]
+  const numbers = texts.map(Number) as [number, number, number, number, number]
+  const [repeats, perSecond, seconds, gigabytes, messages] = numbers
   const unknown = positionals.filter((name) => !BENCHES.includes(name))
-  const isBad = [repeatsOr(1), messages, perSecond, seconds].some(
-    (n) => !Number.isInteger(n) || n < 1,
-  )
+  const isBad = numbers.some((n) => !Number.isInteger(n) || n < 1)
   if (unknown.length > 0 || isBad) {
-    const bad = 'bad --repeats, --messages, --rate or --seconds'
+    const bad = 'bad --repeats, --rate, --seconds, --gigabytes or --messages'
     const wrong = unknown.length > 0 ? `no benchmark ${unknown.join(', ')}` : bad
     process.stderr.write(`${wrong}\n\n${HELP}`)
     process.exitCode = USAGE_EXIT_CODE
@@ -74,10 +74,13 @@ async function main(): Promise<void> {
   const isWanted = (name: string) => wanted.includes(name)
   const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version }
   const results = {
-    ...(isWanted('cipher') && { cipher: await cipher(repeatsOr(REPEATS)) }),
-    ...(isWanted('ladder') && { ladder: await ladder(repeatsOr(REPEATS)) }),
-    ...(isWanted('mapping') && { mapping: await mapping(messages, repeatsOr(MAPPING_REPEATS)) }),
+    ...(isWanted('cipher') && { cipher: await cipher(repeats) }),
+    ...(isWanted('ladder') && { ladder: await ladder(repeats) }),
+    ...(isWanted('mapping') && { mapping: await mapping(messages, repeats) }),
     ...(isWanted('turns') && { turns: await turns({ perSecond, seconds }) }),
+    ...(isWanted('reencryption') && {
+      reencryption: await reencryption({ gigabytes, repeats }),
+    }),
   }
   if (values.json) {
     process.stdout.write(`${JSON.stringify({ machine, ...results })}\n`)
@@ -88,6 +91,9 @@ async function main(): Promise<void> {
   if (results.ladder !== undefined) process.stdout.write(renderLadder(results.ladder))
   if (results.mapping !== undefined) process.stdout.write(renderMapping(results.mapping))
   if (results.turns !== undefined) process.stdout.write(renderTurns(results.turns))
+  if (results.reencryption !== undefined) {
+    process.stdout.write(renderReencryptionBench(results.reencryption))
+  }
 }
 
 await main()

@@ -15,21 +15,19 @@ import { rssBytesMaxOf } from '../config/memory-need.ts'
 import type { Config } from '../config/schema.ts'
 import { type EngineChoice, selectEngine } from '../crypto/cipher-engine.ts'
 import { isSealError, SealError } from '../errors.ts'
-import { step, withFailpoints } from '../failpoints.ts'
+import { withFailpoints } from '../failpoints.ts'
 import { refuseOversized } from '../keys/create-dek.ts'
 import { actorOfInstance, newInstanceId } from '../keys/instance.ts'
-import { encodeDirectoryEntry } from '../keys/key-directory.ts'
 import { domainOfBy } from '../keys/key-domain.ts'
 import { KeyJournal } from '../keys/key-journal.ts'
 import type { KeyObserver } from '../keys/key-observer.ts'
-import type { KeyStore } from '../keys/key-store.ts'
 import { KeyWatcher } from '../keys/key-watcher.ts'
 import type { Kms } from '../keys/kms.ts'
 import { windowPolicyOf } from '../keys/window-policy.ts'
 import { KEY_DOMAIN_BYTES_MAX } from '../limits.ts'
 import type { PipelineObserver } from '../pipeline/observer.ts'
 import { Pipeline, type PipelineSettings } from '../pipeline/pipeline.ts'
-import { dekObjectKey } from '../segment/object-key.ts'
+import { everyKeyStore } from './key-store.ts'
 import { openKms } from './kms.ts'
 import {
   cassandraOptionsOf,
@@ -233,21 +231,6 @@ async function checkDomainKeks(
       const { code, message, retryable } = error
       throw new SealError(code, `the KEK of ${domain} in keyDomain.keks: ${message}`, { retryable })
     })
-  }
-}
-
-/** A wrapped DEK is recorded in Cassandra and in the key directory; both before its first use. */
-function everyKeyStore({ s3 }: Config, store: S3ObjectStore, table: KeyStore): KeyStore {
-  return {
-    async recordDek(dek) {
-      const entry = encodeDirectoryEntry(dek)
-      await Promise.all([
-        step('dek-record', () => table.recordDek(dek)),
-        step('dek-directory', () =>
-          store.overwrite(dekObjectKey(s3, dek.dekId), entry, 'application/json'),
-        ),
-      ])
-    },
   }
 }
 

@@ -22,9 +22,17 @@ export interface FrameCipher extends Disposable {
   seal(part: Buffer, frameAt: number, frameBytes: number, seq: number, aad: Uint8Array): void
   /**
    * Opens a frame and returns the parcel; the frame itself is left as it is. The result is the
-   * caller's. Throws SEAL_OPEN_FAILED, without a hint of what was wrong, and releases no byte then.
+   * caller's: memory of its own, or the front of `into`, which must be as long. Throws
+   * SEAL_OPEN_FAILED, without a hint of what was wrong, and releases no byte then.
    */
-  open(part: Buffer, frameAt: number, frameBytes: number, seq: number, aad: Uint8Array): Buffer
+  open(
+    part: Buffer,
+    frameAt: number,
+    frameBytes: number,
+    seq: number,
+    aad: Uint8Array,
+    into?: Buffer,
+  ): Buffer
 }
 
 /** Where the two halves of a frame lie that a cipher touches. */
@@ -87,6 +95,12 @@ export class FrameNonce {
     this.#bytes.writeUInt32BE((this.#tail ^ seq) >>> 0, NONCE_BYTES - 4)
     return this.#bytes
   }
+}
+
+/** The first `bytes` of `into`. Throws SEAL_MALFORMED when it is shorter. */
+export function frontOf(into: Buffer, bytes: number): Buffer {
+  if (into.length >= bytes) return into.subarray(0, bytes)
+  throw new SealError('SEAL_MALFORMED', 'the place for an opened frame is too short')
 }
 
 /** The one error of a frame that does not open, whatever the reason. */

@@ -6,6 +6,7 @@ import {
   type FrameCipher,
   FrameNonce,
   framePartsOf,
+  frontOf,
   notAuthentic,
 } from './frame-cipher.ts'
 import type { SegmentKeys } from './segment-keys.ts'
@@ -37,8 +38,16 @@ export class NodeFrameCipher implements FrameCipher {
     tag.set(cipher.getAuthTag())
   }
 
-  open(part: Buffer, frameAt: number, frameBytes: number, seq: number, aad: Uint8Array): Buffer {
+  open(
+    part: Buffer,
+    frameAt: number,
+    frameBytes: number,
+    seq: number,
+    aad: Uint8Array,
+    into?: Buffer,
+  ): Buffer {
     const { body, tag } = framePartsOf(part, frameAt, frameBytes)
+    const place = into && frontOf(into, body.length)
     const decipher = createDecipheriv(ALGORITHM, this.#held(), this.#nonce.of(seq), OPTIONS)
     decipher.setAAD(aad)
     decipher.setAuthTag(tag)
@@ -49,7 +58,10 @@ export class NodeFrameCipher implements FrameCipher {
       parcel.fill(0)
       throw notAuthentic()
     }
-    return parcel
+    if (place === undefined) return parcel
+    place.set(parcel)
+    parcel.fill(0)
+    return place
   }
 
   [Symbol.dispose](): void {

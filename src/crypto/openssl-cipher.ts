@@ -4,6 +4,7 @@ import {
   type FrameCipher,
   FrameNonce,
   framePartsOf,
+  frontOf,
   notAuthentic,
 } from './frame-cipher.ts'
 import { GcmContext } from './gcm-context.ts'
@@ -35,11 +36,18 @@ export class OpensslFrameCipher implements FrameCipher {
     this.#sealing.seal(this.#nonce.of(seq), aad, body, tag)
   }
 
-  open(part: Buffer, frameAt: number, frameBytes: number, seq: number, aad: Uint8Array): Buffer {
+  open(
+    part: Buffer,
+    frameAt: number,
+    frameBytes: number,
+    seq: number,
+    aad: Uint8Array,
+    into?: Buffer,
+  ): Buffer {
     const { body, tag } = framePartsOf(part, frameAt, frameBytes)
     this.#opening ??= new GcmContext(this.#openssl, this.#held(), 'open')
     // Perhaps a slice of Node's pool: between writing and wiping no other code of this thread runs.
-    const parcel = Buffer.allocUnsafe(body.length)
+    const parcel = into ? frontOf(into, body.length) : Buffer.allocUnsafe(body.length)
     if (!this.#opening.open(this.#nonce.of(seq), aad, body, tag, parcel)) throw notAuthentic()
     return parcel
   }

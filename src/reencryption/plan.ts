@@ -1,4 +1,6 @@
 import { deksInScope, type ImpactScope } from '../incident/impact.ts'
+import { isSameKek } from '../keys/kek-name.ts'
+import type { DekRecord } from '../keys/key-store.ts'
 import type { MappingReader, SegmentEntry } from '../mapping/mapping-store.ts'
 import type { SegmentRegister } from '../mapping/segment-register.ts'
 
@@ -9,6 +11,18 @@ export type ReencryptionScope =
       /** DEKs that were made before this. */
       readonly madeBeforeMs: number
     }
+
+/**
+ * Which new DEKs would leave a job without effect: those under the KEK, or version of it, that
+ * everything is to be brought away from.
+ */
+export function forbiddenIn(scope: ReencryptionScope): (dek: DekRecord) => boolean {
+  if (!('kekId' in scope)) return () => false
+  const { kekId, kekVersion } = scope
+  return (dek) =>
+    isSameKek(kekId.trim(), dek.kekId) &&
+    (kekVersion === undefined || dek.kekVersion === null || dek.kekVersion === kekVersion)
+}
 
 /** Where a plan looks. */
 export interface PlanSources {

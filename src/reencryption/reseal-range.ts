@@ -38,46 +38,52 @@ export async function resealRange(
 }
 
 function reseal(task: ResealTask, bytes: Buffer, engine: Pick<CipherEngine, 'create'>): void {
-  using from = engine.create(task.from)
-  using to = engine.create(task.to)
-  const { segmentId } = task
-  const aads = task.sources.map((source) => new FrameAad({ segmentId, ...source }))
-  const ciphers = { from, to }
+  const { segmentId, frames } = task
+  const longest = frames.length.reduce((most, length) => Math.max(most, length), 0)
+  const work: Work = {
+    from: engine.create(task.from),
+    to: engine.create(task.to),
+    aads: task.sources.map((source) => new FrameAad({ segmentId, ...source })),
+    parcel: Buffer.allocUnsafeSlow(longest),
+    check: Buffer.allocUnsafeSlow(longest),
+  }
   let isWhole = false
   try {
-    for (let i = 0; i < task.frames.count; i++) {
-      const aad = aads[task.frames.source[i] as number] as FrameAad
-      resealFrame(task, i, bytes, aad, ciphers)
-    }
+    for (let i = 0; i < frames.count; i++) resealFrame(task, i, bytes, work)
     for (const patch of task.patches) bytes.set(patch.bytes, patch.position - task.position)
     isWhole = true
   } finally {
+    work.from[Symbol.dispose]()
+    work.to[Symbol.dispose]()
+    work.parcel.fill(0)
+    work.check.fill(0)
     // A frame that was opened and not sealed again lies in there in the clear.
     if (!isWhole) bytes.fill(0)
   }
 }
 
-function resealFrame(
-  task: ResealTask,
-  index: number,
-  bytes: Buffer,
-  aads: FrameAad,
-  { from, to }: { readonly from: FrameCipher; readonly to: FrameCipher },
-): void {
+/** What all frames of a range share. */
+interface Work {
+  readonly from: FrameCipher
+  readonly to: FrameCipher
+  readonly aads: readonly FrameAad[]
+  /** Places for opened frames, each as long as the longest of them. */
+  readonly parcel: Buffer
+  readonly check: Buffer
+}
+
+function resealFrame(task: ResealTask, index: number, bytes: Buffer, work: Work): void {
   const { frames, objectKey } = task
+  const { from, to } = work
   const at = (frames.position[index] as number) - task.position
   const length = frames.length[index] as number
   const seq = frames.seq[index] as number
   requireIndexed(task, index, bytes, at)
-  const aad = aads.of(bytes, at)
-  const parcel = from.open(bytes, at, length, seq, aad)
+  const aad = (work.aads[frames.source[index] as number] as FrameAad).of(bytes, at)
+  const parcel = from.open(bytes, at, length, seq, aad, work.parcel)
   bytes.set(parcel, at + FRAME_HEADER_BYTES)
   to.seal(bytes, at, length, seq, aad)
-  const check = to.open(bytes, at, length, seq, aad)
-  const isSame = check.equals(parcel)
-  parcel.fill(0)
-  check.fill(0)
-  if (isSame) return
+  if (to.open(bytes, at, length, seq, aad, work.check).equals(parcel)) return
   const message = `${objectKey}: a frame that was sealed anew opens to something else`
   throw new SealError('SEAL_OPEN_FAILED', message)
 }

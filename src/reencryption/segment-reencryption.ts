@@ -2,12 +2,13 @@ import { randomUUID } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import { checkFooterTag } from '../crypto/footer-tag.ts'
 import type { NewSegmentKeys, WholeSegmentKeys } from '../crypto/segment-keys.ts'
-import { fromPlainError, isSealError } from '../errors.ts'
+import { fromPlainError, isSealError, SealError } from '../errors.ts'
 import { encodeMetadata } from '../format/segment-metadata.ts'
 import type { Dek } from '../keys/dek.ts'
 import type { DekCache } from '../keys/dek-cache.ts'
 import type { DekWindow } from '../keys/dek-window.ts'
 import type { DekWindows } from '../keys/dek-windows.ts'
+import type { DekRecord } from '../keys/key-store.ts'
 import type { MappingWriter, SegmentEntry, SegmentKey } from '../mapping/mapping-store.ts'
 import type { SegmentRegister } from '../mapping/segment-register.ts'
 import type { SegmentReplacements } from '../mapping/segment-replacements.ts'
@@ -38,6 +39,8 @@ export interface ReencryptionServices {
   readonly patience: Patience
   readonly clock: Clock
   readonly partBytes: number
+  /** Whether what is re-encrypted must not come under this DEK: it is what is to be left. */
+  readonly isForbidden: (dek: DekRecord) => boolean
 }
 
 /** A published segment that is to come under another DEK, as its register knows it. */
@@ -160,19 +163,36 @@ async function genuineKeys(
   }
 }
 
-/** A window that holds all of the segment: what one DEK may reveal is bounded here as well. */
+/**
+ * A window that holds all of the segment: what one DEK may reveal is bounded here as well. Throws
+ * SEAL_KEK_FORBIDDEN when new DEKs are of the kind that is to be left.
+ */
 async function windowFor(
-  { windows, clock }: ReencryptionServices,
+  { windows, clock, isForbidden }: ReencryptionServices,
   { metadata, footer, objectBytes }: SegmentInspection,
 ): Promise<DekWindow> {
+  const { keyDomain, header } = metadata
   const messages = footer.frames.length
   for (;;) {
-    const window = await windows.take(metadata.keyDomain, objectBytes, messages)
+    const window = await windows.take(keyDomain, objectBytes, messages)
+    const { record } = window.dek
+    // A window of before, under the very DEK that is to be left.
+    if (record.dekId === header.dekId) {
+      void windows.rotate({ dekId: record.dekId, keyDomain }, 're-encrypted')
+      continue
+    }
+    if (isForbidden(record)) throw forbidden(record)
     // Others may have been given it in the same turn.
     if (!window.hasRoom(objectBytes, clock.elapsedMs(), messages)) continue
     window.spend(objectBytes, messages)
     return window
   }
+}
+
+function forbidden({ keyDomain, kekId, kekVersion }: DekRecord): SealError {
+  const version = kekVersion === null ? '' : ` version ${kekVersion}`
+  const message = `new data keys of ${keyDomain} are wrapped under ${kekId}${version}, which is to be left; rotate the KEK first`
+  return new SealError('SEAL_KEK_FORBIDDEN', message)
 }
 
 async function recordIntent(

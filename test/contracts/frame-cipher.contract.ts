@@ -72,6 +72,24 @@ export function frameCipherContract(name: string, select: () => Promise<CipherEn
       }
     })
 
+    it('are opened into a place of the caller, of which no byte behind changes', () => {
+      using cipher = engine.create(newKeys())
+      for (const parcelBytes of [0, 1, 100, 5_000]) {
+        const { part, at, frameBytes, parcel } = placeOf(parcelBytes)
+        const aad = randomBytes(30)
+        cipher.seal(part, at, frameBytes, 7, aad)
+        const place = randomBytes(parcelBytes + MARGIN_BYTES)
+        const behind = Buffer.from(place.subarray(parcelBytes))
+        const opened = cipher.open(part, at, frameBytes, 7, aad, place)
+        expect(opened.equals(parcel)).toBe(true)
+        expect(opened.buffer).toBe(place.buffer)
+        expect(place.subarray(parcelBytes).equals(behind)).toBe(true)
+        const short = Buffer.alloc(Math.max(0, parcelBytes - 1))
+        const opening = () => cipher.open(part, at, frameBytes, 7, aad, short)
+        if (parcelBytes > 0) expect(outcome(opening)).toBe('SEAL_MALFORMED')
+      }
+    })
+
     it.each([0, 1, 255, 256, 65_536, 2 ** 31, 2 ** 32 - 1])(
       'are under the nonce that is the base XOR their number: %i',
       (seq) => {

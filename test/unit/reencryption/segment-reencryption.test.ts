@@ -3,6 +3,7 @@ import { SealError } from '../../../src/errors.ts'
 import { decodeMetadata } from '../../../src/format/segment-metadata.ts'
 import { messagesOf } from '../../../src/mapping/mapped-messages.ts'
 import type { SegmentEntry } from '../../../src/mapping/mapping-store.ts'
+import { forbiddenIn } from '../../../src/reencryption/plan.ts'
 import { reencryptSegment } from '../../../src/reencryption/segment-reencryption.ts'
 import { all } from '../../contracts/mapping-store.contract.ts'
 import { messages } from '../../support/messages.ts'
@@ -63,12 +64,16 @@ describe('a segment that is re-encrypted', () => {
     expect(await all(messagesOf(place.mapping, old as SegmentEntry))).toEqual(rows)
   })
 
-  test('may be re-encrypted again, and again', async () => {
+  test('may be re-encrypted again, and again, by the same process, always under another DEK', async () => {
     let item = await place.seal(messages(10))
+    const services = place.services()
+    const deks = new Set([item.dekId])
     for (const generation of [2, 3, 4]) {
-      await reencryptSegment(place.services(), item)
+      await reencryptSegment(services, item)
       const { header } = metadataOf(item)
       expect(header.generation).toBe(generation)
+      deks.add(header.dekId)
+      expect(deks.size).toBe(generation)
       item = (await place.entries(header.dekId))[0] as SegmentEntry
     }
     expect(await place.wrong()).toEqual([])
@@ -131,6 +136,15 @@ describe('what cannot be re-encrypted stays as it is', () => {
     const item = await place.seal(messages(10))
     place.kms.disable(metadataOf(item).kekId)
     await untouched(item, 'SEAL_KEK_DISABLED')
+  })
+
+  test('when new DEKs would be wrapped under the KEK that is to be left', async () => {
+    const item = await place.seal(messages(10))
+    const isForbidden = forbiddenIn({ kekId: NEW_KEK_ID })
+    const failing = reencryptSegment(place.services(undefined, { isForbidden }), item)
+    await expect(failing).rejects.toMatchObject({ code: 'SEAL_KEK_FORBIDDEN' })
+    expect(await place.entries(item.dekId)).toMatchObject([{ state: 'published' }])
+    expect(metadataOf(item).header.generation).toBe(1)
   })
 
   test('that is gone, and says so', async () => {

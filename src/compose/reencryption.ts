@@ -1,0 +1,190 @@
+import { type CassandraConnection, connectCassandra } from '../adapters/cassandra/connection.ts'
+import { CassandraDekStore } from '../adapters/cassandra/dek-store.ts'
+import { CassandraKeyEventLog } from '../adapters/cassandra/key-event-log.ts'
+import { CassandraMappingReader } from '../adapters/cassandra/mapping-reader.ts'
+import { CassandraMappingWriter } from '../adapters/cassandra/mapping-writer.ts'
+import { migrate } from '../adapters/cassandra/schema.ts'
+import { CassandraSegmentRegister } from '../adapters/cassandra/segment-register.ts'
+import { CassandraSegmentReplacements } from '../adapters/cassandra/segment-replacements.ts'
+import { ResealPool } from '../adapters/piscina/reseal-pool.ts'
+import { S3ObjectInventory } from '../adapters/s3/s3-object-inventory.ts'
+import { S3ObjectReader } from '../adapters/s3/s3-object-reader.ts'
+import { S3ObjectStore } from '../adapters/s3/s3-object-store.ts'
+import { systemClock } from '../clock.ts'
+import type { Config } from '../config/schema.ts'
+import { selectEngine } from '../crypto/cipher-engine.ts'
+import { withFailpoints } from '../failpoints.ts'
+import { DekCache } from '../keys/dek-cache.ts'
+import { DekWindows } from '../keys/dek-windows.ts'
+import { type JournalServices, KeyJournal } from '../keys/key-journal.ts'
+import type { Kms } from '../keys/kms.ts'
+import { windowPolicyOf } from '../keys/window-policy.ts'
+import { createDekPatiently } from '../pipeline/create-dek-patiently.ts'
+import { Patience, type PatienceObserver } from '../pipeline/patience.ts'
+import { ByteBudget } from '../reencryption/byte-budget.ts'
+import type { PlanSources } from '../reencryption/plan.ts'
+import { probeReplacing } from '../reencryption/replace-probe.ts'
+import type { ReencryptionServices } from '../reencryption/segment-reencryption.ts'
+import { everyKeyStore } from './key-store.ts'
+import { openKms } from './kms.ts'
+import {
+  allowedKekIdsOf,
+  cassandraOptionsOf,
+  domainKeksOf,
+  kmsChoiceOf,
+  s3OptionsOf,
+} from './service-options.ts'
+
+/** How much of this machine and of the services a re-encryption may take. */
+export interface ReencryptionUse {
+  /** Who does it, as key events tell. */
+  readonly actor: string
+  /** Threads that seal; 0 is one a core. */
+  readonly threads: number
+  /** Infinity for no limit. */
+  readonly bytesPerSecond: number
+  readonly observer: PatienceObserver & JournalServices['observer']
+  /** See {@link ReencryptionServices.isForbidden}. */
+  readonly isForbidden: ReencryptionServices['isForbidden']
+  /** Ends all waiting for services. */
+  readonly signal: AbortSignal
+}
+
+/** What re-encryption works with, and where it finds its work. */
+export interface ReencryptionPlace {
+  readonly services: ReencryptionServices
+  readonly sources: PlanSources
+}
+
+/** Ranges that one thread works on at a time: one is read or sent while another is sealed. */
+const TASKS_PER_THREAD = 2
+
+/** DEKs of before that are kept unwrapped: segments come DEK by DEK. */
+const OLD_KEYS = { entriesMax: 64, ttlMs: 600_000 }
+
+/** What the last key events may take. */
+const KEY_RECORDS_MS_MAX = 5_000
+
+/**
+ * Runs `work` with everything that a re-encryption of the place of `config` needs, and ends every
+ * connection, thread and key whatever comes of it. Throws what `work` throws, and SEAL_STORE_REFUSED
+ * when the store does not replace objects under a condition.
+ */
+export async function withReencryption<T>(
+  config: Config,
+  use: ReencryptionUse,
+  work: (place: ReencryptionPlace) => Promise<T>,
+): Promise<T> {
+  const closers: (() => Promise<unknown>)[] = []
+  try {
+    return await work(await wire(config, use, closers))
+  } finally {
+    for (const close of closers.reverse()) await close().catch(() => {})
+  }
+}
+
+/** Runs `work` with what a plan needs: Cassandra alone. */
+export async function withPlanSources<T>(
+  config: Config,
+  work: (sources: PlanSources) => Promise<T>,
+): Promise<T> {
+  const session = await connectCassandra(cassandraOptionsOf(config))
+  try {
+    return await work(planSources(session))
+  } finally {
+    await session.close()
+  }
+}
+
+function planSources(session: CassandraConnection): PlanSources {
+  return {
+    mapping: new CassandraMappingReader(session),
+    register: new CassandraSegmentRegister(session),
+  }
+}
+
+async function wire(
+  config: Config,
+  use: ReencryptionUse,
+  closers: (() => Promise<unknown>)[],
+): Promise<ReencryptionPlace> {
+  const cassandra = cassandraOptionsOf(config)
+  await migrate(cassandra, config.cassandra)
+  const session = await connectCassandra(cassandra)
+  closers.push(() => session.close())
+  const s3 = s3OptionsOf(config)
+  const store = new S3ObjectStore(s3)
+  closers.push(() => store.close())
+  const [objects, inventory] = [new S3ObjectReader(s3), new S3ObjectInventory(s3)]
+  closers.push(() => Promise.all([objects.close(), inventory.close()]))
+  await probeReplacing({ store, objects, inventory }, config.s3.prefix)
+  const kms = openKms(kmsChoiceOf(config), { triesMax: 1 })
+  closers.push(() => kms.close())
+  const allowedKekIds = allowedKekIdsOf(config)
+  const keys = new DekCache(kms, systemClock, { ...OLD_KEYS, allowedKekIds })
+  closers.push(async () => keys.close())
+  const { engine } = await selectEngine(config.cipher.engine)
+  const pool = { threads: use.threads, tasksPerThread: TASKS_PER_THREAD }
+  const runner = new ResealPool(pool, { s3, cipherEngine: engine.name })
+  closers.push(() => runner.close())
+  const patience = new Patience(systemClock, use.observer, use.signal)
+  const windows = newWindows(config, use, { kms, store, session, patience }, closers)
+  const register = new CassandraSegmentRegister(session)
+  const replacements = withFailpoints(new CassandraSegmentReplacements(session), {
+    recordReplacing: 'replacing-intent',
+    recordReplaced: 'replaced-mark',
+  })
+  const services: ReencryptionServices = {
+    ...{ objects, keys, windows, register, replacements, runner, patience, clock: systemClock },
+    store: withFailpoints(store, {
+      createUpload: 'reseal-open',
+      completeUpload: 'reseal-complete',
+    }),
+    inventory: withFailpoints(inventory, { remove: 'old-version' }),
+    marks: withFailpoints(new CassandraMappingWriter(session, systemClock, config.mapping.mode), {
+      recordSealed: 'resealed-mark',
+      recordPublished: 'republished-mark',
+    }),
+    budget: new ByteBudget(systemClock, use.bytesPerSecond, use.signal),
+    partBytes: config.part.bytesMax,
+    isForbidden: use.isForbidden,
+  }
+  return { services, sources: planSources(session) }
+}
+
+/** Windows of their own: what is re-encrypted shares no DEK with what is sealed now. */
+function newWindows(
+  config: Config,
+  { actor, observer }: ReencryptionUse,
+  {
+    kms,
+    store,
+    session,
+    patience,
+  }: {
+    readonly kms: Kms
+    readonly store: S3ObjectStore
+    readonly session: CassandraConnection
+    readonly patience: Patience
+  },
+  closers: (() => Promise<unknown>)[],
+): DekWindows {
+  const events = new CassandraKeyEventLog(session)
+  const journal = new KeyJournal({ log: events, clock: systemClock, observer, actor })
+  const domainKeks = domainKeksOf(config.keyDomain)
+  const maker = {
+    ...{ kms, events, actor, clock: systemClock },
+    keyStore: everyKeyStore(config, store, new CassandraDekStore(session)),
+    kekOf: (keyDomain: string) => domainKeks.get(keyDomain) ?? config.kms.keyId,
+  }
+  const windows = new DekWindows({
+    createDek: (keyDomain, onTrouble) => createDekPatiently(maker, patience, keyDomain, onTrouble),
+    policy: windowPolicyOf(config.window, config.exposure),
+    ...{ deksMax: config.memory.deksMax, clock: systemClock, lives: journal },
+    // Whoever takes a window hears of it as well.
+    onRefused: () => {},
+  })
+  closers.push(() => journal.close(KEY_RECORDS_MS_MAX, windows.held))
+  closers.push(() => windows.close())
+  return windows
+}
