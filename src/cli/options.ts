@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander'
+import { readAgeMs } from '../config/quantity.ts'
 import { isId } from '../format/ids.ts'
 
 /** What {@link withConfigOption} adds to the options of a command. */
@@ -25,4 +26,11 @@ export function parseDekId(text: string): string {
   const dekId = text.trim().toLowerCase()
   if (isId(dekId)) return dekId
   throw new InvalidArgumentError('the id of a data key is a UUID')
+}
+
+/** An age in milliseconds, as `36h` or `30d`. */
+export function parseAge(text: string): number {
+  const ageMs = readAgeMs(text)
+  if (typeof ageMs === 'number') return ageMs
+  throw new InvalidArgumentError(ageMs.refused)
 }

@@ -12,6 +12,11 @@ export function readDurationMs(value: number | string): number | Refusal {
   return readQuantity(value, DURATION_UNITS, 'a duration such as 250ms, 10s, 5m or 1h')
 }
 
+/** As {@link readDurationMs}, and days: for what is measured by the calendar. */
+export function readAgeMs(value: number | string): number | Refusal {
+  return readQuantity(value, { ...DURATION_UNITS, d: 86_400_000 }, 'an age such as 36h or 30d')
+}
+
 /** Bytes of `64KiB`, `8MiB`, `1GiB` or a plain number of bytes. Decimal units are refused. */
 export function readBytes(value: number | string): number | Refusal {
   // 8MB means 8,000,000 to some and 8,388,608 to others, so neither is taken.

@@ -1,7 +1,8 @@
 import { type Command, InvalidArgumentError } from 'commander'
+import { systemClock } from '../../clock.ts'
 import type { ReencryptionUse } from '../../compose/reencryption.ts'
 import { configFileOf, loadConfig } from '../../config/load-config.ts'
-import { readBytes, readDurationMs } from '../../config/quantity.ts'
+import { readBytes } from '../../config/quantity.ts'
 import type { Config } from '../../config/schema.ts'
 import { SealError } from '../../errors.ts'
 import { armFailpoint } from '../../failpoints.ts'
@@ -16,7 +17,13 @@ import {
 } from '../../reencryption/plan.ts'
 import { EXIT_CODES } from '../exit-codes.ts'
 import { guardKeys } from '../guard-keys.ts'
-import { type ConfigOption, parseDekId, withConfigOption, withExamples } from '../options.ts'
+import {
+  type ConfigOption,
+  parseAge,
+  parseDekId,
+  withConfigOption,
+  withExamples,
+} from '../options.ts'
 import { startProgress } from '../progress.ts'
 import { renderReencryption, renderReencryptionJson } from '../reencryption-text.ts'
 import { type StopSignal, stopSignal } from '../stop-signal.ts'
@@ -65,7 +72,7 @@ export function registerReencrypt(program: Command, terminal: Terminal): void {
 }
 
 async function answer(options: ReencryptOptions, terminal: Terminal): Promise<void> {
-  const scope = scopeOf(options, Date.now())
+  const scope = scopeOf(options, systemClock.nowMs())
   const { env } = terminal
   const { config } = loadConfig({ file: configFileOf(options.config, env), env })
   await guardKeys(config, env)
@@ -87,7 +94,7 @@ async function answer(options: ReencryptOptions, terminal: Terminal): Promise<vo
 
 async function planOnly(config: Config, scope: ReencryptionScope): Promise<ReencryptionPlan> {
   const { withPlanSources } = await import('../../compose/reencryption.ts')
-  return withPlanSources(config, (sources) => planReencryption(sources, scope, Date.now()))
+  return withPlanSources(config, (sources) => planReencryption(sources, scope, systemClock.nowMs()))
 }
 
 async function carryOut(
@@ -106,10 +113,10 @@ async function carryOut(
     isForbidden: forbiddenIn(scope),
   }
   return withReencryption(config, use, async ({ services, sources }) => {
-    const plan = await planReencryption(sources, scope, Date.now())
+    const plan = await planReencryption(sources, scope, systemClock.nowMs())
     const progress = startProgress('bytes', true, plan.bytes)
     try {
-      const items = itemsInScope(sources, scope, Date.now())
+      const items = itemsInScope(sources, scope, systemClock.nowMs())
       const outcome = await reencryptAll(services, items, {
         ...{ atOnce: options.segmentsAtOnce, signal },
         onDone: (_item, { bytes }) => progress.add(bytes),
@@ -156,12 +163,6 @@ function exitCodeFor(outcome: JobOutcome | null, { signal }: StopSignal): number
     return signal.reason === 'SIGINT' ? EXIT_CODES.interrupted : EXIT_CODES.terminated
   }
   return (outcome?.failures.length ?? 0) > 0 ? EXIT_CODES.failed : EXIT_CODES.ok
-}
-
-function parseAge(text: string): number {
-  const ageMs = readDurationMs(text)
-  if (typeof ageMs === 'number') return ageMs
-  throw new InvalidArgumentError(ageMs.refused)
 }
 
 function parseBytes(text: string): number {

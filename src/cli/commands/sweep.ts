@@ -1,12 +1,11 @@
-import { type Command, InvalidArgumentError } from 'commander'
+import type { Command } from 'commander'
 import { configFileOf, loadConfig } from '../../config/load-config.ts'
-import { readDurationMs } from '../../config/quantity.ts'
 import { refuseSweepAge, sweepAgeMs } from '../../config/sweep-age.ts'
 import { isSealError, SealError } from '../../errors.ts'
 import { carryOut } from '../../incident/sweep.ts'
 import { planSweep, type SweepScope } from '../../incident/sweep-plan.ts'
 import { EXIT_CODES } from '../exit-codes.ts'
-import { type ConfigOption, withConfigOption, withExamples } from '../options.ts'
+import { type ConfigOption, parseAge, withConfigOption, withExamples } from '../options.ts'
 import { type Progress, startProgress } from '../progress.ts'
 import { type StopSignal, stopSignal } from '../stop-signal.ts'
 import { renderSweep, renderSweepJson, type SweepReport } from '../sweep-text.ts'
@@ -104,10 +103,4 @@ class StageMeter {
     this.#stage = ''
     this.#done = 0
   }
-}
-
-function parseAge(text: string): number {
-  const ageMs = readDurationMs(text)
-  if (typeof ageMs === 'number') return ageMs
-  throw new InvalidArgumentError(ageMs.refused)
 }
