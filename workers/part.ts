@@ -13,7 +13,7 @@ import type { PartResult } from '../src/pipeline/part-task.ts'
 import { workPart } from '../src/pipeline/part-worker.ts'
 
 /** The composition root of one worker thread: connections of its own, kept for all its parts. */
-const { s3, cassandra, cipherEngine } = workerData as PartWorkerData
+const { s3, cassandra, mappingMode, cipherEngine } = workerData as PartWorkerData
 armFailpoint(process.env)
 const store = withFailpoints(new S3ObjectStore(s3), {
   put: 'object-put',
@@ -28,7 +28,7 @@ export default async function part(message: PartMessage): Promise<PartResult> {
     // Named, not `auto`: a thread that could not do as the main thread did must say so.
     selected ??= selectEngine(cipherEngine)
     const { engine } = await selected
-    const writer = new CassandraMappingWriter(await connected(), systemClock)
+    const writer = new CassandraMappingWriter(await connected(), systemClock, mappingMode)
     const mapping = withFailpoints(writer, { writeRows: 'rows' })
     return handOver(await workPart(partTaskOf(message), { engine, store, mapping }))
   } catch (error) {

@@ -123,7 +123,8 @@ async function wire(
   const session = await connectCassandra(cassandra)
   closers.push(() => session.close())
   const mappingRisk = durabilityRisk(await durabilityOf(session, cassandra))
-  const mapping = withFailpoints(new CassandraMappingWriter(session, systemClock), {
+  const mappingMode = config.mapping.mode
+  const mapping = withFailpoints(new CassandraMappingWriter(session, systemClock, mappingMode), {
     recordIntent: 'intent',
     recordSealed: 'sealed-mark',
     recordPublished: 'published-mark',
@@ -139,7 +140,8 @@ async function wire(
   await checkDomainKeks(kms, config.kms.keyId, domainKeks)
 
   const cipherEngine = cipher.engine.name
-  const runner = new PartPool(config.workers, { s3: s3OptionsOf(config), cassandra, cipherEngine })
+  const workerData = { s3: s3OptionsOf(config), cassandra, mappingMode, cipherEngine }
+  const runner = new PartPool(config.workers, workerData)
   closers.push(() => runner.close())
   const { groupId, transactionTimeoutMs } = config.kafka
   const source = withFailpoints(

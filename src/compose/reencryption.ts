@@ -141,7 +141,7 @@ async function wire(
       completeUpload: 'reseal-complete',
     }),
     inventory: withFailpoints(inventory, { remove: 'old-version' }),
-    marks: withFailpoints(new CassandraMappingWriter(session, systemClock), {
+    marks: withFailpoints(new CassandraMappingWriter(session, systemClock, config.mapping.mode), {
       recordSealed: 'resealed-mark',
       recordPublished: 'republished-mark',
     }),

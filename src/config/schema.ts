@@ -15,7 +15,7 @@ import {
   segment,
   workers,
 } from './sealing.ts'
-import { cassandra, s3 } from './services.ts'
+import { cassandra, mapping, s3 } from './services.ts'
 
 /**
  * The whole configuration: one key, one declaration. Defaults, units, bounds, texts and secrets
@@ -25,6 +25,7 @@ export const configShape = {
   kafka,
   s3,
   cassandra,
+  mapping,
   kms,
   keyDomain,
   window,

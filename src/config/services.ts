@@ -1,4 +1,14 @@
-import { count, flag, list, optional, required, section, text, withDefault } from './leaves.ts'
+import {
+  choice,
+  count,
+  flag,
+  list,
+  optional,
+  required,
+  section,
+  text,
+  withDefault,
+} from './leaves.ts'
 import {
   BUCKET_NAME,
   KEYSPACE_NAME,
@@ -90,4 +100,14 @@ export const cassandra = section('Where the mapping from DEK to message is store
     3,
   ),
   requestTimeoutMs: requestTimeoutMs(12 * SECOND_MS),
+})
+
+export const mapping = section('How the mapping is written. Look-ups read both modes.', {
+  mode: withDefault(
+    choice(['rows', 'runs'], {
+      about:
+        'A row a message, which any CQL client can query; or packed runs, a fraction of the load and the disk.',
+    }),
+    'rows',
+  ),
 })

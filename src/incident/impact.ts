@@ -1,4 +1,5 @@
 import { SealError } from '../errors.ts'
+import { messagesOf } from '../mapping/mapped-messages.ts'
 import type {
   DekEntry,
   MappedMessage,
@@ -66,7 +67,7 @@ export async function* impactMessages(
   for await (const { dekId, kekId } of deksInScope(reader, scope)) {
     for await (const segment of reader.segmentsOfDek(dekId)) {
       const { objectKey: object, state } = segment
-      for await (const message of reader.messagesOfSegment(segment)) {
+      for await (const message of messagesOf(reader, segment)) {
         yield { dekId, kekId, object, state, ...message }
       }
     }
@@ -87,7 +88,7 @@ async function sizeOf(
   }
   let messages = 0
   let bytes = 0
-  for await (const message of reader.messagesOfSegment(segment)) {
+  for await (const message of messagesOf(reader, segment)) {
     messages += 1
     bytes += message.length
   }

@@ -34,7 +34,7 @@ export interface RowsKey {
 }
 
 /**
- * The frames of one part as parallel columns, `count` entries each: no object per message.
+ * Frames of one segment as parallel columns, `count` entries each: no object per message.
  * `source` indexes `sources`; `position` is the byte of the frame in the object, `length` its bytes.
  */
 export interface FrameColumns {
@@ -46,11 +46,14 @@ export interface FrameColumns {
   readonly length: Uint32Array
 }
 
+/** How the messages of a part are written: a row each, or packed, a row a run. Both answer alike. */
+export type MappingMode = 'rows' | 'runs'
+
 /** Writes what answers "what did this key protect". Idempotent throughout: any call may be repeated.
  * Errors: SEAL_MAPPING_UNAVAILABLE (retryable), SEAL_MAPPING_REFUSED. */
 export interface MappingWriter {
   recordIntent(intent: SegmentIntent): Promise<void>
-  /** One row a message. Resolves when every row is durable. The columns stay the caller's. */
+  /** What look-ups find each message by. Resolves when all of it is durable. The columns stay the caller's. */
   writeRows(segment: SegmentKey, objectKey: string, frames: FrameColumns): Promise<void>
   recordSealed(summary: SegmentSummary): Promise<void>
   recordPublished(segment: SegmentKey, publishedAtMs: number): Promise<void>
@@ -103,5 +106,9 @@ export interface MappingReader {
   /** Every DEK that was ever wrapped under the KEK, oldest first; empty when the KEK is unknown. */
   deksOfKek(kekId: string, kekVersion?: string): AsyncIterable<DekEntry>
   segmentsOfDek(dekId: string): AsyncIterable<SegmentEntry>
-  messagesOfSegment(segment: RowsKey): AsyncIterable<MappedMessage>
+  /**
+   * The frames of a segment a page at a time, by topic, partition and rising offset; every page has
+   * one frame at least, and is its reader's to keep. {@link messagesOf} gives them one by one.
+   */
+  framesOfSegment(segment: RowsKey): AsyncIterable<FrameColumns>
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
+import { messagesOf } from '../../src/mapping/mapped-messages.ts'
 import type { SegmentReplacements } from '../../src/mapping/segment-replacements.ts'
 import { all, columnsOf, messagesFrom } from './mapping-store.contract.ts'
 import type { SegmentRegisterParts } from './segment-register.contract.ts'
@@ -44,7 +45,7 @@ export function segmentReplacementsContract(parts: () => SegmentReplacementsPart
       ...{ replaces: { dekId: old.dekId, atMs: BEGAN_AT_MS }, replaced: null, sweptAtMs: null },
       ...{ messageCount: null, bytes: null },
     })
-    expect(await all(reader.messagesOfSegment(entry as never))).toEqual(MESSAGES)
+    expect(await all(messagesOf(reader, entry as never))).toEqual(MESSAGES)
     expect(await entryOf(old.dekId)).toMatchObject({ state: 'published', replaced: null })
     const told = await all(register.segments())
     expect(told.filter(({ segmentId }) => segmentId === old.segmentId)).toHaveLength(2)
@@ -66,7 +67,7 @@ export function segmentReplacementsContract(parts: () => SegmentReplacementsPart
     await replacements.recordReplaced(old, { ...replaced, retainedUntilMs: null })
     const entry = await entryOf(old.dekId)
     expect(entry).toMatchObject({ state: 'replaced', replaced: { retainedUntilMs: null } })
-    expect(await all(reader.messagesOfSegment(entry as never))).toEqual(MESSAGES)
+    expect(await all(messagesOf(reader, entry as never))).toEqual(MESSAGES)
     expect(await entryOf(intent.dekId)).toMatchObject({ state: 'published' })
   })
 
@@ -78,7 +79,7 @@ export function segmentReplacementsContract(parts: () => SegmentReplacementsPart
     await register.markSwept(intent, BEGAN_AT_MS)
     const entry = await entryOf(intent.dekId)
     expect(entry).toMatchObject({ state: 'swept' })
-    expect(await all(reader.messagesOfSegment(entry as never))).toEqual([])
-    expect(await all(reader.messagesOfSegment(old))).toEqual(MESSAGES)
+    expect(await all(messagesOf(reader, entry as never))).toEqual([])
+    expect(await all(messagesOf(reader, old))).toEqual(MESSAGES)
   })
 }

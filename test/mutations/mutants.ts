@@ -1,7 +1,8 @@
 import { keysAndFormat } from './keys-and-format.ts'
+import { mapping } from './mapping.ts'
 import type { Mutant } from './mutant.ts'
 import { reencryption } from './reencryption.ts'
 import { road } from './road.ts'
 
 /** Every guard that is worth one: what is added to the product adds a line to one of the tables. */
-export const mutants: readonly Mutant[] = [...keysAndFormat, ...road, ...reencryption]
+export const mutants: readonly Mutant[] = [...keysAndFormat, ...road, ...mapping, ...reencryption]

@@ -18,6 +18,10 @@ import type {
   ReplacementIntent,
   SegmentReplacements,
 } from '../../src/mapping/segment-replacements.ts'
+import { columnsOf } from './frame-columns.ts'
+
+/** Small, so that tests with few rows see several pages. */
+const PAGE_ROWS = 3
 
 interface SegmentRecord {
   intent?: SegmentIntent
@@ -107,14 +111,17 @@ export class MemoryMappingStore
     record.sweptAtMs = sweptAtMs
   }
 
-  async *messagesOfSegment({ rowsDekId, segmentId }: RowsKey): AsyncGenerator<MappedMessage> {
-    const rows = this.#segments.get(rowsDekId)?.get(segmentId)?.rows.values() ?? []
-    yield* [...rows].sort(
+  async *framesOfSegment({ rowsDekId, segmentId }: RowsKey): AsyncGenerator<FrameColumns> {
+    const found = this.#segments.get(rowsDekId)?.get(segmentId)?.rows.values() ?? []
+    const rows = [...found].sort(
       (a, b) =>
         Buffer.compare(Buffer.from(a.topic), Buffer.from(b.topic)) ||
         a.partition - b.partition ||
         a.offset - b.offset,
     )
+    for (let from = 0; from < rows.length; from += PAGE_ROWS) {
+      yield columnsOf(rows.slice(from, from + PAGE_ROWS))
+    }
   }
 
   #segment({ dekId, segmentId }: SegmentKey): SegmentRecord {

@@ -1,14 +1,17 @@
 import type { types } from 'cassandra-driver'
+import { mergedRuns, runColumns } from '../../mapping/frame-runs.ts'
 import type {
   DekEntry,
-  MappedMessage,
+  FrameColumns,
   MappingReader,
   RowsKey,
   SegmentEntry,
 } from '../../mapping/mapping-store.ts'
 import type { CassandraConnection } from './connection.ts'
 import { uuidBytes } from './ids.ts'
+import { installColumnParser } from './row-columns.ts'
 import { SEGMENT_COLUMNS, segmentEntry } from './segment-entry.ts'
+import { rowsOfSegment, runsOfSegment } from './segment-runs.ts'
 
 const SELECT_DEK =
   'SELECT dek_id, key_domain, kek_id, kek_version, created_at FROM deks WHERE dek_id = ?'
@@ -16,8 +19,6 @@ const SELECT_KEK_DAYS = 'SELECT kek_id, day FROM kek_days WHERE kek_name = ?'
 const SELECT_BY_KEK =
   'SELECT dek_id, key_domain, kek_id, kek_version, created_at FROM deks_by_kek WHERE kek_id = ? AND day = ?'
 const SELECT_SEGMENTS = `SELECT ${SEGMENT_COLUMNS} FROM segments_by_dek WHERE dek_id = ?`
-const SELECT_ROWS =
-  'SELECT topic, partition, offset, position, length FROM message_encryption_map WHERE dek_id = ? AND segment_id = ?'
 
 /** {@link MappingReader} over Cassandra. Iterators hold one page of rows, whatever they walk over. */
 export class CassandraMappingReader implements MappingReader {
@@ -26,6 +27,7 @@ export class CassandraMappingReader implements MappingReader {
   /** The connection stays the caller's to close. */
   constructor(connection: CassandraConnection) {
     this.#connection = connection
+    installColumnParser()
   }
 
   async findDek(dekId: string): Promise<DekEntry | null> {
@@ -52,19 +54,11 @@ export class CassandraMappingReader implements MappingReader {
     }
   }
 
-  async *messagesOfSegment(segment: RowsKey): AsyncGenerator<MappedMessage> {
-    const params = [uuidBytes(segment.rowsDekId), uuidBytes(segment.segmentId)]
-    for await (const row of this.#connection.rows(SELECT_ROWS, params)) {
-      // A segment whose rows are still to come has one row of static columns alone.
-      if (row.topic === null) continue
-      yield {
-        topic: row.topic,
-        partition: row.partition,
-        offset: toNumber(row.offset),
-        position: toNumber(row.position),
-        length: row.length,
-      }
-    }
+  /** A segment may be written in either mode, or parts of it in each. */
+  async *framesOfSegment(segment: RowsKey): AsyncGenerator<FrameColumns> {
+    const rows = rowsOfSegment(this.#connection, segment)
+    const runs = runsOfSegment(this.#connection, segment)
+    for await (const run of mergedRuns(rows, runs)) yield runColumns(run)
   }
 }
 
@@ -77,5 +71,3 @@ function dekEntry(row: types.Row): DekEntry {
     createdAtMs: (row.created_at as Date).getTime(),
   }
 }
-
-const toNumber = (value: types.Long): number => value.toNumber()

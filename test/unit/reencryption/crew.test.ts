@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it, test } from 'vitest'
+import { systemClock } from '../../../src/clock.ts'
 import type { SealError } from '../../../src/errors.ts'
 import { type CrewServices, ReencryptionCrew } from '../../../src/reencryption/crew.ts'
 import { itemsInScope, planReencryption } from '../../../src/reencryption/plan.ts'
@@ -39,7 +40,7 @@ function crewOf(over: Partial<CrewServices> = {}) {
   }
   const services: CrewServices = {
     queue,
-    clock: place.clock,
+    clock: systemClock,
     async withServices(work) {
       told.opened++
       await work(place.services())
@@ -65,7 +66,7 @@ describe('processes that take part', () => {
     const items = itemsInScope(sources(), { dekId }, place.clock.nowMs())
     expect(await shareOut(queue, items, { dekId })).toBe(6)
     for (const { crew } of crews) crew.start()
-    await watchSharing(queue, place.clock, { onLeft: () => {}, signal: place.stop.signal })
+    await watchSharing(queue, systemClock, { onLeft: () => {}, signal: place.stop.signal })
     await settle()
     await Promise.all(crews.map(({ crew }) => crew.stop()))
     const outcomes = crews.flatMap(({ told }) => told.outcomes)
