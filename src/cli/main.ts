@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { realpathSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { registerBackfillIndex } from './commands/backfill-index.ts'
 import { registerConfig } from './commands/config.ts'
 import { registerImpact } from './commands/impact.ts'
 import { registerInspect } from './commands/inspect.ts'
@@ -27,6 +28,7 @@ export const registrations: readonly Registration[] = [
   registerKeys,
   registerReencrypt,
   registerSweep,
+  registerBackfillIndex,
   registerConfig,
 ]
 

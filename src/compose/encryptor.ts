@@ -126,6 +126,7 @@ async function wire(
   const mappingMode = config.mapping.mode
   const mapping = withFailpoints(new CassandraMappingWriter(session, systemClock, mappingMode), {
     recordIntent: 'intent',
+    recordTotals: 'source-totals',
     recordSealed: 'sealed-mark',
     recordPublished: 'published-mark',
   })
@@ -140,8 +141,11 @@ async function wire(
   await checkDomainKeks(kms, config.kms.keyId, domainKeks)
 
   const cipherEngine = cipher.engine.name
-  const workerData = { s3: s3OptionsOf(config), cassandra, mappingMode, cipherEngine }
-  const runner = new PartPool(config.workers, workerData)
+  const { messageIdHeader } = config.mapping
+  const runner = new PartPool(config.workers, {
+    ...{ s3: s3OptionsOf(config), cassandra, mappingMode, cipherEngine },
+    ...(messageIdHeader === undefined ? {} : { messageIdHeader }),
+  })
   closers.push(() => runner.close())
   const { groupId, transactionTimeoutMs } = config.kafka
   const source = withFailpoints(

@@ -1,7 +1,7 @@
 import { type CassandraConnection, connectCassandra } from '../adapters/cassandra/connection.ts'
 import { CassandraDekStore } from '../adapters/cassandra/dek-store.ts'
 import { CassandraKeyEventLog } from '../adapters/cassandra/key-event-log.ts'
-import { CassandraMappingReader } from '../adapters/cassandra/mapping-reader.ts'
+import { CassandraLookUps } from '../adapters/cassandra/look-ups.ts'
 import { CassandraMappingWriter } from '../adapters/cassandra/mapping-writer.ts'
 import { migrate } from '../adapters/cassandra/schema.ts'
 import { CassandraSegmentRegister } from '../adapters/cassandra/segment-register.ts'
@@ -98,7 +98,7 @@ export async function withPlanSources<T>(
 
 function planSources(session: CassandraConnection): PlanSources {
   return {
-    mapping: new CassandraMappingReader(session),
+    mapping: new CassandraLookUps(session),
     register: new CassandraSegmentRegister(session),
   }
 }

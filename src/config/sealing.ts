@@ -4,6 +4,7 @@ import {
   PART_BYTES_MIN,
   SEGMENT_BYTES_MAX,
   SEGMENT_MESSAGES_MAX,
+  SEGMENT_OPEN_MS_MAX,
 } from '../limits.ts'
 import {
   bytes,
@@ -44,7 +45,7 @@ export const segment = section('When an S3 object is closed; the limit reached f
       about:
         'A segment that is not published so long after its begin never will be; its messages are sealed anew. What sweep may remove is a multiple of this old.',
       min: SECOND_MS,
-      max: 24 * HOUR_MS,
+      max: SEGMENT_OPEN_MS_MAX,
     }),
     2 * HOUR_MS,
   ),

@@ -1,11 +1,12 @@
-import { deksInScope, type ImpactScope } from '../incident/impact.ts'
+import { deksInScope, type KeyScope } from '../incident/impact-scope.ts'
+import type { LookUps } from '../mapping/look-ups.ts'
 import type { MappingReader, SegmentEntry } from '../mapping/mapping-store.ts'
 import type { SegmentRegister } from '../mapping/segment-register.ts'
 import type { LeftKek } from './left-kek.ts'
 
 /** What is to be re-encrypted: all that a key protects, or all that a DEK of a certain age does. */
 export type ReencryptionScope =
-  | ImpactScope
+  | KeyScope
   | {
       /** DEKs that were made before this. */
       readonly madeBeforeMs: number
@@ -19,7 +20,8 @@ export function leftKekOf(scope: ReencryptionScope): LeftKek | null {
 
 /** Where a plan looks. */
 export interface PlanSources {
-  readonly mapping: Pick<MappingReader, 'findDek' | 'deksOfKek' | 'segmentsOfDek'>
+  readonly mapping: Pick<MappingReader, 'findDek' | 'deksOfKek' | 'segmentsOfDek'> &
+    Pick<LookUps, 'deksOfDomain'>
   readonly register: Pick<SegmentRegister, 'segments'>
 }
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
 import type { DekRecord, KeyStore } from '../../src/keys/key-store.ts'
+import type { LookUps } from '../../src/mapping/look-ups.ts'
 import { messagesOf } from '../../src/mapping/mapped-messages.ts'
 import type {
   MappedMessage,
@@ -15,14 +16,14 @@ export { columnsOf }
 /** The three sides of one mapping store, over the same data. */
 export interface MappingStoreParts {
   readonly writer: MappingWriter
-  readonly reader: MappingReader
+  readonly reader: MappingReader & LookUps
   readonly keys: KeyStore
 }
 
 const CREATED_AT_MS = Date.UTC(2026, 2, 4, 23, 59, 59, 500)
 
 /** What an entry says of a segment that was never re-encrypted. */
-export const FIRST_WRITING = { replaces: null, replaced: null }
+export const FIRST_WRITING = { replaces: null, replaced: null, successors: [] }
 
 /** Where the rows of a segment are that was never re-encrypted. */
 export const rowsOf = ({ dekId, segmentId }: SegmentKey) => ({ rowsDekId: dekId, segmentId })
@@ -132,10 +133,10 @@ function segmentsContract(parts: () => MappingStoreParts): void {
 
     await writer.recordIntent(intent)
     const known = { ...intent, ...FIRST_WRITING, rowsDekId: segment.dekId, sweptAtMs: null }
-    const unsealed = { messageCount: null, bytes: null }
+    const unsealed = { sealedAtMs: null, messageCount: null, bytes: null }
     expect(await entries()).toEqual([{ ...known, state: 'intended', ...unsealed }])
     await writer.recordSealed(summary)
-    const totals = { messageCount: 7, bytes: 2 ** 32 + 5 }
+    const totals = { sealedAtMs: CREATED_AT_MS, messageCount: 7, bytes: 2 ** 32 + 5 }
     expect(await entries()).toEqual([{ ...known, state: 'sealed', ...totals }])
     await writer.recordPublished(segment, CREATED_AT_MS)
     expect(await entries()).toEqual([{ ...known, state: 'published', ...totals }])

@@ -63,8 +63,8 @@ export function segmentRegisterContract(parts: () => SegmentRegisterParts): void
     for (const one of [intent, other]) {
       await writer.writeRows(one, one.objectKey, columnsOf(messagesFrom(0, 300)))
     }
-    const totals = { messageCount: 300, bytes: 30_000 }
-    await writer.recordSealed({ ...intent, ...totals, sealedAtMs: CREATED_AT_MS })
+    const totals = { messageCount: 300, bytes: 30_000, sealedAtMs: CREATED_AT_MS }
+    await writer.recordSealed({ ...intent, ...totals })
     const sweptAtMs = CREATED_AT_MS + 5_000
     await register.markSwept(intent, sweptAtMs)
     await register.markSwept(intent, sweptAtMs)

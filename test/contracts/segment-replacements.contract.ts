@@ -43,12 +43,19 @@ export function segmentReplacementsContract(parts: () => SegmentReplacementsPart
       ...{ dekId: intent.dekId, segmentId: old.segmentId, objectKey: old.objectKey },
       ...{ createdAtMs: CREATED_AT_MS, rowsDekId: old.dekId, state: 'intended' },
       ...{ replaces: { dekId: old.dekId, atMs: BEGAN_AT_MS }, replaced: null, sweptAtMs: null },
-      ...{ messageCount: null, bytes: null },
+      ...{ sealedAtMs: null, messageCount: null, bytes: null, successors: [] },
     })
     expect(await all(messagesOf(reader, entry as never))).toEqual(MESSAGES)
-    expect(await entryOf(old.dekId)).toMatchObject({ state: 'published', replaced: null })
+    expect(await entryOf(old.dekId)).toMatchObject({
+      ...{ state: 'published', replaced: null, successors: [intent.dekId] },
+    })
+    const another = intentAfter(old)
+    await replacements.recordReplacing(another)
+    await replacements.recordReplacing(intent)
+    const successors = (await entryOf(old.dekId))?.successors.toSorted()
+    expect(successors).toEqual([intent.dekId, another.dekId].sort())
     const told = await all(register.segments())
-    expect(told.filter(({ segmentId }) => segmentId === old.segmentId)).toHaveLength(2)
+    expect(told.filter(({ segmentId }) => segmentId === old.segmentId)).toHaveLength(3)
   })
 
   test('what was replaced keeps its totals and rows, and says by what and until when', async () => {

@@ -9,7 +9,7 @@ import {
 } from '../../src/adapters/cassandra/connection.ts'
 import { CassandraDekStore } from '../../src/adapters/cassandra/dek-store.ts'
 import { durabilityOf } from '../../src/adapters/cassandra/durability.ts'
-import { CassandraMappingReader } from '../../src/adapters/cassandra/mapping-reader.ts'
+import { CassandraLookUps } from '../../src/adapters/cassandra/look-ups.ts'
 import { CassandraMappingWriter } from '../../src/adapters/cassandra/mapping-writer.ts'
 import { migrate } from '../../src/adapters/cassandra/schema.ts'
 import { CassandraSegmentRegister } from '../../src/adapters/cassandra/segment-register.ts'
@@ -18,6 +18,7 @@ import { systemClock } from '../../src/clock.ts'
 import { impactOf } from '../../src/incident/impact.ts'
 import { messagesOf } from '../../src/mapping/mapped-messages.ts'
 import type { MappingMode, MappingWriter } from '../../src/mapping/mapping-store.ts'
+import { lookUpsContract } from '../contracts/look-ups.contract.ts'
 import {
   all,
   columnsOf,
@@ -50,7 +51,7 @@ let connection: CassandraConnection
 /** The store whose writer writes in `mode`; its reader is the same for all. */
 const partsOf = (mode: MappingMode): MappingStoreParts => ({
   writer: new CassandraMappingWriter(connection, systemClock, mode),
-  reader: new CassandraMappingReader(connection),
+  reader: new CassandraLookUps(connection),
   keys: new CassandraDekStore(connection),
 })
 const TABLES = [
@@ -77,6 +78,7 @@ afterAll(async () => {
 describe.each(TABLES)('the mapping store over Cassandra, in %s', (mode, tableName) => {
   const parts = () => partsOf(mode)
   mappingStoreContract(parts)
+  lookUpsContract(parts)
   const everything = () => ({
     ...{ ...parts(), register: new CassandraSegmentRegister(connection) },
     replacements: new CassandraSegmentReplacements(connection),
@@ -198,7 +200,7 @@ describe('the schema', () => {
     await migrate(options, create)
     await migrate(options, look)
     const rows = await plain.execute(`SELECT version FROM ${keyspace}.schema_versions`)
-    expect(rows.rows.map((row) => row.version).sort()).toEqual([1, 2, 3, 5, 6])
+    expect(rows.rows.map((row) => row.version).sort()).toEqual([1, 2, 3, 4, 5, 6])
   })
 
   test('missing, is refused with the way out, and nothing is created', async () => {

@@ -94,9 +94,9 @@ export class SimSweeper {
       const sealed = summary === null ? 'intended' : 'sealed'
       const unpublished = sweptAtMs === null ? sealed : 'swept'
       const state = publishedAtMs === null ? unpublished : 'published'
-      const { messageCount = null, bytes = null } = summary ?? {}
-      const written = { rowsDekId: intent.dekId, replaces: null, replaced: null }
-      return { ...intent, ...written, state, sweptAtMs, messageCount, bytes }
+      const { sealedAtMs = null, messageCount = null, bytes = null } = summary ?? {}
+      const written = { rowsDekId: intent.dekId, replaces: null, replaced: null, successors: [] }
+      return { ...intent, ...written, state, sweptAtMs, sealedAtMs, messageCount, bytes }
     })
   }
 

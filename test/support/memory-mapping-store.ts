@@ -1,10 +1,21 @@
+import type { MessageCoordinates } from '../../src/format/message.ts'
 import type { DekRecord, KeyStore } from '../../src/keys/key-store.ts'
+import type {
+  LookUps,
+  MessageInSegment,
+  SourceDay,
+  SourceSegment,
+  Totals,
+} from '../../src/mapping/look-ups.ts'
+import { messagesIn } from '../../src/mapping/mapped-messages.ts'
 import type {
   DekEntry,
   FrameColumns,
   MappedMessage,
   MappingReader,
   MappingWriter,
+  MessageIds,
+  OpenedSegment,
   Replaced,
   RowsKey,
   SegmentEntry,
@@ -12,7 +23,9 @@ import type {
   SegmentKey,
   SegmentState,
   SegmentSummary,
+  SourceTotals,
 } from '../../src/mapping/mapping-store.ts'
+import { MESSAGE_ID_HASH_BYTES } from '../../src/mapping/message-id.ts'
 import type { SegmentRegister } from '../../src/mapping/segment-register.ts'
 import type {
   ReplacementIntent,
@@ -23,6 +36,20 @@ import { columnsOf } from './frame-columns.ts'
 /** Small, so that tests with few rows see several pages. */
 const PAGE_ROWS = 3
 
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
+const OFFSETS_PER_BLOCK = 256
+
+/** What a segment has of one source. */
+interface Place {
+  readonly topic: string
+  readonly partition: number
+  readonly hourMs: number
+  readonly segment: SegmentKey
+  readonly blocks: Set<number>
+  totals: Totals | null
+}
+
 interface SegmentRecord {
   intent?: SegmentIntent
   summary?: SegmentSummary
@@ -30,15 +57,22 @@ interface SegmentRecord {
   sweptAtMs?: number
   replacing?: ReplacementIntent
   replaced?: Replaced
+  readonly successors: Set<string>
   readonly rows: Map<string, MappedMessage>
 }
 
 /** The mapping store in memory, held to the same contract as the one over Cassandra. */
 export class MemoryMappingStore
-  implements MappingWriter, MappingReader, SegmentRegister, SegmentReplacements, KeyStore
+  implements MappingWriter, MappingReader, LookUps, SegmentRegister, SegmentReplacements, KeyStore
 {
+  /** What {@link coverAll} says. */
+  coversAll = true
   readonly #deks = new Map<string, DekRecord>()
   readonly #segments = new Map<string, Map<string, SegmentRecord>>()
+  /** By DEK, segment and source. */
+  readonly #places = new Map<string, Place>()
+  /** By hash in hex, DEK and coordinates. */
+  readonly #ids = new Map<string, MessageInSegment>()
 
   async recordDek(dek: DekRecord): Promise<void> {
     this.#deks.set(dek.dekId, { ...dek, wrapped: dek.wrapped.slice() })
@@ -63,6 +97,32 @@ export class MemoryMappingStore
     }
   }
 
+  async recordPlaces(segment: OpenedSegment, frames: FrameColumns): Promise<void> {
+    for (const { topic, partition, offset } of messagesIn(frames)) {
+      this.#place(segment, topic, partition).blocks.add(Math.floor(offset / OFFSETS_PER_BLOCK))
+    }
+  }
+
+  async recordMessageIds(
+    { dekId, segmentId }: OpenedSegment,
+    frames: FrameColumns,
+    { frame, hash }: MessageIds,
+  ): Promise<void> {
+    const messages = [...messagesIn(frames)]
+    for (const [i, index] of frame.entries()) {
+      const { topic, partition, offset } = messages[index] as MappedMessage
+      const bytes = hash.subarray(i * MESSAGE_ID_HASH_BYTES, (i + 1) * MESSAGE_ID_HASH_BYTES)
+      const name = `${Buffer.from(bytes).toString('hex')} ${dekId} ${topic} ${partition} ${offset}`
+      this.#ids.set(name, { dekId, segmentId, topic, partition, offset })
+    }
+  }
+
+  async recordTotals(segment: OpenedSegment, totals: readonly SourceTotals[]): Promise<void> {
+    for (const { topic, partition, messageCount, bytes } of totals) {
+      this.#place(segment, topic, partition).totals = { messageCount, bytes }
+    }
+  }
+
   async recordSealed(summary: SegmentSummary): Promise<void> {
     this.#segment(summary).summary = { ...summary }
   }
@@ -76,6 +136,8 @@ export class MemoryMappingStore
     const segment = this.#segment(intent)
     segment.intent = { dekId, segmentId, objectKey, createdAtMs }
     segment.replacing = { ...intent }
+    const before = { dekId: intent.replacesDekId, segmentId: intent.segmentId }
+    this.#segment(before).successors.add(intent.dekId)
   }
 
   async recordReplaced(segment: SegmentKey, replaced: Replaced): Promise<void> {
@@ -101,6 +163,70 @@ export class MemoryMappingStore
     }
   }
 
+  async coverAll(): Promise<boolean> {
+    return this.coversAll
+  }
+
+  async *deksOfDomain(keyDomain: string): AsyncGenerator<DekEntry> {
+    const found = [...this.#deks.values()]
+      .filter((dek) => dek.keyDomain === keyDomain)
+      .sort((a, b) => a.createdAtMs - b.createdAtMs)
+    for (const dek of found) yield entryOf(dek)
+  }
+
+  async *topics(): AsyncGenerator<string> {
+    yield* new Set([...this.#places.values()].map(({ topic }) => topic))
+  }
+
+  async *sourceDays(topic: string): AsyncGenerator<SourceDay> {
+    const days = [...this.#places.values()]
+      .filter((place) => place.topic === topic)
+      .map(({ partition, hourMs }) => ({ partition, dayMs: hourMs - (hourMs % DAY_MS) }))
+    const distinct = new Map(days.map((day) => [`${day.dayMs}/${day.partition}`, day]))
+    yield* [...distinct.values()].sort((a, b) => a.dayMs - b.dayMs || a.partition - b.partition)
+  }
+
+  async *segmentsOfSource(
+    topic: string,
+    partition: number,
+    hourMs: number,
+  ): AsyncGenerator<SourceSegment> {
+    for (const place of this.#places.values()) {
+      const isIt = place.topic === topic && place.partition === partition
+      if (isIt && place.hourMs === hourMs) yield { ...place.segment, totals: place.totals }
+    }
+  }
+
+  async *segmentsNear({
+    topic,
+    partition,
+    offset,
+  }: MessageCoordinates): AsyncGenerator<SegmentKey> {
+    const block = Math.floor(offset / OFFSETS_PER_BLOCK)
+    for (const place of this.#places.values()) {
+      const isIt = place.topic === topic && place.partition === partition
+      if (isIt && place.blocks.has(block)) yield place.segment
+    }
+  }
+
+  async findSegment({ dekId, segmentId }: SegmentKey): Promise<SegmentEntry | null> {
+    const record = this.#segments.get(dekId)?.get(segmentId)
+    return record?.intent === undefined ? null : segmentEntryOf(record.intent, record)
+  }
+
+  async findMessage(
+    { rowsDekId, segmentId }: RowsKey,
+    { topic, partition, offset }: MessageCoordinates,
+  ): Promise<MappedMessage | null> {
+    const rows = this.#segments.get(rowsDekId)?.get(segmentId)?.rows
+    return rows?.get(`${topic} ${partition} ${offset}`) ?? null
+  }
+
+  async *messagesWithId(hash: Uint8Array): AsyncGenerator<MessageInSegment> {
+    const wanted = Buffer.from(hash).toString('hex')
+    for (const [name, at] of this.#ids) if (name.startsWith(wanted)) yield at
+  }
+
   async *segments(): AsyncGenerator<SegmentEntry> {
     for (const dekId of this.#segments.keys()) yield* this.segmentsOfDek(dekId)
   }
@@ -124,10 +250,26 @@ export class MemoryMappingStore
     }
   }
 
+  #place(
+    { dekId, segmentId, createdAtMs }: OpenedSegment,
+    topic: string,
+    partition: number,
+  ): Place {
+    const name = `${dekId} ${segmentId} ${topic} ${partition}`
+    const hourMs = createdAtMs - (createdAtMs % HOUR_MS)
+    const segment = { dekId, segmentId }
+    const place = this.#places.get(name) ?? {
+      ...{ topic, partition, hourMs, segment },
+      ...{ blocks: new Set<number>(), totals: null },
+    }
+    this.#places.set(name, place)
+    return place
+  }
+
   #segment({ dekId, segmentId }: SegmentKey): SegmentRecord {
     const ofDek = this.#segments.get(dekId) ?? new Map<string, SegmentRecord>()
     this.#segments.set(dekId, ofDek)
-    const segment = ofDek.get(segmentId) ?? { rows: new Map() }
+    const segment = ofDek.get(segmentId) ?? { rows: new Map(), successors: new Set<string>() }
     ofDek.set(segmentId, segment)
     return segment
   }
@@ -141,7 +283,9 @@ function segmentEntryOf(intent: SegmentIntent, record: SegmentRecord): SegmentEn
   return {
     ...intent,
     ...{ state, rowsDekId, replaces: replaces ?? null, replaced },
+    successors: [...record.successors],
     sweptAtMs: record.sweptAtMs ?? null,
+    sealedAtMs: record.summary?.sealedAtMs ?? null,
     messageCount: record.summary?.messageCount ?? null,
     bytes: record.summary?.bytes ?? null,
   }

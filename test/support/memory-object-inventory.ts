@@ -66,24 +66,23 @@ export class MemoryObjectInventory implements ObjectInventory {
 
   /** What somebody does who writes over what is there. */
   replace(key: string, bytes: Buffer): void {
-    if (this.#store.objects.has(key)) this.#past.push({ ...this.#current(key), isCurrent: false })
+    this.#outdate(key)
     const modifiedAtMs = this.#store.clock.nowMs()
     this.#store.objects.set(key, { bytes, metadata: {}, modifiedAtMs })
   }
 
   /** What somebody does who deletes without naming a version: a mark covers what is there. */
   cover(key: string): void {
-    if (this.#store.objects.has(key)) this.#past.push({ ...this.#current(key), isCurrent: false })
+    this.#outdate(key)
     this.#store.objects.delete(key)
     const modifiedAtMs = this.#store.clock.nowMs()
-    this.#past.push({
-      key,
-      versionId: randomUUID(),
-      isDeleteMarker: true,
-      isCurrent: true,
-      bytes: 0,
-      modifiedAtMs,
-    })
+    const mark = { isDeleteMarker: true, isCurrent: true, bytes: 0, modifiedAtMs }
+    this.#past.push({ key, versionId: randomUUID(), ...mark })
+  }
+
+  #outdate(key: string): void {
+    if (this.#store.objects.has(key)) this.#past.push(this.#current(key))
+    this.#past = this.#past.map((one) => (one.key === key ? { ...one, isCurrent: false } : one))
   }
 
   #current(key: string): StoredObject {

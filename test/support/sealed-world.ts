@@ -91,8 +91,9 @@ export class SealedWorld {
       position += length
     }
     const totals = { messageCount: messages.length, bytes: position }
-    const written = { rowsDekId: dekId, replaces: null, replaced: null }
-    const known = { state: 'published', sweptAtMs: null, ...written, ...totals } as const
+    const times = { sealedAtMs: CREATED_AT_MS, sweptAtMs: null }
+    const written = { rowsDekId: dekId, replaces: null, replaced: null, successors: [] }
+    const known = { state: 'published', ...times, ...written, ...totals } as const
     const entry = { dekId, segmentId, objectKey, createdAtMs: CREATED_AT_MS, ...known }
     const segment = { entry, frames, rows }
     this.segments.push(segment)

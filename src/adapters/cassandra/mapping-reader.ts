@@ -62,7 +62,8 @@ export class CassandraMappingReader implements MappingReader {
   }
 }
 
-function dekEntry(row: types.Row): DekEntry {
+/** A row of deks, deks_by_kek or deks_by_domain. */
+export function dekEntry(row: types.Row): DekEntry {
   return {
     dekId: String(row.dek_id),
     keyDomain: row.key_domain,

@@ -4,12 +4,17 @@ import type {
   FrameColumns,
   MappingMode,
   MappingWriter,
+  MessageIds,
+  OpenedSegment,
   SegmentIntent,
   SegmentKey,
   SegmentSummary,
+  SourceTotals,
 } from '../../mapping/mapping-store.ts'
 import type { CassandraConnection, CqlStatement } from './connection.ts'
 import { uuidBytes } from './ids.ts'
+import { idBatches } from './message-id-statements.ts'
+import { hourOf, placeBatches, totalsBatches } from './place-statements.ts'
 import { ROWS_PER_CHUNK, RowStatements } from './row-statements.ts'
 import { runBatches } from './run-statements.ts'
 
@@ -19,6 +24,8 @@ const INSERT_SEALED =
   'INSERT INTO segments_by_dek (dek_id, segment_id, message_count, bytes, sealed_at) VALUES (?, ?, ?, ?, ?)'
 const INSERT_PUBLISHED =
   'INSERT INTO segments_by_dek (dek_id, segment_id, published_at) VALUES (?, ?, ?)'
+const INSERT_SOURCE_DAY = 'INSERT INTO source_days (topic, day, partition) VALUES (?, ?, ?)'
+const INSERT_ID_HOUR = 'INSERT INTO message_id_hours (day, hour) VALUES (?, ?)'
 
 const TABLES = { rows: 'message_encryption_map', runs: 'message_runs' } as const
 
@@ -34,6 +41,8 @@ export class CassandraMappingWriter implements MappingWriter {
   readonly #mode: MappingMode
   readonly #insertObject: string
   readonly #insertStatus: string
+  readonly #dayNoted = new Map<string, string>()
+  #idHourNoted = Number.NaN
 
   /** The connection stays the caller's to close. */
   constructor(connection: CassandraConnection, clock: Clock, mode: MappingMode) {
@@ -72,6 +81,28 @@ export class CassandraMappingWriter implements MappingWriter {
     await forEachOf(requests, REQUESTS_IN_FLIGHT_MAX, (request) => request())
   }
 
+  async recordPlaces(segment: OpenedSegment, frames: FrameColumns): Promise<void> {
+    const day = new Date(segment.createdAtMs).toISOString().slice(0, 10)
+    await allDone([
+      ...this.#noteDay(day, frames),
+      ...placeBatches(segment, frames).map((batch) => this.#connection.batch(batch)),
+    ])
+  }
+
+  async recordMessageIds(
+    segment: OpenedSegment,
+    frames: FrameColumns,
+    ids: MessageIds,
+  ): Promise<void> {
+    if (ids.frame.length === 0) return
+    const batches = idBatches(segment, frames, ids).map((batch) => this.#connection.batch(batch))
+    await allDone([this.#noteIdHour(hourOf(segment.createdAtMs)), ...batches])
+  }
+
+  async recordTotals(segment: OpenedSegment, totals: readonly SourceTotals[]): Promise<void> {
+    await allDone(totalsBatches(segment, totals).map((batch) => this.#connection.batch(batch)))
+  }
+
   async recordSealed(summary: SegmentSummary): Promise<void> {
     await this.#connection.execute(INSERT_SEALED, [
       ...segmentParams(summary),
@@ -84,6 +115,23 @@ export class CassandraMappingWriter implements MappingWriter {
   async recordPublished(segment: SegmentKey, publishedAtMs: number): Promise<void> {
     const params = [...segmentParams(segment), new Date(publishedAtMs)]
     await this.#connection.execute(INSERT_PUBLISHED, params)
+  }
+
+  /** A source is noted once a day; so many entries are held as there are sources. */
+  #noteDay(day: string, { sources }: FrameColumns): Promise<void>[] {
+    const isNew = ({ topic, partition }: { topic: string; partition: number }) =>
+      this.#dayNoted.get(`${topic}/${partition}`) !== day
+    return sources.filter(isNew).map(async ({ topic, partition }) => {
+      await this.#connection.execute(INSERT_SOURCE_DAY, [topic, day, partition])
+      this.#dayNoted.set(`${topic}/${partition}`, day)
+    })
+  }
+
+  async #noteIdHour(hourMs: number): Promise<void> {
+    if (this.#idHourNoted === hourMs) return
+    const hour = new Date(hourMs)
+    await this.#connection.execute(INSERT_ID_HOUR, [hour.toISOString().slice(0, 10), hour])
+    this.#idHourNoted = hourMs
   }
 
   *#rowRequests(object: CqlStatement[], rows: RowStatements, count: number): Generator<Request> {
@@ -107,6 +155,13 @@ export class CassandraMappingWriter implements MappingWriter {
       first = []
       yield () => this.#connection.batch(statements)
     }
+  }
+}
+
+/** Rejects only when nothing is under way any more: the columns are the caller's from then on. */
+async function allDone(writes: Promise<void>[]): Promise<void> {
+  for (const outcome of await Promise.allSettled(writes)) {
+    if (outcome.status === 'rejected') throw outcome.reason
   }
 }
 

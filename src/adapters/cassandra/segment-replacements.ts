@@ -3,6 +3,8 @@ import type { ReplacementIntent, SegmentReplacements } from '../../mapping/segme
 import type { CassandraConnection } from './connection.ts'
 import { uuidBytes } from './ids.ts'
 
+const ADD_SUCCESSOR =
+  'UPDATE segments_by_dek SET successors = successors + ? WHERE dek_id = ? AND segment_id = ?'
 const INSERT_REPLACING =
   'INSERT INTO segments_by_dek (dek_id, segment_id, object_key, created_at, rows_dek_id, replaces_dek_id, replacing_at) VALUES (?, ?, ?, ?, ?, ?, ?)'
 const INSERT_REPLACED =
@@ -22,6 +24,9 @@ export class CassandraSegmentReplacements implements SegmentReplacements {
   }
 
   async recordReplacing(intent: ReplacementIntent): Promise<void> {
+    const successor = [[uuidBytes(intent.dekId)]]
+    const before = [uuidBytes(intent.replacesDekId), uuidBytes(intent.segmentId)]
+    await this.#connection.execute(ADD_SUCCESSOR, [...successor, ...before])
     await this.#connection.execute(INSERT_REPLACING, [
       uuidBytes(intent.dekId),
       uuidBytes(intent.segmentId),

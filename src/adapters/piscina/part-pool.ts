@@ -13,6 +13,8 @@ export interface PartWorkerData {
   readonly cassandra: CassandraOptions
   readonly mappingMode: MappingMode
   readonly cipherEngine: EngineName
+  /** Name of the header with the id of a message; absent where ids are not to be found again. */
+  readonly messageIdHeader?: string
 }
 
 /** The pool that works parts: one is sealed while another is sent. */

@@ -1,0 +1,267 @@
+import { SEGMENT_OPEN_MS_MAX } from '../limits.ts'
+import type { SourceSegment, Totals } from '../mapping/look-ups.ts'
+import type { DekEntry, SegmentEntry, SegmentKey, SegmentState } from '../mapping/mapping-store.ts'
+import {
+  deksInScope,
+  type ImpactReader,
+  type ImpactScope,
+  isDekInScope,
+  unknownSource,
+} from './impact-scope.ts'
+import { readAhead } from './read-ahead.ts'
+
+/** A segment with something that is asked about. */
+export interface ScopedSegment {
+  readonly dek: DekEntry
+  readonly segment: SegmentEntry
+  /** Of what is asked about in it; null where that is not on record as a sum. */
+  readonly totals: Totals | null
+}
+
+const HOUR_MS = 60 * 60 * 1000
+const HOURS_PER_DAY = 24
+
+/** Reads of DEKs and hours that are under way at a time, and segments that each of them holds. */
+const AHEAD = { width: 16, held: 512 }
+
+/** So few segments of a DEK are asked for one by one, more of them with all that the DEK has. */
+const SINGLE_READS_MAX = 8
+
+/** What is in one (topic, partition). */
+interface Source {
+  readonly topic: string
+  readonly partition: number
+}
+
+/** Sources of which something was sealed in an hour. */
+interface SourceHour {
+  readonly hourMs: number
+  readonly sources: readonly Source[]
+}
+
+/**
+ * Every segment in scope, once: by DEK, oldest first, where the scope names keys alone, else by the
+ * hour of its begin. `onDek` hears of every DEK in scope, of one that protects nothing too where keys
+ * are named. Errors: SEAL_KEY_UNKNOWN, SEAL_SOURCE_UNKNOWN (on no record, which differs from
+ * one that has nothing in scope), SEAL_MAPPING_*.
+ */
+export function segmentsInScope(
+  reader: ImpactReader,
+  scope: ImpactScope,
+  onDek: (dek: DekEntry) => void = () => {},
+): AsyncGenerator<ScopedSegment> {
+  const { dekId, kekId, keyDomain, topic } = scope
+  const hasKey = dekId !== undefined || kekId !== undefined || keyDomain !== undefined
+  return hasKey && topic === undefined
+    ? byKey(reader, scope, onDek)
+    : bySource(reader, scope, onDek)
+}
+
+/** By the intents, so that a segment is found whatever became of it. */
+function byKey(
+  reader: ImpactReader,
+  scope: ImpactScope,
+  onDek: (dek: DekEntry) => void,
+): AsyncGenerator<ScopedSegment> {
+  const open = async function* (dek: DekEntry): AsyncGenerator<ScopedSegment> {
+    onDek(dek)
+    for await (const segment of reader.segmentsOfDek(dek.dekId)) {
+      if (isInTime(segment, scope)) yield { dek, segment, totals: totalsOf(segment) }
+    }
+  }
+  return readAhead(deksInScope(reader, scope), open, AHEAD)
+}
+
+/** By the notes that are made before a byte leaves: intents alone have nothing of any source. */
+async function* bySource(
+  reader: ImpactReader,
+  scope: ImpactScope,
+  onDek: (dek: DekEntry) => void,
+): AsyncGenerator<ScopedSegment> {
+  await refuseUnknownKey(reader, scope)
+  const hours = await hoursInScope(reader, scope)
+  const open = (hour: SourceHour) => segmentsOfHour(reader, scope, hour)
+  for await (const scoped of readAhead(iterated(hours), open, AHEAD)) {
+    onDek(scoped.dek)
+    yield scoped
+  }
+}
+
+async function refuseUnknownKey(reader: ImpactReader, scope: ImpactScope): Promise<void> {
+  const { dekId, kekId, keyDomain } = scope
+  if (dekId === undefined && kekId === undefined && keyDomain === undefined) return
+  for await (const _ of deksInScope(reader, scope)) return
+}
+
+/** Every hour in which something in scope may have begun, in order. */
+async function hoursInScope(
+  reader: ImpactReader,
+  { topic, partition, fromMs, toMs }: ImpactScope,
+): Promise<SourceHour[]> {
+  const days = new Map<number, Source[]>()
+  const topics = topic === undefined ? reader.topics() : iterated([topic])
+  let isKnown = topic === undefined
+  for await (const name of topics) {
+    for await (const day of reader.sourceDays(name)) {
+      if (partition !== undefined && day.partition !== partition) continue
+      isKnown = true
+      const sources = days.get(day.dayMs) ?? []
+      sources.push({ topic: name, partition: day.partition })
+      days.set(day.dayMs, sources)
+    }
+  }
+  if (!isKnown) {
+    const which = partition === undefined ? '' : ` partition ${partition}`
+    throw unknownSource(`no message of topic "${topic}"${which}`)
+  }
+  const firstMs = (fromMs ?? Number.NEGATIVE_INFINITY) - SEGMENT_OPEN_MS_MAX - HOUR_MS
+  return [...days]
+    .sort(([a], [b]) => a - b)
+    .flatMap(([dayMs, sources]) =>
+      Array.from({ length: HOURS_PER_DAY }, (_, hour) => ({
+        hourMs: dayMs + hour * HOUR_MS,
+        sources,
+      })),
+    )
+    .filter(({ hourMs }) => hourMs > firstMs && hourMs < (toMs ?? Number.POSITIVE_INFINITY))
+}
+
+async function* segmentsOfHour(
+  reader: ImpactReader,
+  scope: ImpactScope,
+  { hourMs, sources }: SourceHour,
+): AsyncGenerator<ScopedSegment> {
+  const isWhole = scope.topic === undefined
+  const deks = dekCache(reader)
+  const found = await Promise.all(
+    sources.map(({ topic, partition }) => all(reader.segmentsOfSource(topic, partition, hourMs))),
+  )
+  const seen = new Set<string>()
+  for (const [dekId, wanted] of byDek(found.flat())) {
+    for await (const first of entriesOf(reader, dekId, wanted)) {
+      for (const segment of await withSuccessors(reader, first, seen)) {
+        const dek = await deks(segment.dekId)
+        if (!isDekInScope(dek, scope) || !isInTime(segment, scope)) continue
+        const ofSources = STATES[segment.state].hasSums
+          ? (wanted.get(segment.segmentId) ?? null)
+          : null
+        yield { dek, segment, totals: isWhole ? totalsOf(segment) : ofSources }
+      }
+    }
+  }
+}
+
+/** Records of DEKs, each read once. */
+function dekCache(reader: ImpactReader): (dekId: string) => Promise<DekEntry> {
+  const known = new Map<string, Promise<DekEntry>>()
+  return (dekId) => {
+    const found = known.get(dekId) ?? reader.findDek(dekId).then((dek) => dek ?? unrecorded(dekId))
+    known.set(dekId, found)
+    return found
+  }
+}
+
+/** The segment under this DEK, and under every other that it was re-encrypted under since. */
+export async function withSuccessors(
+  reader: Pick<ImpactReader, 'findSegment'>,
+  first: SegmentEntry,
+  seen: Set<string>,
+): Promise<readonly SegmentEntry[]> {
+  const found: SegmentEntry[] = []
+  const open: SegmentEntry[] = [first]
+  for (let segment = open.pop(); segment !== undefined; segment = open.pop()) {
+    const { dekId, segmentId, successors } = segment
+    if (seen.has(`${dekId}/${segmentId}`)) continue
+    seen.add(`${dekId}/${segmentId}`)
+    found.push(segment)
+    const keys = successors.map((successor) => ({ dekId: successor, segmentId }))
+    const next = await Promise.all(keys.map((key) => reader.findSegment(key)))
+    open.push(...next.filter((one) => one !== null))
+  }
+  return found
+}
+
+/** By DEK and segment, the sum over sources; null where one of them has none. */
+function byDek(found: readonly SourceSegment[]): Map<string, Map<string, Totals | null>> {
+  const deks = new Map<string, Map<string, Totals | null>>()
+  for (const { dekId, segmentId, totals } of found) {
+    const segments = deks.get(dekId) ?? new Map<string, Totals | null>()
+    deks.set(dekId, segments)
+    const before = segments.get(segmentId)
+    if (before === null || totals === null) segments.set(segmentId, null)
+    else {
+      const messageCount = (before?.messageCount ?? 0) + totals.messageCount
+      segments.set(segmentId, { messageCount, bytes: (before?.bytes ?? 0) + totals.bytes })
+    }
+  }
+  return deks
+}
+
+async function* entriesOf(
+  reader: ImpactReader,
+  dekId: string,
+  wanted: ReadonlyMap<string, unknown>,
+): AsyncGenerator<SegmentEntry> {
+  if (wanted.size > SINGLE_READS_MAX) {
+    for await (const segment of reader.segmentsOfDek(dekId)) {
+      if (wanted.has(segment.segmentId)) yield segment
+    }
+    return
+  }
+  const keys: SegmentKey[] = [...wanted.keys()].map((segmentId) => ({ dekId, segmentId }))
+  for (const segment of await Promise.all(keys.map((key) => reader.findSegment(key)))) {
+    if (segment !== null) yield segment
+  }
+}
+
+/**
+ * A segment that was not seen to end may have been open for as long as there is. One that was
+ * re-encrypted keeps its begin, and its messages came before that long was over.
+ */
+function isInTime(
+  { createdAtMs, sealedAtMs }: SegmentEntry,
+  { fromMs, toMs }: ImpactScope,
+): boolean {
+  const latestMs = createdAtMs + SEGMENT_OPEN_MS_MAX
+  const endMs = Math.min(sealedAtMs ?? latestMs, latestMs)
+  return createdAtMs < (toMs ?? Number.POSITIVE_INFINITY) && endMs >= (fromMs ?? 0)
+}
+
+/**
+ * What is known of segments by their state: whether their object is there, and whether sums say what
+ * the DEK protected; otherwise rows do, as far as there are any.
+ */
+const STATES: Readonly<Record<SegmentState, { hasObject: boolean; hasSums: boolean }>> = {
+  intended: { hasObject: false, hasSums: false },
+  sealed: { hasObject: true, hasSums: true },
+  published: { hasObject: true, hasSums: true },
+  swept: { hasObject: false, hasSums: false },
+  // The object is there, but under another DEK.
+  replaced: { hasObject: false, hasSums: true },
+}
+
+/** Whether the segment is known to have left an object that is still there, under its DEK. */
+export function hasObject({ state }: Pick<SegmentEntry, 'state'>): boolean {
+  return STATES[state].hasObject
+}
+
+function totalsOf(segment: SegmentEntry): Totals | null {
+  const { messageCount, bytes } = segment
+  if (!STATES[segment.state].hasSums || messageCount === null || bytes === null) return null
+  return { messageCount, bytes }
+}
+
+/** A DEK that sealed and whose record is lost: what it sealed must be told all the same. */
+function unrecorded(dekId: string): DekEntry {
+  return { dekId, keyDomain: '', kekId: '', kekVersion: null, createdAtMs: 0 }
+}
+
+async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = []
+  for await (const item of items) found.push(item)
+  return found
+}
+
+async function* iterated<T>(items: Iterable<T>): AsyncGenerator<T> {
+  yield* items
+}
