@@ -140,6 +140,8 @@ export interface MappingReader {
   /** Every DEK that was ever wrapped under the KEK, oldest first; empty when the KEK is unknown. */
   deksOfKek(kekId: string, kekVersion?: string): AsyncIterable<DekEntry>
   segmentsOfDek(dekId: string): AsyncIterable<SegmentEntry>
+  /** null when no intent names this segment under this DEK. */
+  findSegment(segment: SegmentKey): Promise<SegmentEntry | null>
   /**
    * The frames of a segment a page at a time, by topic, partition and rising offset; every page has
    * one frame at least, and is its reader's to keep. {@link messagesOf} gives them one by one.

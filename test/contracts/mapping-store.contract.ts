@@ -188,6 +188,35 @@ function segmentsContract(parts: () => MappingStoreParts): void {
     expect(await all(reader.segmentsOfDek(dekId))).toEqual([])
   })
 
+  test('a segment is found by DEK and segment, and by nothing else', async () => {
+    const { writer, reader } = parts()
+    const segment = { dekId: randomUUID(), segmentId: randomUUID() }
+    const intent = { ...segment, objectKey: 'segments/a.seal', createdAtMs: CREATED_AT_MS }
+    expect(await reader.findSegment(segment)).toBeNull()
+    await writer.recordPublished(segment, CREATED_AT_MS)
+    expect(await reader.findSegment(segment)).toBeNull()
+    await writer.recordIntent(intent)
+    expect([await reader.findSegment(segment)]).toEqual(
+      await all(reader.segmentsOfDek(segment.dekId)),
+    )
+    expect(await reader.findSegment({ ...segment, segmentId: randomUUID() })).toBeNull()
+    expect(await reader.findSegment({ ...segment, dekId: randomUUID() })).toBeNull()
+  })
+
+  test('what was written before the intent belongs to the segment once that is there', async () => {
+    const { writer, reader } = parts()
+    const segment = { dekId: randomUUID(), segmentId: randomUUID() }
+    const intent = { ...segment, objectKey: 'segments/a.seal', createdAtMs: CREATED_AT_MS }
+    const totals = { messageCount: 3, bytes: 460 }
+    await writer.recordPublished(segment, CREATED_AT_MS)
+    await writer.writeRows(segment, intent.objectKey, columnsOf(messagesFrom(0, 3)))
+    await writer.recordSealed({ ...segment, ...totals, sealedAtMs: CREATED_AT_MS })
+    await writer.recordIntent(intent)
+    const [entry] = await all(reader.segmentsOfDek(segment.dekId))
+    expect(entry).toMatchObject({ ...intent, ...totals, state: 'published' })
+    expect(await all(messagesOf(reader, rowsOf(segment)))).toEqual(messagesFrom(0, 3))
+  })
+
   test('a DEK that sealed nothing has no segments', async () => {
     const { keys, reader } = parts()
     const dek = dekRecord()

@@ -6,6 +6,7 @@ import type {
   MappingReader,
   RowsKey,
   SegmentEntry,
+  SegmentKey,
 } from '../../mapping/mapping-store.ts'
 import type { CassandraConnection } from './connection.ts'
 import { uuidBytes } from './ids.ts'
@@ -19,6 +20,7 @@ const SELECT_KEK_DAYS = 'SELECT kek_id, day FROM kek_days WHERE kek_name = ?'
 const SELECT_BY_KEK =
   'SELECT dek_id, key_domain, kek_id, kek_version, created_at FROM deks_by_kek WHERE kek_id = ? AND day = ?'
 const SELECT_SEGMENTS = `SELECT ${SEGMENT_COLUMNS} FROM segments_by_dek WHERE dek_id = ?`
+const SELECT_SEGMENT = `${SELECT_SEGMENTS} AND segment_id = ?`
 
 /** {@link MappingReader} over Cassandra. Iterators hold one page of rows, whatever they walk over. */
 export class CassandraMappingReader implements MappingReader {
@@ -52,6 +54,12 @@ export class CassandraMappingReader implements MappingReader {
       const entry = segmentEntry(row)
       if (entry !== null) yield entry
     }
+  }
+
+  async findSegment({ dekId, segmentId }: SegmentKey): Promise<SegmentEntry | null> {
+    const params = [uuidBytes(dekId), uuidBytes(segmentId)]
+    const row = (await this.#connection.execute(SELECT_SEGMENT, params)).first()
+    return row === null ? null : segmentEntry(row)
   }
 
   /** A segment may be written in either mode, or parts of it in each. */
