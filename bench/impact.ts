@@ -70,7 +70,7 @@ async function fill(session: CassandraConnection, messages: number): Promise<voi
   const createdAtMs = Date.UTC(2026, 0, 2, 3)
   const dek = { keyDomain: TOPIC, kekId: KEK_ID, kekVersion: '1', createdAtMs }
   for (const dekId of deks) await keys.recordDek({ ...dek, dekId, wrapped: new Uint8Array(200) })
-  const writer = new CassandraMappingWriter(session, systemClock)
+  const writer = new CassandraMappingWriter(session, systemClock, 'rows')
   for (let n = 0; n * SEGMENT_MESSAGES < messages; n++) {
     const count = Math.min(SEGMENT_MESSAGES, messages - n * SEGMENT_MESSAGES)
     await writeSegment(writer, deks[n % DEKS] as string, n * SEGMENT_MESSAGES, count, createdAtMs)

@@ -13,7 +13,7 @@ import type { PartResult } from '../src/pipeline/part-task.ts'
 import { type PartServices, workPart } from '../src/pipeline/part-worker.ts'
 
 /** The composition root of one worker thread: connections of its own, kept for all its parts. */
-const { s3, cassandra, cipherEngine, messageIdHeader } = workerData as PartWorkerData
+const { s3, cassandra, mappingMode, cipherEngine, messageIdHeader } = workerData as PartWorkerData
 const idHeader =
   messageIdHeader === undefined ? {} : { messageIdHeader: Buffer.from(messageIdHeader) }
 armFailpoint(process.env)
@@ -50,7 +50,8 @@ function connected() {
 }
 
 async function connect() {
-  const mapping = new CassandraMappingWriter(await connectCassandra(cassandra), systemClock)
+  const session = await connectCassandra(cassandra)
+  const mapping = new CassandraMappingWriter(session, systemClock, mappingMode)
   return withFailpoints(mapping, { recordPlaces: 'places', writeRows: 'rows' })
 }
 

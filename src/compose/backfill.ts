@@ -22,7 +22,7 @@ export async function backfillKeyspace(
     const ports = {
       register: new CassandraSegmentRegister(session),
       mapping: new CassandraMappingReader(session),
-      writer: new CassandraMappingWriter(session, systemClock),
+      writer: new CassandraMappingWriter(session, systemClock, config.mapping.mode),
       deks: new CassandraDekStore(session),
       noteCoverage: (atMs: number) => noteCoverage(session, atMs),
       clock: systemClock,

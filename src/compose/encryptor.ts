@@ -27,8 +27,10 @@ import { windowPolicyOf } from '../keys/window-policy.ts'
 import { KEY_DOMAIN_BYTES_MAX } from '../limits.ts'
 import type { PipelineObserver } from '../pipeline/observer.ts'
 import { Pipeline, type PipelineSettings } from '../pipeline/pipeline.ts'
+import type { CrewObserver, ReencryptionCrew } from '../reencryption/crew.ts'
 import { everyKeyStore } from './key-store.ts'
 import { openKms } from './kms.ts'
+import { openCrew } from './reencryption-crew.ts'
 import {
   cassandraOptionsOf,
   domainKeksOf,
@@ -66,7 +68,7 @@ const CLOSE_MS_MAX = 3_000
 const KEY_RECORDS_MS_MAX = 1_000
 
 /** Hears what the road and the keeping of keys tell. */
-export type EncryptorObserver = PipelineObserver & KeyObserver
+export type EncryptorObserver = PipelineObserver & KeyObserver & CrewObserver
 
 /** Hears what the client libraries report. */
 export type LibraryLog = (level: string, message: string) => void
@@ -121,7 +123,8 @@ async function wire(
   const session = await connectCassandra(cassandra)
   closers.push(() => session.close())
   const mappingRisk = durabilityRisk(await durabilityOf(session, cassandra))
-  const mapping = withFailpoints(new CassandraMappingWriter(session, systemClock), {
+  const mappingMode = config.mapping.mode
+  const mapping = withFailpoints(new CassandraMappingWriter(session, systemClock, mappingMode), {
     recordIntent: 'intent',
     recordTotals: 'source-totals',
     recordSealed: 'sealed-mark',
@@ -140,7 +143,7 @@ async function wire(
   const cipherEngine = cipher.engine.name
   const { messageIdHeader } = config.mapping
   const runner = new PartPool(config.workers, {
-    ...{ s3: s3OptionsOf(config), cassandra, cipherEngine },
+    ...{ s3: s3OptionsOf(config), cassandra, mappingMode, cipherEngine },
     ...(messageIdHeader === undefined ? {} : { messageIdHeader }),
   })
   closers.push(() => runner.close())
@@ -181,7 +184,9 @@ async function wire(
   const desk = new CassandraKeyDesk(session)
   const watching = { desk, keys: pipeline.keys, clock: systemClock, observer }
   const watcher = new KeyWatcher(watching, { instanceId, groupId })
-  return { instanceId, mappingRisk, ...withKeyRecords(pipeline, journal, watcher) }
+  const road = withKeyRecords(pipeline, journal, watcher)
+  const crew = openCrew(config, { kafka, actor, observer }, closers)
+  return { instanceId, mappingRisk, ...(crew === null ? road : withCrew(road, crew)) }
 }
 
 /** The road from its start to its end, with the keeping of keys around it. */
@@ -201,6 +206,21 @@ function withKeyRecords(
       const isDrained = await pipeline.stop(drainMs)
       await journal.close(KEY_RECORDS_MS_MAX, pipeline.keys.held())
       await watcher.stop(KEY_RECORDS_MS_MAX)
+      return isDrained
+    },
+  }
+}
+
+/** The road, and beside it a share of what is to be re-encrypted. */
+function withCrew<T extends Pick<Encryptor, 'start' | 'stop'>>(road: T, crew: ReencryptionCrew): T {
+  return {
+    ...road,
+    async start() {
+      await road.start()
+      crew.start()
+    },
+    async stop(drainMs: number) {
+      const [isDrained] = await Promise.all([road.stop(drainMs), crew.stop()])
       return isDrained
     },
   }

@@ -44,8 +44,8 @@ export interface ReencryptionUse {
   /** Infinity for no limit. */
   readonly bytesPerSecond: number
   readonly observer: PatienceObserver & JournalServices['observer']
-  /** See {@link ReencryptionServices.isForbidden}. */
-  readonly isForbidden: ReencryptionServices['isForbidden']
+  /** See {@link ReencryptionServices.leaving}. */
+  readonly leaving: ReencryptionServices['leaving']
   /** Ends all waiting for services. */
   readonly signal: AbortSignal
 }
@@ -141,13 +141,13 @@ async function wire(
       completeUpload: 'reseal-complete',
     }),
     inventory: withFailpoints(inventory, { remove: 'old-version' }),
-    marks: withFailpoints(new CassandraMappingWriter(session, systemClock), {
+    marks: withFailpoints(new CassandraMappingWriter(session, systemClock, config.mapping.mode), {
       recordSealed: 'resealed-mark',
       recordPublished: 'republished-mark',
     }),
     budget: new ByteBudget(systemClock, use.bytesPerSecond, use.signal),
     partBytes: config.part.bytesMax,
-    isForbidden: use.isForbidden,
+    leaving: use.leaving,
   }
   return { services, sources: planSources(session) }
 }

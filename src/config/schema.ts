@@ -3,7 +3,18 @@ import { kafka } from './kafka-section.ts'
 import { exposure, keyDomain, reader, window } from './keys-section.ts'
 import { kms } from './kms-section.ts'
 import { sectionReason } from './leaves.ts'
-import { cipher, http, log, memory, message, part, process, segment, workers } from './sealing.ts'
+import {
+  cipher,
+  http,
+  log,
+  memory,
+  message,
+  part,
+  process,
+  reencryption,
+  segment,
+  workers,
+} from './sealing.ts'
 import { cassandra, mapping, s3 } from './services.ts'
 
 /**
@@ -25,6 +36,7 @@ export const configShape = {
   cipher,
   memory,
   workers,
+  reencryption,
   reader,
   process,
   http,

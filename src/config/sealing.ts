@@ -136,6 +136,30 @@ export const workers = section('The threads that seal, upload and map.', {
   ),
 })
 
+/** The section `reencryption`. */
+export const reencryption = section(
+  'The share of each process in re-encryptions that are shared out.',
+  {
+    enabled: withDefault(flag({ about: 'Whether to take part, beside sealing.' }), true),
+    bytesPerSecond: withDefault(
+      bytes({
+        about: 'The most that this process re-encrypts in a second; sealing comes first.',
+        min: MIB,
+        max: 1024 * GIB,
+      }),
+      32 * MIB,
+    ),
+    segmentsAtOnce: withDefault(
+      count({ about: 'Segments that are worked on at a time.', unit: 'segments', min: 1, max: 24 }),
+      2,
+    ),
+    threads: withDefault(
+      count({ about: 'Threads beside those that seal.', unit: 'threads', min: 1, max: 64 }),
+      1,
+    ),
+  },
+)
+
 export const process = section('The process itself.', {
   memoryDumps: withDefault(
     choice(['refuse', 'allow'], {

@@ -1,4 +1,14 @@
-import { count, flag, list, optional, required, section, text, withDefault } from './leaves.ts'
+import {
+  choice,
+  count,
+  flag,
+  list,
+  optional,
+  required,
+  section,
+  text,
+  withDefault,
+} from './leaves.ts'
 import {
   BUCKET_NAME,
   KEYSPACE_NAME,
@@ -92,7 +102,14 @@ export const cassandra = section('Where the mapping from DEK to message is store
   requestTimeoutMs: requestTimeoutMs(12 * SECOND_MS),
 })
 
-export const mapping = section('What look-ups find, besides keys, topics and times.', {
+export const mapping = section('How the mapping is written, and what look-ups find it by.', {
+  mode: withDefault(
+    choice(['rows', 'runs'], {
+      about:
+        'A row a message, which any CQL client can query; or packed runs, a fraction of the load and the disk. Look-ups read both.',
+    }),
+    'rows',
+  ),
   messageIdHeader: optional(
     text({
       about:

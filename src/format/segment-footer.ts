@@ -13,6 +13,7 @@ export const TRAILER_BYTES = 16
 const MAGIC = 0x53534654
 const END_MAGIC = Buffer.from([0x89, 0x53, 0x53, 0x45, 0x0d, 0x0a, 0x1a, 0x0a])
 const FIXED_BYTES = 18
+const U32_MAX = 0xffff_ffff
 const NUMBERS_PER_FRAME = 4
 const FIRST_CAPACITY_BYTES = 4 * 1024
 
@@ -32,11 +33,23 @@ export interface IndexedFrame {
   readonly offset: number
 }
 
+/** The same of all frames as columns, `count` entries each: some 26 bytes a frame. */
+export interface FrameIndex {
+  readonly count: number
+  readonly position: Float64Array
+  readonly length: Uint32Array
+  readonly seq: Uint32Array
+  readonly source: Uint16Array
+  readonly offset: Float64Array
+}
+
 /** A footer as read. `covered` and `tag` are views of the bytes that were parsed. */
 export interface SegmentFooter {
   /** Where the footer begins, and the frames end. */
   readonly framesEnd: number
   readonly sources: readonly FooterSource[]
+  readonly index: FrameIndex
+  /** The index frame by frame, made when it is first asked for: an object a frame. */
   readonly frames: readonly IndexedFrame[]
   /** What the tag is over, behind the header. */
   readonly covered: Uint8Array
@@ -132,34 +145,66 @@ export function parseFooter(bytes: Buffer, objectBytes: number): SegmentFooter {
   if (framesEnd + bytes.length !== objectBytes) throw malformed('it is not that of this object')
   const cursor = { bytes: bytes.subarray(0, tagAt), at: FIXED_BYTES }
   const sources = Array.from({ length: sourceCount }, () => readSource(cursor))
-  const frames = readIndex(cursor, frameCount, sourceCount)
-  const last = frames.at(-1) as IndexedFrame
-  if (cursor.at !== tagAt || last.position + last.length !== framesEnd) {
-    throw malformed('its index does not add up')
-  }
+  const { index, end } = readIndex(cursor, frameCount, sourceCount)
+  if (cursor.at !== tagAt || end !== framesEnd) throw malformed('its index does not add up')
   const tag = bytes.subarray(tagAt, trailerAt)
-  return { framesEnd, sources, frames, covered: cursor.bytes, tag }
+  let frames: IndexedFrame[] | null = null
+  return {
+    ...{ framesEnd, sources, index, covered: cursor.bytes, tag },
+    get frames() {
+      frames ??= framesOf(index)
+      return frames
+    },
+  }
 }
 
-function readIndex(cursor: Cursor, frameCount: number, sourceCount: number): IndexedFrame[] {
+function readIndex(cursor: Cursor, count: number, sourceCount: number) {
+  // Four bytes a frame at least: a forged count must not fill the memory.
+  if (cursor.bytes.length - cursor.at < count * NUMBERS_PER_FRAME) throw malformed('too short')
   const lastOffsets = new Array<number>(sourceCount).fill(0)
-  const frames: IndexedFrame[] = []
+  const index = emptyIndex(count)
   let position = SEGMENT_HEADER_BYTES
   let nextSeq = 0
-  for (let i = 0; i < frameCount; i++) {
+  for (let i = 0; i < count; i++) {
     const length = readVarint(cursor)
     const seq = nextSeq + readVarint(cursor)
     const source = readVarint(cursor)
     const offset = (lastOffsets[source] ?? Number.NaN) + readVarint(cursor)
-    if (length <= FRAME_OVERHEAD_BYTES || seq > 0xffff_ffff || !Number.isSafeInteger(offset)) {
+    const isFrame = length > FRAME_OVERHEAD_BYTES && length <= U32_MAX && seq <= U32_MAX
+    if (!isFrame || !Number.isSafeInteger(offset)) {
       throw malformed('its index holds an impossible frame')
     }
-    frames.push({ position, length, seq, source, offset })
+    index.position[i] = position
+    index.length[i] = length
+    index.seq[i] = seq
+    index.source[i] = source
+    index.offset[i] = offset
     lastOffsets[source] = offset
     position += length
     nextSeq = seq + 1
   }
-  return frames
+  return { index, end: position }
+}
+
+function emptyIndex(count: number): FrameIndex {
+  return {
+    count,
+    position: new Float64Array(count),
+    length: new Uint32Array(count),
+    seq: new Uint32Array(count),
+    source: new Uint16Array(count),
+    offset: new Float64Array(count),
+  }
+}
+
+function framesOf({ count, position, length, seq, source, offset }: FrameIndex): IndexedFrame[] {
+  return Array.from({ length: count }, (_, i) => ({
+    position: position[i] as number,
+    length: length[i] as number,
+    seq: seq[i] as number,
+    source: source[i] as number,
+    offset: offset[i] as number,
+  }))
 }
 
 function encodeSource({ clusterId, topic, partition }: FooterSource): Buffer {

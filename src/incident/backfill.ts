@@ -1,13 +1,12 @@
 import type { Clock } from '../clock.ts'
 import type {
   DekEntry,
-  FrameColumns,
   MappingReader,
   MappingWriter,
   SegmentEntry,
-  SourceTotals,
 } from '../mapping/mapping-store.ts'
 import type { SegmentRegister } from '../mapping/segment-register.ts'
+import { SourceCounts } from '../mapping/source-counts.ts'
 import { readAhead } from './read-ahead.ts'
 
 /** What a backfill reads and writes. */
@@ -67,30 +66,14 @@ export async function backfill(
 
 /** Totals say what a sealed segment holds; one that may still grow has none. */
 async function fillIn({ mapping, writer }: BackfillPorts, segment: SegmentEntry): Promise<number> {
-  const totals = new Map<string, SourceTotals>()
+  const totals = new SourceCounts()
   let count = 0
   for await (const frames of mapping.framesOfSegment(segment)) {
     await writer.recordPlaces(segment, frames)
-    addTotals(totals, frames)
+    totals.add(frames)
     count += frames.count
   }
   const isSealed = segment.sealedAtMs !== null && segment.messageCount === count
-  if (isSealed && count > 0) await writer.recordTotals(segment, [...totals.values()])
+  if (isSealed && count > 0) await writer.recordTotals(segment, totals.all())
   return count
-}
-
-function addTotals(totals: Map<string, SourceTotals>, frames: FrameColumns): void {
-  for (let i = 0; i < frames.count; i++) {
-    const { topic, partition } = frames.sources[frames.source[i] as number] as SourceTotals
-    const name = `${topic}/${partition}`
-    const offset = frames.offset[i] as number
-    const before = totals.get(name)
-    totals.set(name, {
-      ...{ topic, partition },
-      firstOffset: Math.min(before?.firstOffset ?? offset, offset),
-      lastOffset: Math.max(before?.lastOffset ?? offset, offset),
-      messageCount: (before?.messageCount ?? 0) + 1,
-      bytes: (before?.bytes ?? 0) + (frames.length[i] as number),
-    })
-  }
 }

@@ -1,5 +1,5 @@
 import type { MessageCoordinates } from '../format/message.ts'
-import type { DekEntry, MappedMessage, RowsKey, SegmentEntry, SegmentKey } from './mapping-store.ts'
+import type { DekEntry, MappedMessage, RowsKey, SegmentKey } from './mapping-store.ts'
 
 /** A day, by its first millisecond in UTC, on which messages of a source partition were sealed. */
 export interface SourceDay {
@@ -48,7 +48,6 @@ export interface LookUps {
   segmentsOfTopic(topic: string, slotMs: number, partition?: number): AsyncIterable<SourceSegment>
   /** Segments that may hold the message: it has a frame in those alone where {@link findMessage} finds it. */
   segmentsNear(message: MessageCoordinates): AsyncIterable<SegmentKey>
-  findSegment(segment: SegmentKey): Promise<SegmentEntry | null>
   findMessage(segment: RowsKey, message: MessageCoordinates): Promise<MappedMessage | null>
   /** Messages whose producer gave them an id with this hash (message-id.ts). */
   messagesWithId(hash: Uint8Array): AsyncIterable<MessageInSegment>

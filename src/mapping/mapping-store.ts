@@ -62,6 +62,8 @@ export interface FrameColumns {
   readonly length: Uint32Array
 }
 
+/** How the messages of a part are written: a row each, or packed, a row a run. Both answer alike. */
+export type MappingMode = 'rows' | 'runs'
 /** Ids that producers gave their messages: entry i belongs to frame `frame[i]`. */
 export interface MessageIds {
   readonly frame: Uint32Array
@@ -78,7 +80,7 @@ export interface MappingWriter {
    * before a byte of these frames leaves. Frames may come in any portions; what counts is their sum.
    */
   recordPlaces(segment: OpenedSegment, frames: FrameColumns): Promise<void>
-  /** One row a message. Resolves when every row is durable. The columns stay the caller's. */
+  /** What look-ups find each message by. Resolves when all of it is durable. The columns stay the caller's. */
   writeRows(segment: SegmentKey, objectKey: string, frames: FrameColumns): Promise<void>
   /** A message may have several ids, and an id several messages. `frames` are those of one part. */
   recordMessageIds(segment: OpenedSegment, frames: FrameColumns, ids: MessageIds): Promise<void>
@@ -138,6 +140,8 @@ export interface MappingReader {
   /** Every DEK that was ever wrapped under the KEK, oldest first; empty when the KEK is unknown. */
   deksOfKek(kekId: string, kekVersion?: string): AsyncIterable<DekEntry>
   segmentsOfDek(dekId: string): AsyncIterable<SegmentEntry>
+  /** null when no intent names this segment under this DEK. */
+  findSegment(segment: SegmentKey): Promise<SegmentEntry | null>
   /**
    * The frames of a segment a page at a time, by topic, partition and rising offset; every page has
    * one frame at least, and is its reader's to keep. {@link messagesOf} gives them one by one.

@@ -13,18 +13,26 @@ export interface ObjectEnd extends ObjectRange {
   readonly objectBytes: number
 }
 
-/** The object store as readers need it. */
+/**
+ * The object store as readers need it. Without a `versionId`, as the inventory names it, the current
+ * version of the object is read.
+ */
 export interface ObjectReader {
   /**
    * Reads `length` bytes from `position`. Throws SEAL_OBJECT_MISSING, SEAL_MALFORMED when the
    * object is shorter, SEAL_STORE_REFUSED, and SEAL_STORE_UNAVAILABLE (retryable).
    */
-  readRange(key: string, position: number, length: number): Promise<ObjectRange>
+  readRange(
+    key: string,
+    position: number,
+    length: number,
+    versionId?: string | null,
+  ): Promise<ObjectRange>
   /**
    * Reads the last `bytesMax` bytes, or all of a shorter object. Throws SEAL_OBJECT_MISSING,
    * SEAL_MALFORMED when the object is empty, SEAL_STORE_REFUSED, and SEAL_STORE_UNAVAILABLE
    * (retryable).
    */
-  readEnd(key: string, bytesMax: number): Promise<ObjectEnd>
+  readEnd(key: string, bytesMax: number, versionId?: string | null): Promise<ObjectEnd>
   close(): Promise<void>
 }

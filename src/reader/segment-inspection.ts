@@ -21,6 +21,8 @@ import type { ObjectEnd, ObjectReader } from './object-reader.ts'
 export interface SegmentInspection {
   /** Key of the object within the bucket. */
   readonly object: string
+  /** The version that was looked at; null for the current one. */
+  readonly versionId: string | null
   readonly objectBytes: number
   /** Of the version that was looked at, as the store names it. */
   readonly etag: string
@@ -32,6 +34,9 @@ export interface SegmentInspection {
   readonly footer: SegmentFooter
   readonly footerBytes: number
 }
+
+type InspectedPlace = Pick<SegmentInspection, 'object' | 'pairs'> &
+  Partial<Pick<SegmentInspection, 'versionId'>>
 
 /** What the first request brings; the footers of most segments are shorter. */
 const END_BYTES = 256 * 1024
@@ -48,15 +53,17 @@ const BASE64_OF_MAGIC = 'iVNTRw0KG'
  * for a small object, two for a larger one, three for one of very many frames. Needs no key, so it
  * finds damage and not forgery; {@link verifySegment} finds both. Memory is bounded by the footer.
  * Throws SEAL_MALFORMED and SEAL_SUITE_UNKNOWN with the name of the object, SEAL_CONTEXT_MISMATCH
- * when the object is not where its segment belongs, SEAL_OBJECT_MISSING and SEAL_STORE_*.
+ * when the object is not where its segment belongs, SEAL_OBJECT_MISSING and SEAL_STORE_*. Looks at
+ * the current version unless another one is named.
  */
 export async function inspectSegment(
   objects: ObjectReader,
   object: string,
+  versionId: string | null = null,
 ): Promise<SegmentInspection> {
-  const end = await objects.readEnd(object, END_BYTES)
+  const end = await objects.readEnd(object, END_BYTES, versionId)
   const { objectBytes, metadata: pairs, etag } = end
-  const place = { object, pairs }
+  const place = { object, versionId, pairs }
   if (objectBytes < SEGMENT_HEADER_BYTES) {
     throw malformed(`${object}: ${objectBytes} bytes are too few for a segment`)
   }
@@ -81,11 +88,11 @@ export async function inspectSegment(
  */
 export async function readInspected(
   objects: ObjectReader,
-  { object, pairs }: Pick<SegmentInspection, 'object' | 'pairs'>,
+  { object, versionId, pairs }: InspectedPlace,
   position: number,
   length: number,
 ): Promise<Buffer> {
-  const { bytes, metadata } = await objects.readRange(object, position, length)
+  const { bytes, metadata } = await objects.readRange(object, position, length, versionId)
   if (isDeepStrictEqual(metadata, pairs)) return bytes
   const message = `${object} was replaced while it was read, try again`
   throw new SealError('SEAL_OBJECT_CHANGED', message)
@@ -104,7 +111,7 @@ export function naming<T>(what: string, check: () => T): T {
 /** Bytes of the object, out of the end where that holds them already; asks for the rest alone. */
 async function bytesOf(
   objects: ObjectReader,
-  place: Pick<SegmentInspection, 'object' | 'pairs'>,
+  place: InspectedPlace,
   { bytes, objectBytes }: ObjectEnd,
   position: number,
   length: number,
@@ -153,7 +160,7 @@ function checkFooter(footer: SegmentFooter, { clusterId }: DecodedMetadata): Seg
       throw malformed('its footer names another cluster than its metadata')
     }
   }
-  if (footer.frames.some(({ length }) => length > FRAME_BYTES_MAX)) {
+  if (footer.index.length.some((length) => length > FRAME_BYTES_MAX)) {
     throw malformed('its footer holds a frame that is too long')
   }
   return footer

@@ -23,7 +23,12 @@ export function segmentObjectKey(
   return `${segmentFolder(names)}${encodeURIComponent(keyDomain)}/${hour}/${segmentId}.seal`
 }
 
-/** `<prefix>/deks/<dek-id>.json`: one small object a DEK, the key directory. */
+/** `<prefix>/deks/`: the key directory. */
+export function dekFolder({ prefix }: ObjectNames): string {
+  return `${prefix}/deks/`
+}
+
+/** `<prefix>/deks/<dek-id>.json`: one small object a DEK. */
 export function dekObjectKey(names: ObjectNames, dekId: string): string {
-  return `${names.prefix}/deks/${dekId}.json`
+  return `${dekFolder(names)}${dekId}.json`
 }

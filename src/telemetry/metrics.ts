@@ -205,6 +205,16 @@ function stateMetrics(registry: Registry) {
       'Partitions that stopped since the process began.',
       [],
     ),
+    reencryptedSegments: counter(
+      'reencrypted_segments_total',
+      'Segments that this process re-encrypted, by what became of them.',
+      ['outcome'],
+    ),
+    reencryptedBytes: counter(
+      'reencrypted_bytes_total',
+      'Bytes of segments brought under new DEKs.',
+      [],
+    ),
     quarantined: counter(
       'quarantined_messages_total',
       'Unsealable messages that were noted and passed over.',

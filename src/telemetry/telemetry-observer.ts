@@ -9,6 +9,8 @@ import type {
   PipelineObserver,
   ServiceName,
 } from '../pipeline/observer.ts'
+import type { CrewObserver } from '../reencryption/crew.ts'
+import type { ReencryptionItem, ReencryptionOutcome } from '../reencryption/segment-reencryption.ts'
 import type { Health } from './health.ts'
 import type { Logger } from './logger.ts'
 import type { Metrics } from './metrics.ts'
@@ -25,7 +27,7 @@ export interface TelemetrySinks {
 }
 
 /** Counts every event of the road, logs the rare ones, and keeps the health up to date. */
-export class TelemetryObserver implements PipelineObserver, KeyObserver {
+export class TelemetryObserver implements PipelineObserver, KeyObserver, CrewObserver {
   readonly #metrics: Metrics
   readonly #logger: Logger
   readonly #health: Health
@@ -171,6 +173,22 @@ export class TelemetryObserver implements PipelineObserver, KeyObserver {
       { topic, partition, offset, code, reason },
       'partition stopped, it stays where it is until somebody acts',
     )
+  }
+
+  reencrypted({ kind, bytes }: ReencryptionOutcome): void {
+    this.#metrics.reencryptedSegments.inc({ outcome: kind })
+    this.#metrics.reencryptedBytes.inc(kind === 'moved' ? bytes : 0)
+  }
+
+  reencryptionFailed({ objectKey }: ReencryptionItem, { code, message }: SealError): void {
+    this.#metrics.reencryptedSegments.inc({ outcome: 'failed' })
+    this.#logger.warn({ object: objectKey, code, reason: message }, 'segment not re-encrypted')
+  }
+
+  reencryptionQueueFailed(error: unknown): void {
+    const code = isSealError(error) ? error.code : undefined
+    const reason = messageOf(error)
+    this.#logger.warn({ code, reason }, 'cannot take part in re-encryptions; will try again')
   }
 
   quarantined(topic: string, partition: number, offset: number, error: SealError): void {

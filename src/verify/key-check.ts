@@ -25,13 +25,18 @@ async function faultOf({ services: { keys } }: Check, dekId: string): Promise<st
   try {
     const entry = await keys.inDirectory(dekId)
     if (entry === null) return 'it is not in the key directory: a rewrap of its KEK would lose it'
-    const differing = FIELDS.filter((field) => !isSame(onRecord, entry, field))
+    const differing = differingFields(onRecord, entry)
     if (differing.length === 0) return null
     return `Cassandra and the key directory differ in ${differing.join(', ')}`
   } catch (error) {
     if (!isSealError(error, 'SEAL_MALFORMED')) throw error
     return `its entry in the key directory cannot be read: ${error.message}`
   }
+}
+
+/** In what two records of one DEK differ. */
+export function differingFields(a: DekRecord, b: DekRecord): readonly string[] {
+  return FIELDS.filter((field) => !isSame(a, b, field))
 }
 
 function isSame(a: DekRecord, b: DekRecord, field: (typeof FIELDS)[number]): boolean {

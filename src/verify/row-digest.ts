@@ -1,4 +1,4 @@
-import type { MappedMessage } from '../mapping/mapping-store.ts'
+import type { FrameColumns, MappedMessage } from '../mapping/mapping-store.ts'
 
 /** The one constant of each lane keeps the two apart. */
 const LANES = [0x9e37_79b9, 0x7f4a_7c15] as const
@@ -18,25 +18,48 @@ export class RowDigest {
   }
 
   add(row: MappedMessage): void {
-    this.#count++
-    this.#low = (this.#low + hashOf(row, LANES[0])) | 0
-    this.#high = (this.#high + hashOf(row, LANES[1])) | 0
+    this.#add(seedOf(row.topic), row.partition, row.offset, row.position, row.length)
+  }
+
+  /** Adds the rows of these frames. */
+  addFrames({ count, sources, source, offset, position, length }: FrameColumns): void {
+    const seeds = sources.map(({ topic }) => seedOf(topic))
+    for (let i = 0; i < count; i++) {
+      const at = source[i] as number
+      const partition = sources[at]?.partition as number
+      const place = position[i] as number
+      this.#add(seeds[at] as number, partition, offset[i] as number, place, length[i] as number)
+    }
   }
 
   /** Takes back one {@link add} of the same row. */
   remove(row: MappedMessage): void {
     this.#count--
-    this.#low = (this.#low - hashOf(row, LANES[0])) | 0
-    this.#high = (this.#high - hashOf(row, LANES[1])) | 0
+    const { topic, partition, offset, position, length } = row
+    const seed = seedOf(topic)
+    this.#low = (this.#low - hashOf(seed ^ LANES[0], partition, offset, position, length)) | 0
+    this.#high = (this.#high - hashOf(seed ^ LANES[1], partition, offset, position, length)) | 0
   }
 
   equals(other: RowDigest): boolean {
     return this.#count === other.#count && this.#low === other.#low && this.#high === other.#high
   }
+
+  #add(seed: number, partition: number, offset: number, position: number, length: number): void {
+    this.#count++
+    this.#low = (this.#low + hashOf(seed ^ LANES[0], partition, offset, position, length)) | 0
+    this.#high = (this.#high + hashOf(seed ^ LANES[1], partition, offset, position, length)) | 0
+  }
 }
 
-function hashOf({ topic, partition, offset, position, length }: MappedMessage, lane: number) {
-  let hash = mixed(seedOf(topic) ^ lane, partition)
+function hashOf(
+  seed: number,
+  partition: number,
+  offset: number,
+  position: number,
+  length: number,
+): number {
+  let hash = mixed(seed, partition)
   hash = mixed(hash, offset | 0)
   hash = mixed(hash, Math.floor(offset / 2 ** 32))
   hash = mixed(hash, position | 0)

@@ -68,7 +68,7 @@ export async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
 export function mappingStoreContract(parts: () => MappingStoreParts): void {
   deksContract(parts)
   segmentsContract(parts)
-  rowsContract(parts)
+  mappedMessagesContract(parts)
 }
 
 function deksContract(parts: () => MappingStoreParts): void {
@@ -188,6 +188,35 @@ function segmentsContract(parts: () => MappingStoreParts): void {
     expect(await all(reader.segmentsOfDek(dekId))).toEqual([])
   })
 
+  test('a segment is found by DEK and segment, and by nothing else', async () => {
+    const { writer, reader } = parts()
+    const segment = { dekId: randomUUID(), segmentId: randomUUID() }
+    const intent = { ...segment, objectKey: 'segments/a.seal', createdAtMs: CREATED_AT_MS }
+    expect(await reader.findSegment(segment)).toBeNull()
+    await writer.recordPublished(segment, CREATED_AT_MS)
+    expect(await reader.findSegment(segment)).toBeNull()
+    await writer.recordIntent(intent)
+    expect([await reader.findSegment(segment)]).toEqual(
+      await all(reader.segmentsOfDek(segment.dekId)),
+    )
+    expect(await reader.findSegment({ ...segment, segmentId: randomUUID() })).toBeNull()
+    expect(await reader.findSegment({ ...segment, dekId: randomUUID() })).toBeNull()
+  })
+
+  test('what was written before the intent belongs to the segment once that is there', async () => {
+    const { writer, reader } = parts()
+    const segment = { dekId: randomUUID(), segmentId: randomUUID() }
+    const intent = { ...segment, objectKey: 'segments/a.seal', createdAtMs: CREATED_AT_MS }
+    const totals = { messageCount: 3, bytes: 460 }
+    await writer.recordPublished(segment, CREATED_AT_MS)
+    await writer.writeRows(segment, intent.objectKey, columnsOf(messagesFrom(0, 3)))
+    await writer.recordSealed({ ...segment, ...totals, sealedAtMs: CREATED_AT_MS })
+    await writer.recordIntent(intent)
+    const [entry] = await all(reader.segmentsOfDek(segment.dekId))
+    expect(entry).toMatchObject({ ...intent, ...totals, state: 'published' })
+    expect(await all(messagesOf(reader, rowsOf(segment)))).toEqual(messagesFrom(0, 3))
+  })
+
   test('a DEK that sealed nothing has no segments', async () => {
     const { keys, reader } = parts()
     const dek = dekRecord()
@@ -196,7 +225,8 @@ function segmentsContract(parts: () => MappingStoreParts): void {
   })
 }
 
-function rowsContract(parts: () => MappingStoreParts): void {
+/** The part of it that is about the messages of one segment. */
+export function mappedMessagesContract(parts: () => MappingStoreParts): void {
   const written = async (...calls: MappedMessage[][]): Promise<MappedMessage[]> => {
     const { writer, reader } = parts()
     const segment = { dekId: randomUUID(), segmentId: randomUUID() }
@@ -214,6 +244,22 @@ function rowsContract(parts: () => MappingStoreParts): void {
   test('the parts of a segment add up, and come back by rising offset', async () => {
     const messages = messagesFrom(5, 700)
     expect(await written(messages.slice(400), messages.slice(0, 400))).toEqual(messages)
+  })
+
+  test('messages that are written again in other cuts are there once', async () => {
+    const messages = messagesFrom(5, 700)
+    const cuts = [messages, messages.slice(0, 300), messages.slice(200, 500), messages.slice(650)]
+    expect(await written(...cuts)).toEqual(messages)
+    expect(await written(...cuts.toReversed())).toEqual(messages)
+  })
+
+  test('frames with others between them and offsets that skip come back as they were', async () => {
+    const messages = Array.from({ length: 1_000 }, (_, i) => ({
+      ...{ topic: 'orders', partition: i % 3, offset: 7 * i + (i % 5) },
+      ...{ position: 160 + 5_000 * i, length: 100 + ((i * 7919) % 4_900) },
+    }))
+    const sorted = messages.toSorted((a, b) => a.partition - b.partition || a.offset - b.offset)
+    expect(await written(messages)).toEqual(sorted)
   })
 
   test.each([1, 249, 250, 251, 500])('a part of %i messages is written whole', async (count) => {

@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { ObjectReader } from '../../src/reader/object-reader.ts'
 import type { ObjectInventory, StoredObject } from '../../src/segment/object-inventory.ts'
 import type { ObjectStore } from '../../src/segment/object-store.ts'
 import { all } from './mapping-store.contract.ts'
@@ -8,6 +9,7 @@ import { all } from './mapping-store.contract.ts'
 export interface InventoryUnderTest {
   readonly store: ObjectStore
   readonly inventory: ObjectInventory
+  readonly reader: ObjectReader
   /** What others may do to objects. Absent where the bucket keeps no versions. */
   readonly others?: {
     /** Puts another version over the one that is there. */
@@ -104,6 +106,42 @@ export function objectInventoryContract(
       await bucket.inventory.abort(upload)
       await bucket.inventory.abort(upload)
       expect((await uploads()).map(({ uploadId }) => uploadId)).toEqual([second])
+    })
+
+    it('names versions as the reader takes them', async () => {
+      const body = randomBytes(500)
+      await bucket.store.put(`${prefix}a`, body, { 'ss-u': 'first' })
+      const { key, versionId } = await only()
+      const end = await bucket.reader.readEnd(key, 100, versionId)
+      expect(end.bytes.equals(body.subarray(400))).toBe(true)
+      expect([end.objectBytes, end.metadata]).toEqual([500, { 'ss-u': 'first' }])
+      const range = await bucket.reader.readRange(key, 10, 20, versionId)
+      expect(range.bytes.equals(body.subarray(10, 30))).toBe(true)
+      await bucket.inventory.remove(await only())
+      const missing = { code: 'SEAL_OBJECT_MISSING' }
+      await expect(bucket.reader.readEnd(key, 100, versionId)).rejects.toMatchObject(missing)
+      await expect(bucket.reader.readRange(key, 0, 1, versionId)).rejects.toMatchObject(missing)
+    })
+
+    it('reads the version that is named, older ones and those below a mark of deletion too', async () => {
+      const { others } = bucket
+      // A bucket without versions has no older ones.
+      if (others === undefined) return
+      const first = randomBytes(500)
+      const key = `${prefix}a`
+      await bucket.store.put(key, first, { 'ss-u': 'first' })
+      const second = randomBytes(300)
+      await others.replace(key, second)
+      await others.cover(key)
+      const versions = (await objects()).filter((one) => !one.isDeleteMarker)
+      const idOf = (bytes: number) => versions.find((one) => one.bytes === bytes)?.versionId
+      const old = await bucket.reader.readEnd(key, 10_000, idOf(500))
+      expect([old.bytes.equals(first), old.objectBytes]).toEqual([true, 500])
+      expect(old.metadata).toEqual({ 'ss-u': 'first' })
+      const newer = await bucket.reader.readRange(key, 100, 50, idOf(300))
+      expect(newer.bytes.equals(second.subarray(100, 150))).toBe(true)
+      const current = bucket.reader.readRange(key, 0, 1)
+      await expect(current).rejects.toMatchObject({ code: 'SEAL_OBJECT_MISSING' })
     })
 
     it('tells until when a version is kept, which is not removed before', async () => {

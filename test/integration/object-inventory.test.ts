@@ -10,6 +10,7 @@ import {
 import { expect, inject, it } from 'vitest'
 import { createS3Client, type S3Options } from '../../src/adapters/s3/s3-client.ts'
 import { S3ObjectInventory } from '../../src/adapters/s3/s3-object-inventory.ts'
+import { S3ObjectReader } from '../../src/adapters/s3/s3-object-reader.ts'
 import { S3ObjectStore } from '../../src/adapters/s3/s3-object-store.ts'
 import type { StoredObject } from '../../src/segment/object-inventory.ts'
 import { objectInventoryContract } from '../contracts/object-inventory.contract.ts'
@@ -24,11 +25,12 @@ const options: S3Options = {
 const PAGE_ITEMS = 3
 
 function partsOf(of: S3Options) {
-  const [store, inventory] = [new S3ObjectStore(of), new S3ObjectInventory(of, PAGE_ITEMS)]
+  const [store, reader] = [new S3ObjectStore(of), new S3ObjectReader(of)]
+  const inventory = new S3ObjectInventory(of, PAGE_ITEMS)
   const close = async () => {
-    await Promise.all([store.close(), inventory.close()])
+    await Promise.all([store.close(), reader.close(), inventory.close()])
   }
-  return { store, inventory, close }
+  return { store, reader, inventory, close }
 }
 
 objectInventoryContract('a bucket without versions', () => partsOf(options))

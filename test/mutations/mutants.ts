@@ -1,8 +1,15 @@
 import { keysAndFormat } from './keys-and-format.ts'
 import { lookUps } from './look-ups.ts'
+import { mapping } from './mapping.ts'
 import type { Mutant } from './mutant.ts'
 import { reencryption } from './reencryption.ts'
 import { road } from './road.ts'
 
 /** Every guard that is worth one: what is added to the product adds a line to one of the tables. */
-export const mutants: readonly Mutant[] = [...keysAndFormat, ...road, ...lookUps, ...reencryption]
+export const mutants: readonly Mutant[] = [
+  ...keysAndFormat,
+  ...road,
+  ...mapping,
+  ...lookUps,
+  ...reencryption,
+]

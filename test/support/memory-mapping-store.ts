@@ -28,6 +28,10 @@ import type {
 } from '../../src/mapping/mapping-store.ts'
 import { MESSAGE_ID_HASH_BYTES } from '../../src/mapping/message-id.ts'
 import type { SegmentRegister } from '../../src/mapping/segment-register.ts'
+import type {
+  ReplacementIntent,
+  SegmentReplacements,
+} from '../../src/mapping/segment-replacements.ts'
 import { columnsOf } from './frame-columns.ts'
 
 /** Small, so that tests with few rows see several pages. */
@@ -45,11 +49,6 @@ interface Place {
   readonly blocks: Set<number>
   totals: Totals | null
 }
-
-import type {
-  ReplacementIntent,
-  SegmentReplacements,
-} from '../../src/mapping/segment-replacements.ts'
 
 interface SegmentRecord {
   intent?: SegmentIntent
@@ -74,16 +73,24 @@ export class MemoryMappingStore
   readonly #places = new Map<string, Place>()
   /** By hash in hex, DEK and coordinates. */
   readonly #ids = new Map<string, MessageInSegment>()
+  /** DEKs to which their KEK does not lead, until they are recorded again. */
+  readonly unlisted = new Set<string>()
+  /** Calls that wrote something. */
+  writes = 0
 
   async recordDek(dek: DekRecord): Promise<void> {
+    this.writes++
+    this.unlisted.delete(dek.dekId)
     this.#deks.set(dek.dekId, { ...dek, wrapped: dek.wrapped.slice() })
   }
 
   async recordIntent(intent: SegmentIntent): Promise<void> {
+    this.writes++
     this.#segment(intent).intent = { ...intent }
   }
 
   async writeRows(segment: SegmentKey, _objectKey: string, frames: FrameColumns): Promise<void> {
+    this.writes++
     const { rows } = this.#segment(segment)
     for (let i = 0; i < frames.count; i++) {
       const { topic, partition } = frames.sources[frames.source[i] as number] as {
@@ -125,10 +132,12 @@ export class MemoryMappingStore
   }
 
   async recordSealed(summary: SegmentSummary): Promise<void> {
+    this.writes++
     this.#segment(summary).summary = { ...summary }
   }
 
   async recordPublished(segment: SegmentKey, publishedAtMs: number): Promise<void> {
+    this.writes++
     this.#segment(segment).publishedAtMs = publishedAtMs
   }
 
@@ -153,6 +162,7 @@ export class MemoryMappingStore
   async *deksOfKek(kekId: string, kekVersion?: string): AsyncGenerator<DekEntry> {
     const found = [...this.#deks.values()]
       .filter((dek) => dek.kekId === kekId || dek.kekId.endsWith(`/${kekId}`))
+      .filter((dek) => !this.unlisted.has(dek.dekId))
       .filter((dek) => kekVersion === undefined || dek.kekVersion === kekVersion)
       .sort((a, b) => a.createdAtMs - b.createdAtMs)
     for (const dek of found) yield entryOf(dek)
@@ -237,6 +247,31 @@ export class MemoryMappingStore
     const record = this.#segment(segment)
     record.rows.clear()
     record.sweptAtMs = sweptAtMs
+  }
+
+  /** The record of a DEK with its wrapped key. */
+  async onRecord(dekId: string): Promise<DekRecord | null> {
+    return this.#deks.get(dekId) ?? null
+  }
+
+  /** Forgets the record of a DEK. */
+  loseDek(dekId: string): void {
+    this.#deks.delete(dekId)
+  }
+
+  /** Forgets a part of what is on record of a segment. */
+  lose(segment: SegmentKey, part: 'intent' | 'summary' | 'publishedAtMs'): void {
+    delete this.#segment(segment)[part]
+  }
+
+  /** Forgets rows, or puts others in their place. */
+  alterRows(segment: SegmentKey, alter: (row: MappedMessage) => MappedMessage | null): void {
+    const { rows } = this.#segment(segment)
+    for (const [name, row] of [...rows]) {
+      const altered = alter(row)
+      rows.delete(name)
+      if (altered !== null) rows.set(name, altered)
+    }
   }
 
   async *framesOfSegment({ rowsDekId, segmentId }: RowsKey): AsyncGenerator<FrameColumns> {

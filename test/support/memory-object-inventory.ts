@@ -5,7 +5,8 @@ import type {
   OpenUpload,
   StoredObject,
 } from '../../src/segment/object-inventory.ts'
-import type { MemoryObjectStore } from './memory-object-store.ts'
+import type { ObjectMetadata } from '../../src/segment/object-store.ts'
+import type { StoredObject as Content, MemoryObjectStore } from './memory-object-store.ts'
 
 /**
  * The inventory of a {@link MemoryObjectStore}, as of a bucket that keeps versions. What time it is
@@ -18,13 +19,19 @@ export class MemoryObjectInventory implements ObjectInventory {
   readonly #versionIds = new WeakMap<object, string>()
   /** Older versions, and marks of deletion. */
   #past: StoredObject[] = []
+  readonly #pastContent = new Map<string | null, Content>()
 
   /** Versions that the store keeps, by their id, and until when. */
   readonly retained = new Map<string, number>()
 
   constructor(store: MemoryObjectStore) {
     this.#store = store
-    store.onReplaced = (key) => this.#past.push({ ...this.#current(key), isCurrent: false })
+    store.versionOf = (key, versionId) => {
+      const content = store.objects.get(key)
+      const isCurrent = content !== undefined && this.#current(key).versionId === versionId
+      return isCurrent ? content : this.#pastContent.get(versionId)
+    }
+    store.onReplaced = (key) => this.#outdate(key)
   }
 
   async retainedUntilMs({ versionId }: StoredObject): Promise<number | null> {
@@ -55,6 +62,7 @@ export class MemoryObjectInventory implements ObjectInventory {
     const isIt = ({ key, versionId }: StoredObject) =>
       key === object.key && versionId === object.versionId
     this.#past = this.#past.filter((one) => !isIt(one))
+    this.#pastContent.delete(object.versionId)
     if (!this.#store.objects.has(object.key)) return
     if (isIt(this.#current(object.key))) this.#store.objects.delete(object.key)
   }
@@ -65,10 +73,10 @@ export class MemoryObjectInventory implements ObjectInventory {
   }
 
   /** What somebody does who writes over what is there. */
-  replace(key: string, bytes: Buffer): void {
+  replace(key: string, bytes: Buffer, metadata: ObjectMetadata = {}): void {
     this.#outdate(key)
     const modifiedAtMs = this.#store.clock.nowMs()
-    this.#store.objects.set(key, { bytes, metadata: {}, modifiedAtMs })
+    this.#store.objects.set(key, { bytes, metadata, modifiedAtMs })
   }
 
   /** What somebody does who deletes without naming a version: a mark covers what is there. */
@@ -80,8 +88,14 @@ export class MemoryObjectInventory implements ObjectInventory {
     this.#past.push({ key, versionId: randomUUID(), ...mark })
   }
 
+  /** What is current there is so no longer. */
   #outdate(key: string): void {
-    if (this.#store.objects.has(key)) this.#past.push(this.#current(key))
+    const content = this.#store.objects.get(key)
+    if (content !== undefined) {
+      const current = this.#current(key)
+      this.#past.push(current)
+      this.#pastContent.set(current.versionId, content)
+    }
     this.#past = this.#past.map((one) => (one.key === key ? { ...one, isCurrent: false } : one))
   }
 

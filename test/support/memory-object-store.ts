@@ -42,6 +42,8 @@ export class MemoryObjectStore implements ObjectStore, ObjectReader {
   readonly reads: { key: string; position: number; length: number }[] = []
   /** Thrown by the writing calls to come, one each. */
   readonly failures: Error[] = []
+  /** Gives older versions, and the current one by its id; set by the inventory of this store. */
+  versionOf: (key: string, versionId: string) => StoredObject | undefined = () => undefined
   /** Hears of objects that others take the place of. */
   onReplaced: (key: string, object: StoredObject) => void = () => {}
 
@@ -105,24 +107,37 @@ export class MemoryObjectStore implements ObjectStore, ObjectReader {
     this.uploads.delete(uploadId)
   }
 
-  async readRange(key: string, position: number, length: number): Promise<ObjectRange> {
+  async readRange(
+    key: string,
+    position: number,
+    length: number,
+    versionId: string | null = null,
+  ): Promise<ObjectRange> {
     this.reads.push({ key, position, length })
-    const object = this.objects.get(key)
+    const object = this.#find(key, versionId)
     if (object === undefined) throw new SealError('SEAL_OBJECT_MISSING', `no object ${key}`)
     const bytes = Buffer.from(object.bytes.subarray(position, position + length))
     if (bytes.length < length) throw new SealError('SEAL_MALFORMED', `${key} ends before that`)
     return { bytes, metadata: object.metadata, etag: etagOf(object) }
   }
 
-  async readEnd(key: string, bytesMax: number): Promise<ObjectEnd> {
-    const objectBytes = this.objects.get(key)?.bytes.length
+  async readEnd(
+    key: string,
+    bytesMax: number,
+    versionId: string | null = null,
+  ): Promise<ObjectEnd> {
+    const objectBytes = this.#find(key, versionId)?.bytes.length
     if (objectBytes === 0) throw new SealError('SEAL_MALFORMED', `${key} is an empty object`)
     const length = Math.min(bytesMax, objectBytes ?? bytesMax)
-    const range = await this.readRange(key, (objectBytes ?? length) - length, length)
+    const range = await this.readRange(key, (objectBytes ?? length) - length, length, versionId)
     return { ...range, objectBytes: objectBytes ?? length }
   }
 
   async close(): Promise<void> {}
+
+  #find(key: string, versionId: string | null): StoredObject | undefined {
+    return versionId === null ? this.objects.get(key) : this.versionOf(key, versionId)
+  }
 
   #receive(body: Uint8Array): Buffer {
     const bytes = Buffer.from(body)

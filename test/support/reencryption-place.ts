@@ -92,7 +92,7 @@ export class ReencryptionPlace {
     const toldStore = told(store, 'store')
     const services: ReencryptionServices = {
       ...{ objects: store, store: toldStore, windows, clock, partBytes: 8 * 1024 * 1024 },
-      isForbidden: () => false,
+      leaving: null,
       // Iterated, so not by way of the proxy.
       inventory: {
         objects: (prefix) => inventory.objects(prefix),

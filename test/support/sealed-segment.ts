@@ -66,11 +66,15 @@ export interface PreparedSegment {
 }
 
 /** Packs messages into the only part of a segment, footer and all, ready for its worker. */
-export function prepareSegment(dek: Dek, messages: readonly Message[]): PreparedSegment {
+export function prepareSegment(
+  dek: Dek,
+  messages: readonly Message[],
+  createdAtMs = CREATED_AT_MS,
+): PreparedSegment {
   const segmentId = randomUUID()
   const { wrapped, kekId, keyDomain } = dek.record
-  const objectKey = segmentObjectKey({ prefix: 'sealed' }, keyDomain, segmentId, CREATED_AT_MS)
-  const keys = dek.newSegment(segmentId, CREATED_AT_MS)
+  const objectKey = segmentObjectKey({ prefix: 'sealed' }, keyDomain, segmentId, createdAtMs)
+  const keys = dek.newSegment(segmentId, createdAtMs)
   const { header, frameKey, baseNonce } = keys
   const metadata = encodeMetadata({
     ...{ header, wrapped, kekId, keyDomain, clusterId: CLUSTER_ID, token: randomUUID() },
@@ -120,8 +124,9 @@ export async function sealSegment(
   dek: Dek,
   store: MemoryObjectStore,
   messages: readonly Message[],
+  createdAtMs = CREATED_AT_MS,
 ): Promise<SealedSegment> {
-  const prepared = prepareSegment(dek, messages)
+  const prepared = prepareSegment(dek, messages, createdAtMs)
   const mapping = new RecordingMapping()
   const result = await workPart(prepared.task, { engine: nodeEngine, store, mapping })
   if (!result.ok) throw new Error(result.error.message)

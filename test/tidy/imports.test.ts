@@ -21,6 +21,7 @@ const LEVELS: Readonly<Record<string, number>> = {
   reencryption: 6,
   incident: 5,
   verify: 5,
+  rebuild: 6,
   config: 7,
   adapters: 7,
   telemetry: 8,

@@ -69,14 +69,18 @@ export class CassandraConnection {
     for await (const page of this.pages(query, params)) yield* page
   }
 
-  /** The same by the page, for those who read many rows. */
-  async *pages(query: string, params: readonly CqlValue[]): AsyncGenerator<readonly types.Row[]> {
+  /** The same by the page; `pageRows` is for rows that are large. */
+  async *pages(
+    query: string,
+    params: readonly CqlValue[],
+    pageRows = PAGE_ROWS,
+  ): AsyncGenerator<readonly types.Row[]> {
     let pageState: string | undefined
     do {
       const page = await this.#run(() =>
         this.#client.execute(query, params as CqlValue[], {
           prepare: true,
-          fetchSize: PAGE_ROWS,
+          fetchSize: pageRows,
           ...(pageState === undefined ? {} : { pageState }),
         }),
       )

@@ -1,20 +1,14 @@
 import type { types } from 'cassandra-driver'
 import type { MessageCoordinates } from '../../format/message.ts'
 import type { LookUps, MessageInSegment, SourceDay, SourceSegment } from '../../mapping/look-ups.ts'
-import type {
-  DekEntry,
-  MappedMessage,
-  RowsKey,
-  SegmentEntry,
-  SegmentKey,
-} from '../../mapping/mapping-store.ts'
+import { messagesOf } from '../../mapping/mapped-messages.ts'
+import type { DekEntry, MappedMessage, RowsKey, SegmentKey } from '../../mapping/mapping-store.ts'
 import type { CassandraConnection } from './connection.ts'
 import { uuidBytes } from './ids.ts'
 import { daysOf, lookUpsCoverAll, namesOf } from './look-up-days.ts'
 import { CassandraMappingReader, dekEntry } from './mapping-reader.ts'
 import { shardOf } from './message-id-statements.ts'
 import { blockOf } from './place-statements.ts'
-import { SEGMENT_COLUMNS, segmentEntry } from './segment-entry.ts'
 
 const SELECT_BY_DOMAIN =
   'SELECT dek_id, key_domain, kek_id, kek_version, created_at FROM deks_by_domain WHERE key_domain = ? AND day = ?'
@@ -22,7 +16,6 @@ const SELECT_BY_TOPIC =
   'SELECT partition, segment_id, dek_id, message_count, bytes FROM segments_by_topic WHERE topic = ? AND slot = ?'
 const SELECT_BY_OFFSET =
   'SELECT segment_id, dek_id FROM segments_by_offset WHERE topic = ? AND partition = ? AND bucket = ? AND block = ?'
-const SELECT_SEGMENT = `SELECT ${SEGMENT_COLUMNS} FROM segments_by_dek WHERE dek_id = ? AND segment_id = ?`
 const SELECT_ROW =
   'SELECT position, length FROM message_encryption_map WHERE dek_id = ? AND segment_id = ? AND topic = ? AND partition = ? AND offset = ?'
 const SELECT_BY_ID =
@@ -86,19 +79,21 @@ export class CassandraLookUps extends CassandraMappingReader implements LookUps 
     for await (const row of this.#connection.rows(SELECT_BY_OFFSET, params)) yield segmentKey(row)
   }
 
-  async findSegment({ dekId, segmentId }: SegmentKey): Promise<SegmentEntry | null> {
-    const params = [uuidBytes(dekId), uuidBytes(segmentId)]
-    const row = (await this.#connection.execute(SELECT_SEGMENT, params)).first()
-    return row === null ? null : segmentEntry(row)
-  }
-
+  /** By its row; in a segment that was written by the run, by going through the runs. */
   async findMessage(
-    { rowsDekId, segmentId }: RowsKey,
+    segment: RowsKey,
     { topic, partition, offset }: MessageCoordinates,
   ): Promise<MappedMessage | null> {
-    const params = [uuidBytes(rowsDekId), uuidBytes(segmentId), topic, partition, offset]
+    const key = [uuidBytes(segment.rowsDekId), uuidBytes(segment.segmentId)]
+    const params = [...key, topic, partition, offset]
     const row = (await this.#connection.execute(SELECT_ROW, params)).first()
-    if (row === null) return null
+    if (row === null) {
+      for await (const message of messagesOf(this, segment)) {
+        const isIt = message.offset === offset && message.partition === partition
+        if (isIt && message.topic === topic) return message
+      }
+      return null
+    }
     const position = (row.position as types.Long).toNumber()
     return { topic, partition, offset, position, length: row.length }
   }

@@ -1,15 +1,18 @@
 import type { types } from 'cassandra-driver'
+import { mergedRuns, runColumns } from '../../mapping/frame-runs.ts'
 import type {
   DekEntry,
   FrameColumns,
   MappingReader,
   RowsKey,
   SegmentEntry,
+  SegmentKey,
 } from '../../mapping/mapping-store.ts'
 import type { CassandraConnection } from './connection.ts'
 import { uuidBytes } from './ids.ts'
-import { installColumnParser, SELECT_FRAMES } from './row-columns.ts'
+import { installColumnParser } from './row-columns.ts'
 import { SEGMENT_COLUMNS, segmentEntry } from './segment-entry.ts'
+import { rowsOfSegment, runsOfSegment } from './segment-runs.ts'
 
 const SELECT_DEK =
   'SELECT dek_id, key_domain, kek_id, kek_version, created_at FROM deks WHERE dek_id = ?'
@@ -17,6 +20,7 @@ const SELECT_KEK_DAYS = 'SELECT kek_id, day FROM kek_days WHERE kek_name = ?'
 const SELECT_BY_KEK =
   'SELECT dek_id, key_domain, kek_id, kek_version, created_at FROM deks_by_kek WHERE kek_id = ? AND day = ?'
 const SELECT_SEGMENTS = `SELECT ${SEGMENT_COLUMNS} FROM segments_by_dek WHERE dek_id = ?`
+const SELECT_SEGMENT = `${SELECT_SEGMENTS} AND segment_id = ?`
 
 /** {@link MappingReader} over Cassandra. Iterators hold one page of rows, whatever they walk over. */
 export class CassandraMappingReader implements MappingReader {
@@ -52,13 +56,17 @@ export class CassandraMappingReader implements MappingReader {
     }
   }
 
+  async findSegment({ dekId, segmentId }: SegmentKey): Promise<SegmentEntry | null> {
+    const params = [uuidBytes(dekId), uuidBytes(segmentId)]
+    const row = (await this.#connection.execute(SELECT_SEGMENT, params)).first()
+    return row === null ? null : segmentEntry(row)
+  }
+
+  /** A segment may be written in either mode, or parts of it in each. */
   async *framesOfSegment(segment: RowsKey): AsyncGenerator<FrameColumns> {
-    const params = [uuidBytes(segment.rowsDekId), uuidBytes(segment.segmentId)]
-    for await (const page of this.#connection.pages(SELECT_FRAMES, params)) {
-      // One for the whole page, see installColumnParser; none when there are no rows at all.
-      const [frames] = page as unknown as readonly FrameColumns[]
-      if (frames !== undefined && frames.count > 0) yield frames
-    }
+    const rows = rowsOfSegment(this.#connection, segment)
+    const runs = runsOfSegment(this.#connection, segment)
+    for await (const run of mergedRuns(rows, runs)) yield runColumns(run)
   }
 }
 

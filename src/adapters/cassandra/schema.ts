@@ -10,6 +10,7 @@ import { initialSchema } from './schema/0001-initial.ts'
 import { keyEventsSchema } from './schema/0002-key-events.ts'
 import { sweptSegmentsSchema } from './schema/0003-swept-segments.ts'
 import { lookUpsSchema } from './schema/0004-look-ups.ts'
+import { messageRunsSchema } from './schema/0005-message-runs.ts'
 import { replacedSegmentsSchema } from './schema/0006-replaced-segments.ts'
 
 interface SchemaStep {
@@ -23,6 +24,7 @@ const STEPS: readonly SchemaStep[] = [
   { version: 2, name: 'key events', statements: keyEventsSchema },
   { version: 3, name: 'swept segments', statements: sweptSegmentsSchema },
   { version: 4, name: 'look-ups', statements: lookUpsSchema },
+  { version: 5, name: 'message runs', statements: messageRunsSchema },
   { version: 6, name: 'replaced segments', statements: replacedSegmentsSchema },
 ]
 

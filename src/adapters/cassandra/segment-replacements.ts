@@ -9,8 +9,10 @@ const INSERT_REPLACING =
   'INSERT INTO segments_by_dek (dek_id, segment_id, object_key, created_at, rows_dek_id, replaces_dek_id, replacing_at) VALUES (?, ?, ?, ?, ?, ?, ?)'
 const INSERT_REPLACED =
   'INSERT INTO segments_by_dek (dek_id, segment_id, replaced_at, replaced_by_dek_id, retained_until) VALUES (?, ?, ?, ?, ?)'
-const UPDATE_STATUS =
-  "UPDATE message_encryption_map SET key_rotation_status = 'replaced' WHERE dek_id = ? AND segment_id = ?"
+const UPDATE_STATUS = ['message_encryption_map', 'message_runs'].map(
+  (table) =>
+    `UPDATE ${table} SET key_rotation_status = 'replaced' WHERE dek_id = ? AND segment_id = ?`,
+)
 
 /** {@link SegmentReplacements} over Cassandra. */
 export class CassandraSegmentReplacements implements SegmentReplacements {
@@ -44,7 +46,9 @@ export class CassandraSegmentReplacements implements SegmentReplacements {
     const until = retainedUntilMs === null ? null : new Date(retainedUntilMs)
     const replaced = [new Date(atMs), uuidBytes(byDekId), until]
     const segment = uuidBytes(segmentId)
-    await this.#connection.execute(UPDATE_STATUS, [uuidBytes(rowsDekId), segment])
+    for (const update of UPDATE_STATUS) {
+      await this.#connection.execute(update, [uuidBytes(rowsDekId), segment])
+    }
     await this.#connection.execute(INSERT_REPLACED, [uuidBytes(dekId), segment, ...replaced])
   }
 }

@@ -41,7 +41,7 @@ export function s3Error(
   if (error instanceof SealError) return error
   const name = error instanceof Error ? error.name : ''
   const status = statusOf(error)
-  if (name === 'NoSuchKey' || name === 'NotFound') {
+  if (name === 'NoSuchKey' || name === 'NotFound' || name === 'NoSuchVersion') {
     return new SealError('SEAL_OBJECT_MISSING', `no object: ${doing} in ${where}`, { cause: error })
   }
   const remedy = REFUSALS[name]

@@ -8,7 +8,7 @@ import { s3Error } from './s3-errors.ts'
 /** Readers hear of a failure only when trying again did not help. */
 const ATTEMPTS_MAX = 3
 
-/** The reading side of the bucket. Needs s3:GetObject and nothing else. */
+/** The reading side of the bucket. Needs s3:GetObject, and s3:GetObjectVersion for older versions. */
 export class S3ObjectReader implements ObjectReader {
   readonly #client: S3Client
   readonly #options: S3Options
@@ -18,18 +18,29 @@ export class S3ObjectReader implements ObjectReader {
     this.#options = options
   }
 
-  async readRange(key: string, position: number, length: number): Promise<ObjectRange> {
+  async readRange(
+    key: string,
+    position: number,
+    length: number,
+    versionId: string | null = null,
+  ): Promise<ObjectRange> {
     const range = `${position}-${position + length - 1}`
     const unfit = `ends before byte ${position}`
-    const { bytes, metadata, etag } = await this.#get(key, range, length, unfit)
+    const place = { key, versionId }
+    const { bytes, metadata, etag } = await this.#get(place, range, length, unfit)
     if (bytes.length === length) return { bytes, metadata, etag }
     throw new SealError('SEAL_MALFORMED', `${key} ends before byte ${position + length}`)
   }
 
-  async readEnd(key: string, bytesMax: number): Promise<ObjectEnd> {
+  async readEnd(
+    key: string,
+    bytesMax: number,
+    versionId: string | null = null,
+  ): Promise<ObjectEnd> {
     const isEmpty = 'is an empty object'
-    const range = `-${bytesMax}`
-    const { bytes, metadata, etag, contentRange } = await this.#get(key, range, bytesMax, isEmpty)
+    const [place, range] = [{ key, versionId }, `-${bytesMax}`]
+    const found = await this.#get(place, range, bytesMax, isEmpty)
+    const { bytes, metadata, etag, contentRange } = found
     if (bytes.length === 0) throw new SealError('SEAL_MALFORMED', `${key} ${isEmpty}`)
     // Without a Content-Range the answer is the whole object.
     const objectBytes = Number(/\/(\d+)$/.exec(contentRange)?.[1] ?? bytes.length)
@@ -41,13 +52,19 @@ export class S3ObjectReader implements ObjectReader {
   }
 
   /** `unfit` completes the sentence when the object has no byte in the range. */
-  async #get(key: string, range: string, bytesMax: number, unfit: string) {
+  async #get(
+    { key, versionId }: { readonly key: string; readonly versionId: string | null },
+    range: string,
+    bytesMax: number,
+    unfit: string,
+  ) {
     try {
       const answer: GetObjectCommandOutput = await this.#client.send(
         new GetObjectCommand({
           Bucket: this.#options.bucket,
           Key: key,
           Range: `bytes=${range}`,
+          ...(versionId === null ? {} : { VersionId: versionId }),
         }),
       )
       const bytes = await this.#collect(key, answer.Body as Readable | undefined, bytesMax)

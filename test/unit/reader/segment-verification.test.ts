@@ -336,8 +336,7 @@ describe('an object that changes while it is verified', () => {
     }
     const services = { objects: store, keys, engine: nodeEngine, onFrames }
     await expect(verifySegment(inspection, services)).rejects.toMatchObject({
-      code: 'SEAL_MALFORMED',
-      retryable: true,
+      code: 'SEAL_OBJECT_CHANGED',
     })
   })
 })

@@ -3,7 +3,7 @@ import { SealError } from '../../../src/errors.ts'
 import { decodeMetadata } from '../../../src/format/segment-metadata.ts'
 import { messagesOf } from '../../../src/mapping/mapped-messages.ts'
 import type { SegmentEntry } from '../../../src/mapping/mapping-store.ts'
-import { forbiddenIn } from '../../../src/reencryption/plan.ts'
+import { leftKekOf } from '../../../src/reencryption/plan.ts'
 import { reencryptSegment } from '../../../src/reencryption/segment-reencryption.ts'
 import { all } from '../../contracts/mapping-store.contract.ts'
 import { messages } from '../../support/messages.ts'
@@ -140,8 +140,8 @@ describe('what cannot be re-encrypted stays as it is', () => {
 
   test('when new DEKs would be wrapped under the KEK that is to be left', async () => {
     const item = await place.seal(messages(10))
-    const isForbidden = forbiddenIn({ kekId: NEW_KEK_ID })
-    const failing = reencryptSegment(place.services(undefined, { isForbidden }), item)
+    const leaving = leftKekOf({ kekId: NEW_KEK_ID })
+    const failing = reencryptSegment(place.services(undefined, { leaving }), item)
     await expect(failing).rejects.toMatchObject({ code: 'SEAL_KEK_FORBIDDEN' })
     expect(await place.entries(item.dekId)).toMatchObject([{ state: 'published' }])
     expect(metadataOf(item).header.generation).toBe(1)

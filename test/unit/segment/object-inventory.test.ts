@@ -12,5 +12,5 @@ objectInventoryContract('memory', () => {
     retain: async ({ versionId }: StoredObject, untilMs: number) =>
       void inventory.retained.set(versionId as string, untilMs),
   }
-  return { store, inventory, others, close: () => store.close() }
+  return { store, reader: store, inventory, others, close: () => store.close() }
 })
