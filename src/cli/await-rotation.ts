@@ -39,6 +39,7 @@ const PROGRESS: Readonly<Record<InstanceReport['standing'], string>> = {
   stopped: 'stopped in good order, its data keys are gone with it',
   gone: 'gone: it died, or Cassandra is out of its reach',
   dead: 'dead, as you say, and silent',
+  refused: 'refused: it goes on as before',
 }
 
 /** The options of a command that waits so. */

@@ -119,7 +119,7 @@ function requestsContract(parts: () => KeyDeskParts): void {
       const uses = { firstUsedAtMs: lastUsedAtMs, lastUsedAtMs, messages: i, bytes: i * 100 }
       return { dekId: randomUUID(), keyDomain: 'orders', ...uses }
     })
-    const open = { requestId, acceptedAtMs: AT_MS, finishedAtMs: null, retired: [] }
+    const open = { requestId, acceptedAtMs: AT_MS, finishedAtMs: null, retired: [], refusal: null }
     const [a, b]: KeyAnswer[] = [
       { ...open, instanceId: 'a/1/00000000' },
       { ...open, instanceId: 'b/2/00000000' },

@@ -19,7 +19,7 @@ export interface CassandraOptions {
 }
 
 /** A value bound to a `?` of a statement. */
-export type CqlValue = string | number | Buffer | Date | null
+export type CqlValue = string | number | boolean | Buffer | Date | readonly string[] | null
 
 /** One statement of a batch. */
 export interface CqlStatement {

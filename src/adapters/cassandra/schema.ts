@@ -9,6 +9,7 @@ import { initialSchema } from './schema/0001-initial.ts'
 import { keyEventsSchema } from './schema/0002-key-events.ts'
 import { sweptSegmentsSchema } from './schema/0003-swept-segments.ts'
 import { replacedSegmentsSchema } from './schema/0006-replaced-segments.ts'
+import { kekOrdersSchema } from './schema/0007-kek-orders.ts'
 
 interface SchemaStep {
   readonly version: number
@@ -21,6 +22,7 @@ const STEPS: readonly SchemaStep[] = [
   { version: 2, name: 'key events', statements: keyEventsSchema },
   { version: 3, name: 'swept segments', statements: sweptSegmentsSchema },
   { version: 6, name: 'replaced segments', statements: replacedSegmentsSchema },
+  { version: 7, name: 'KEK orders', statements: kekOrdersSchema },
 ]
 
 /** The schema version that this release of sealstream reads and writes. */

@@ -58,7 +58,11 @@ function begin() {
   const answer = ({ instanceId }: InstanceKeys, isFinished: boolean) =>
     desk.answer({
       ...{ requestId: request.requestId, instanceId, acceptedAtMs: 1 },
-      ...{ finishedAtMs: isFinished ? 2 : null, retired: isFinished ? [RETIRED] : [] },
+      ...{
+        finishedAtMs: isFinished ? 2 : null,
+        retired: isFinished ? [RETIRED] : [],
+        refusal: null,
+      },
     })
   const standings = () => outcome.report?.instances.map(({ standing }) => standing) ?? null
   return { request, outcome, answer, standings }
