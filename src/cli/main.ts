@@ -6,6 +6,7 @@ import { registerImpact } from './commands/impact.ts'
 import { registerInspect } from './commands/inspect.ts'
 import { registerKeys } from './commands/keys.ts'
 import { registerRead } from './commands/read.ts'
+import { registerRotate } from './commands/rotate.ts'
 import { registerRun } from './commands/run.ts'
 import { registerSweep } from './commands/sweep.ts'
 import { registerVerify } from './commands/verify.ts'
@@ -24,6 +25,7 @@ export const registrations: readonly Registration[] = [
   registerInspect,
   registerVerify,
   registerKeys,
+  registerRotate,
   registerSweep,
   registerConfig,
 ]

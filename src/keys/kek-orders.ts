@@ -1,4 +1,4 @@
-import { isSameKek } from './kek-name.ts'
+import { areSameKek } from './kek-name.ts'
 
 /** What an operator wants of KEKs from now on. */
 export interface NewKekOrder {
@@ -59,7 +59,7 @@ export function kekInForce(
   let inForce = asConfigured
   for (const order of orders) {
     if (order.keyDomain !== null && order.keyDomain !== keyDomain) continue
-    if (order.fromKekId !== null && !areSame(order.fromKekId, inForce.kekId)) continue
+    if (order.fromKekId !== null && !areSameKek(order.fromKekId, inForce.kekId)) continue
     inForce = order.toKekId === null ? asConfigured : { kekId: order.toKekId, order }
   }
   return inForce
@@ -73,9 +73,4 @@ export function keksInForce(
   const named = orders.map(({ keyDomain }) => keyDomain)
   const domains = new Set<string | null>([null, ...configured.byDomain.keys(), ...named])
   return new Map([...domains].map((domain) => [domain, kekInForce(configured, orders, domain)]))
-}
-
-/** The configuration may have the bare id of what the order names in full, or the other way round. */
-function areSame(a: string, b: string): boolean {
-  return isSameKek(a, b) || isSameKek(b, a)
 }

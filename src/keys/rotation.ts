@@ -40,6 +40,12 @@ export interface RotationWait {
   readonly onChange: (report: InstanceReport) => void
 }
 
+/** Where a request is placed and answered. */
+export interface RotationServices {
+  readonly office: Pick<KeyOffice, 'place' | 'instances' | 'answers'>
+  readonly clock: Clock
+}
+
 const LOOK_EVERY_MS = 300
 const CONFIRMED: ReadonlySet<Standing> = new Set(['retired', 'stopped', 'dead'])
 
@@ -53,6 +59,13 @@ export function isSettled({ instances }: RotationReport): boolean {
   return instances.every(({ standing }) => standing !== 'waiting' && standing !== 'closing')
 }
 
+/** When a DEK that was retired was used last, by the clocks of the instances; null for never. */
+export function lastUseOf({ instances }: RotationReport): number | null {
+  const uses = instances.flatMap(({ retired }) => retired.map((key) => key.lastUsedAtMs ?? 0))
+  const last = Math.max(0, ...uses)
+  return last === 0 ? null : last
+}
+
 /** The instances that did not confirm that the DEKs in scope are wiped. */
 export function unconfirmed({ instances }: RotationReport): readonly InstanceReport[] {
   return instances.filter(({ standing }) => !CONFIRMED.has(standing))
@@ -64,13 +77,7 @@ export function unconfirmed({ instances }: RotationReport): readonly InstanceRep
  * refusals that no waiting mends.
  */
 export async function rotateEverywhere(
-  {
-    office,
-    clock,
-  }: {
-    readonly office: Pick<KeyOffice, 'place' | 'instances' | 'answers'>
-    readonly clock: Clock
-  },
+  { office, clock }: RotationServices,
   request: KeyRequest,
   { timeoutMs, signal, dead, onChange }: RotationWait,
 ): Promise<RotationReport> {
