@@ -6,6 +6,7 @@ import { registerImpact } from './commands/impact.ts'
 import { registerInspect } from './commands/inspect.ts'
 import { registerKeys } from './commands/keys.ts'
 import { registerRead } from './commands/read.ts'
+import { registerRewrap } from './commands/rewrap.ts'
 import { registerRotate } from './commands/rotate.ts'
 import { registerRun } from './commands/run.ts'
 import { registerSweep } from './commands/sweep.ts'
@@ -26,6 +27,7 @@ export const registrations: readonly Registration[] = [
   registerVerify,
   registerKeys,
   registerRotate,
+  registerRewrap,
   registerSweep,
   registerConfig,
 ]

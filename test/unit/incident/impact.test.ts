@@ -10,6 +10,7 @@ import {
 } from '../../contracts/mapping-store.contract.ts'
 import { segmentRegisterContract } from '../../contracts/segment-register.contract.ts'
 import { segmentReplacementsContract } from '../../contracts/segment-replacements.contract.ts'
+import { wrapRegisterContract } from '../../contracts/wrap-register.contract.ts'
 import { MemoryMappingStore } from '../../support/memory-mapping-store.ts'
 
 describe('the mapping store in memory', () => {
@@ -18,6 +19,7 @@ describe('the mapping store in memory', () => {
   mappingStoreContract(() => parts)
   segmentRegisterContract(() => parts)
   segmentReplacementsContract(() => parts)
+  wrapRegisterContract(() => parts)
 })
 
 let store: MemoryMappingStore
