@@ -88,6 +88,19 @@ describe('a rotation', () => {
     expect(unconfirmed(outcome.report as RotationReport)).toEqual([])
   })
 
+  it('names an instance that refuses, with its reason, and does not wait for it', async () => {
+    const { request, answer, outcome, standings } = begin()
+    await answer(a as InstanceKeys, true)
+    await desk.answer({
+      ...{ requestId: request.requestId, instanceId: b?.instanceId as string, acceptedAtMs: 1 },
+      ...{ finishedAtMs: null, retired: [], refusal: 'no such key' },
+    })
+    await clock.step(1_000)
+    expect(standings()).toEqual(['retired', 'refused'])
+    const open = unconfirmed(outcome.report as RotationReport)
+    expect(open).toMatchObject([{ instanceId: b?.instanceId, refusal: 'no such key' }])
+  })
+
   it('does not wait for an instance that dies, and does not count it as done', async () => {
     const { answer, outcome, standings } = begin()
     await clock.step(1_000)
