@@ -124,7 +124,10 @@ async function wire(
   closers.push(() => kms.close())
   const keks = await startKekFollower(config, { kms, log: new CassandraKekOrderLog(session) })
   const directory = writableKeyDirectoryOf(objects, store, config.s3)
-  const allowedKekIds = [...allowedKekIdsOf(config), ...keks.orders.flatMap(({ toKekId }) => toKekId ?? [])]
+  const allowedKekIds = [
+    ...allowedKekIdsOf(config),
+    ...keks.orders.flatMap(({ toKekId }) => toKekId ?? []),
+  ]
   const keys = new DekCache({ kms, directory }, systemClock, { ...OLD_KEYS, allowedKekIds })
   closers.push(async () => keys.close())
   const { engine } = await selectEngine(config.cipher.engine)
