@@ -1,6 +1,6 @@
 import { connectCassandra } from '../adapters/cassandra/connection.ts'
-import { noteCoverage } from '../adapters/cassandra/coverage.ts'
 import { CassandraDekStore } from '../adapters/cassandra/dek-store.ts'
+import { noteCoverage } from '../adapters/cassandra/look-up-days.ts'
 import { CassandraMappingReader } from '../adapters/cassandra/mapping-reader.ts'
 import { CassandraMappingWriter } from '../adapters/cassandra/mapping-writer.ts'
 import { migrate } from '../adapters/cassandra/schema.ts'

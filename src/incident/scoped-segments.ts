@@ -1,5 +1,5 @@
 import { SEGMENT_OPEN_MS_MAX } from '../limits.ts'
-import type { SourceSegment, Totals } from '../mapping/look-ups.ts'
+import { SLOT_MS, type SourceSegment, type Totals } from '../mapping/look-ups.ts'
 import type { DekEntry, SegmentEntry, SegmentKey, SegmentState } from '../mapping/mapping-store.ts'
 import {
   deksInScope,
@@ -18,30 +18,23 @@ export interface ScopedSegment {
   readonly totals: Totals | null
 }
 
-const HOUR_MS = 60 * 60 * 1000
-const HOURS_PER_DAY = 24
+const SLOTS_PER_DAY = (24 * 60 * 60 * 1000) / SLOT_MS
 
-/** Reads of DEKs and hours that are under way at a time, and segments that each of them holds. */
+/** Reads of DEKs and slots that are under way at a time, and segments that each of them holds. */
 const AHEAD = { width: 16, held: 512 }
 
 /** So few segments of a DEK are asked for one by one, more of them with all that the DEK has. */
 const SINGLE_READS_MAX = 8
 
-/** What is in one (topic, partition). */
-interface Source {
-  readonly topic: string
-  readonly partition: number
-}
-
-/** Sources of which something was sealed in an hour. */
-interface SourceHour {
-  readonly hourMs: number
-  readonly sources: readonly Source[]
+/** Topics of which something may have been sealed in a slot. */
+interface TopicSlot {
+  readonly slotMs: number
+  readonly topics: ReadonlySet<string>
 }
 
 /**
  * Every segment in scope, once: by DEK, oldest first, where the scope names keys alone, else by the
- * hour of its begin. `onDek` hears of every DEK in scope, of one that protects nothing too where keys
+ * slot of its begin. `onDek` hears of every DEK in scope, of one that protects nothing too where keys
  * are named. Errors: SEAL_KEY_UNKNOWN, SEAL_SOURCE_UNKNOWN (on no record, which differs from
  * one that has nothing in scope), SEAL_MAPPING_*.
  */
@@ -79,9 +72,9 @@ async function* bySource(
   onDek: (dek: DekEntry) => void,
 ): AsyncGenerator<ScopedSegment> {
   await refuseUnknownKey(reader, scope)
-  const hours = await hoursInScope(reader, scope)
-  const open = (hour: SourceHour) => segmentsOfHour(reader, scope, hour)
-  for await (const scoped of readAhead(iterated(hours), open, AHEAD)) {
+  const slots = await slotsInScope(reader, scope)
+  const open = (slot: TopicSlot) => segmentsOfSlot(reader, scope, slot)
+  for await (const scoped of readAhead(iterated(slots), open, AHEAD)) {
     onDek(scoped.dek)
     yield scoped
   }
@@ -93,48 +86,46 @@ async function refuseUnknownKey(reader: ImpactReader, scope: ImpactScope): Promi
   for await (const _ of deksInScope(reader, scope)) return
 }
 
-/** Every hour in which something in scope may have begun, in order. */
-async function hoursInScope(
+/** Every slot in which something in scope may have begun, in order. */
+async function slotsInScope(
   reader: ImpactReader,
   { topic, partition, fromMs, toMs }: ImpactScope,
-): Promise<SourceHour[]> {
-  const days = new Map<number, Source[]>()
+): Promise<TopicSlot[]> {
+  const days = new Map<number, Set<string>>()
   const topics = topic === undefined ? reader.topics() : iterated([topic])
   let isKnown = topic === undefined
   for await (const name of topics) {
     for await (const day of reader.sourceDays(name)) {
       if (partition !== undefined && day.partition !== partition) continue
       isKnown = true
-      const sources = days.get(day.dayMs) ?? []
-      sources.push({ topic: name, partition: day.partition })
-      days.set(day.dayMs, sources)
+      days.set(day.dayMs, (days.get(day.dayMs) ?? new Set()).add(name))
     }
   }
   if (!isKnown) {
     const which = partition === undefined ? '' : ` partition ${partition}`
     throw unknownSource(`no message of topic "${topic}"${which}`)
   }
-  const firstMs = (fromMs ?? Number.NEGATIVE_INFINITY) - SEGMENT_OPEN_MS_MAX - HOUR_MS
+  const firstMs = (fromMs ?? Number.NEGATIVE_INFINITY) - SEGMENT_OPEN_MS_MAX - SLOT_MS
   return [...days]
     .sort(([a], [b]) => a - b)
-    .flatMap(([dayMs, sources]) =>
-      Array.from({ length: HOURS_PER_DAY }, (_, hour) => ({
-        hourMs: dayMs + hour * HOUR_MS,
-        sources,
+    .flatMap(([dayMs, ofDay]) =>
+      Array.from({ length: SLOTS_PER_DAY }, (_, slot) => ({
+        slotMs: dayMs + slot * SLOT_MS,
+        topics: ofDay,
       })),
     )
-    .filter(({ hourMs }) => hourMs > firstMs && hourMs < (toMs ?? Number.POSITIVE_INFINITY))
+    .filter(({ slotMs }) => slotMs > firstMs && slotMs < (toMs ?? Number.POSITIVE_INFINITY))
 }
 
-async function* segmentsOfHour(
+async function* segmentsOfSlot(
   reader: ImpactReader,
   scope: ImpactScope,
-  { hourMs, sources }: SourceHour,
+  { slotMs, topics }: TopicSlot,
 ): AsyncGenerator<ScopedSegment> {
   const isWhole = scope.topic === undefined
   const deks = dekCache(reader)
   const found = await Promise.all(
-    sources.map(({ topic, partition }) => all(reader.segmentsOfSource(topic, partition, hourMs))),
+    [...topics].map((topic) => all(reader.segmentsOfTopic(topic, slotMs, scope.partition))),
   )
   const seen = new Set<string>()
   for (const [dekId, wanted] of byDek(found.flat())) {

@@ -7,8 +7,17 @@ export interface SourceDay {
   readonly dayMs: number
 }
 
+/** Segments are found by the ten minutes in which they were begun. */
+export const SLOT_MS = 10 * 60 * 1000
+
+/** The begin of the slot of a moment. */
+export function slotOf(atMs: number): number {
+  return Math.floor(atMs / SLOT_MS) * SLOT_MS
+}
+
 /** A segment with messages of a source partition. */
 export interface SourceSegment extends SegmentKey {
+  readonly partition: number
   /** What it holds of the partition; null until it is sealed. `bytes` are those of the frames. */
   readonly totals: Totals | null
 }
@@ -35,8 +44,8 @@ export interface LookUps {
   topics(): AsyncIterable<string>
   /** By day; none when nothing of the topic was ever sealed. */
   sourceDays(topic: string): AsyncIterable<SourceDay>
-  /** Segments that were begun in the hour which begins at `hourMs`. */
-  segmentsOfSource(topic: string, partition: number, hourMs: number): AsyncIterable<SourceSegment>
+  /** Segments that were begun in the slot at `slotMs`, once for each partition of the topic, or of one. */
+  segmentsOfTopic(topic: string, slotMs: number, partition?: number): AsyncIterable<SourceSegment>
   /** Segments that may hold the message: it has a frame in those alone where {@link findMessage} finds it. */
   segmentsNear(message: MessageCoordinates): AsyncIterable<SegmentKey>
   findMessage(segment: RowsKey, message: MessageCoordinates): Promise<MappedMessage | null>

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
+import { SLOT_MS } from '../../src/mapping/look-ups.ts'
 import type { OpenedSegment, SourceTotals } from '../../src/mapping/mapping-store.ts'
 import { messageIdHash } from '../../src/mapping/message-id.ts'
 import { columnsOf } from '../support/frame-columns.ts'
@@ -11,11 +12,10 @@ import {
   rowsOf,
 } from './mapping-store.contract.ts'
 
-const HOUR_MS = 3_600_000
-const DAY_MS = 24 * HOUR_MS
+const DAY_MS = 86_400_000
 /** The last half second of a day, so that an hour and a day later is another day. */
 const OPENED_AT_MS = Date.UTC(2026, 2, 4, 23, 59, 59, 500)
-const HOUR_OF_IT = Date.UTC(2026, 2, 4, 23)
+const SLOT_OF_IT = Date.UTC(2026, 2, 4, 23, 50)
 
 /** What every mapping store keeps to that answers by domain, source, offset and message id. */
 export function lookUpsContract(parts: () => MappingStoreParts): void {
@@ -56,15 +56,18 @@ function sourcesContract(parts: () => MappingStoreParts): void {
     const topic = randomUUID()
     const segment = opened()
     const frames = columnsOf([...messagesFrom(5, 3, topic, 1), ...messagesFrom(5, 1, topic, 7)])
-    const found = (partition: number) => all(reader.segmentsOfSource(topic, partition, HOUR_OF_IT))
+    const found = (partition: number) => all(reader.segmentsOfTopic(topic, SLOT_OF_IT, partition))
     await writer.recordPlaces(segment, frames)
-    expect(await found(1)).toEqual([{ ...keyOf(segment), totals: null }])
+    expect(await found(1)).toEqual([{ ...keyOf(segment), partition: 1, totals: null }])
     await writer.recordTotals(segment, [totals(topic, 1)])
     const known = { messageCount: 3, bytes: 2 ** 32 + 3 }
-    expect(await found(1)).toEqual([{ ...keyOf(segment), totals: known }])
-    expect(await found(7)).toEqual([{ ...keyOf(segment), totals: null }])
+    const one = { ...keyOf(segment), partition: 1, totals: known }
+    expect(await found(1)).toEqual([one])
+    const other = { ...keyOf(segment), partition: 7, totals: null }
+    expect(await found(7)).toEqual([other])
+    expect(await all(reader.segmentsOfTopic(topic, SLOT_OF_IT))).toEqual([one, other])
     expect(await found(2)).toEqual([])
-    expect(await all(reader.segmentsOfSource(topic, 1, HOUR_OF_IT + HOUR_MS))).toEqual([])
+    expect(await all(reader.segmentsOfTopic(topic, SLOT_OF_IT + SLOT_MS))).toEqual([])
   })
 
   test('notes in portions and repeated steps change nothing', async () => {
@@ -77,26 +80,26 @@ function sourcesContract(parts: () => MappingStoreParts): void {
     await writer.recordPlaces(segment, columnsOf(messages))
     await writer.recordTotals(segment, [totals(topic)])
     const known = { messageCount: 3, bytes: 2 ** 32 + 3 }
-    const found = await all(reader.segmentsOfSource(topic, 0, HOUR_OF_IT))
-    expect(found).toEqual([{ ...keyOf(segment), totals: known }])
+    const found = await all(reader.segmentsOfTopic(topic, SLOT_OF_IT))
+    expect(found).toEqual([{ ...keyOf(segment), partition: 0, totals: known }])
   })
 
-  test('segments of one hour are all found, one that has a twin under another DEK too', async () => {
+  test('segments of one slot are all found, one that has a twin under another DEK too', async () => {
     const { writer, reader } = parts()
     const topic = randomUUID()
     const first = opened()
-    const segments = [first, { ...first, dekId: randomUUID() }, opened(HOUR_OF_IT)]
-    const next = opened(HOUR_OF_IT + HOUR_MS)
+    const segments = [first, { ...first, dekId: randomUUID() }, opened(SLOT_OF_IT)]
+    const next = opened(SLOT_OF_IT + SLOT_MS)
     for (const one of [...segments, next]) {
       await writer.recordPlaces(one, columnsOf(messagesFrom(0, 1, topic)))
     }
-    const dekIds = async (hourMs: number) =>
-      (await all(reader.segmentsOfSource(topic, 0, hourMs))).map(({ dekId }) => dekId).sort()
-    expect(await dekIds(HOUR_OF_IT)).toEqual(segments.map(({ dekId }) => dekId).sort())
-    expect(await dekIds(HOUR_OF_IT + HOUR_MS)).toEqual([next.dekId])
+    const dekIds = async (slotMs: number) =>
+      (await all(reader.segmentsOfTopic(topic, slotMs, 0))).map(({ dekId }) => dekId).sort()
+    expect(await dekIds(SLOT_OF_IT)).toEqual(segments.map(({ dekId }) => dekId).sort())
+    expect(await dekIds(SLOT_OF_IT + SLOT_MS)).toEqual([next.dekId])
     expect(await all(reader.sourceDays(topic))).toEqual([
-      { partition: 0, dayMs: HOUR_OF_IT - 23 * HOUR_MS },
-      { partition: 0, dayMs: HOUR_OF_IT + HOUR_MS },
+      { partition: 0, dayMs: Date.UTC(2026, 2, 4) },
+      { partition: 0, dayMs: Date.UTC(2026, 2, 5) },
     ])
     expect(await all(reader.topics())).toContain(topic)
   })
@@ -113,7 +116,7 @@ function sourcesContract(parts: () => MappingStoreParts): void {
     )
     expect(await all(reader.sourceDays(topic))).toHaveLength(300)
     for (const partition of [0, 7, 8, 9, 31, 32, 33, 299]) {
-      const [found] = await all(reader.segmentsOfSource(topic, partition, HOUR_OF_IT))
+      const [found] = await all(reader.segmentsOfTopic(topic, SLOT_OF_IT, partition))
       expect(found?.totals?.messageCount).toBe(partition + 1)
     }
   })

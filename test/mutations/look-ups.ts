@@ -28,8 +28,8 @@ export const lookUps: readonly Mutant[] = [
   {
     name: 'a time range forgets segments that were opened before it',
     file: 'src/incident/scoped-segments.ts',
-    text: ' - SEGMENT_OPEN_MS_MAX - HOUR_MS',
-    replacement: ' - HOUR_MS',
+    text: ' - SEGMENT_OPEN_MS_MAX - SLOT_MS',
+    replacement: ' - SLOT_MS',
     tests: property,
   },
   {

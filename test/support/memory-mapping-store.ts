@@ -1,12 +1,13 @@
 import type { MessageCoordinates } from '../../src/format/message.ts'
 import type { DekRecord, KeyStore } from '../../src/keys/key-store.ts'
 import type { WrapRegister } from '../../src/keys/wrap-register.ts'
-import type {
-  LookUps,
-  MessageInSegment,
-  SourceDay,
-  SourceSegment,
-  Totals,
+import {
+  type LookUps,
+  type MessageInSegment,
+  type SourceDay,
+  type SourceSegment,
+  slotOf,
+  type Totals,
 } from '../../src/mapping/look-ups.ts'
 import { messagesIn } from '../../src/mapping/mapped-messages.ts'
 import type {
@@ -37,15 +38,14 @@ import { columnsOf } from './frame-columns.ts'
 /** Small, so that tests with few rows see several pages. */
 const PAGE_ROWS = 3
 
-const HOUR_MS = 3_600_000
-const DAY_MS = 24 * HOUR_MS
+const DAY_MS = 86_400_000
 const OFFSETS_PER_BLOCK = 256
 
 /** What a segment has of one source. */
 interface Place {
   readonly topic: string
   readonly partition: number
-  readonly hourMs: number
+  readonly slotMs: number
   readonly segment: SegmentKey
   readonly blocks: Set<number>
   totals: Totals | null
@@ -229,19 +229,20 @@ export class MemoryMappingStore
   async *sourceDays(topic: string): AsyncGenerator<SourceDay> {
     const days = [...this.#places.values()]
       .filter((place) => place.topic === topic)
-      .map(({ partition, hourMs }) => ({ partition, dayMs: hourMs - (hourMs % DAY_MS) }))
+      .map(({ partition, slotMs }) => ({ partition, dayMs: slotMs - (slotMs % DAY_MS) }))
     const distinct = new Map(days.map((day) => [`${day.dayMs}/${day.partition}`, day]))
     yield* [...distinct.values()].sort((a, b) => a.dayMs - b.dayMs || a.partition - b.partition)
   }
 
-  async *segmentsOfSource(
+  async *segmentsOfTopic(
     topic: string,
-    partition: number,
-    hourMs: number,
+    slotMs: number,
+    partition?: number,
   ): AsyncGenerator<SourceSegment> {
     for (const place of this.#places.values()) {
-      const isIt = place.topic === topic && place.partition === partition
-      if (isIt && place.hourMs === hourMs) yield { ...place.segment, totals: place.totals }
+      const isIt = place.topic === topic && place.slotMs === slotMs
+      if (!isIt || (partition ?? place.partition) !== place.partition) continue
+      yield { ...place.segment, partition: place.partition, totals: place.totals }
     }
   }
 
@@ -329,10 +330,10 @@ export class MemoryMappingStore
     partition: number,
   ): Place {
     const name = `${dekId} ${segmentId} ${topic} ${partition}`
-    const hourMs = createdAtMs - (createdAtMs % HOUR_MS)
+    const slotMs = slotOf(createdAtMs)
     const segment = { dekId, segmentId }
     const place = this.#places.get(name) ?? {
-      ...{ topic, partition, hourMs, segment },
+      ...{ topic, partition, slotMs, segment },
       ...{ blocks: new Set<number>(), totals: null },
     }
     this.#places.set(name, place)

@@ -3,6 +3,7 @@ import type { DekRecord, KeyStore } from '../../keys/key-store.ts'
 import type { DekEntry } from '../../mapping/mapping-store.ts'
 import type { CassandraConnection } from './connection.ts'
 import { uuidBytes } from './ids.ts'
+import { DayNotes, dayOf } from './look-up-days.ts'
 import { dekEntry } from './mapping-reader.ts'
 
 const SELECT_DEKS = 'SELECT dek_id, key_domain, kek_id, kek_version, created_at FROM deks'
@@ -12,7 +13,6 @@ const INSERT_BY_KEK =
   'INSERT INTO deks_by_kek (kek_id, day, created_at, dek_id, key_domain, kek_version) VALUES (?, ?, ?, ?, ?, ?)'
 const INSERT_BY_DOMAIN =
   'INSERT INTO deks_by_domain (key_domain, day, created_at, dek_id, kek_id, kek_version) VALUES (?, ?, ?, ?, ?, ?)'
-const INSERT_DOMAIN_DAY = 'INSERT INTO domain_days (key_domain, day) VALUES (?, ?)'
 const INSERT_KEK_DAY = 'INSERT INTO kek_days (kek_name, day, kek_id) VALUES (?, ?, ?)'
 
 /** The Cassandra half of {@link KeyStore}: what look-ups by DEK, KEK and key domain stand on. */
@@ -20,10 +20,12 @@ export class CassandraDekStore implements KeyStore {
   readonly #connection: CassandraConnection
   /** The last day noted for a KEK: spares two writes a DEK, and holds one entry a KEK. */
   readonly #dayNoted = new Map<string, string>()
+  readonly #domainDays: DayNotes
 
   /** The connection stays the caller's to close. */
   constructor(connection: CassandraConnection) {
     this.#connection = connection
+    this.#domainDays = new DayNotes(connection)
   }
 
   /** The order of the writes does not matter: no DEK is used before all of them are durable. */
@@ -31,7 +33,7 @@ export class CassandraDekStore implements KeyStore {
     const { keyDomain, kekId, kekVersion, wrapped } = dek
     const dekId = uuidBytes(dek.dekId)
     const createdAt = new Date(dek.createdAtMs)
-    const day = createdAt.toISOString().slice(0, 10)
+    const day = dayOf(dek.createdAtMs)
     const blob = Buffer.from(wrapped.buffer, wrapped.byteOffset, wrapped.byteLength)
     const byKek = [kekId, day, createdAt, dekId, keyDomain, kekVersion]
     await Promise.all([
@@ -46,11 +48,11 @@ export class CassandraDekStore implements KeyStore {
   async noteDomain(dek: DekEntry): Promise<void> {
     const { keyDomain, kekId, kekVersion } = dek
     const createdAt = new Date(dek.createdAtMs)
-    const day = createdAt.toISOString().slice(0, 10)
+    const day = dayOf(dek.createdAtMs)
     const byDomain = [keyDomain, day, createdAt, uuidBytes(dek.dekId), kekId, kekVersion]
     await Promise.all([
       this.#connection.execute(INSERT_BY_DOMAIN, byDomain),
-      this.#connection.execute(INSERT_DOMAIN_DAY, [keyDomain, day]),
+      this.#domainDays.note('domain', keyDomain, dek.createdAtMs),
     ])
   }
 

@@ -4,27 +4,24 @@ import type { LookUps, MessageInSegment, SourceDay, SourceSegment } from '../../
 import { messagesOf } from '../../mapping/mapped-messages.ts'
 import type { DekEntry, MappedMessage, RowsKey, SegmentKey } from '../../mapping/mapping-store.ts'
 import type { CassandraConnection } from './connection.ts'
-import { lookUpsCoverAll } from './coverage.ts'
 import { uuidBytes } from './ids.ts'
+import { daysOf, lookUpsCoverAll, namesOf } from './look-up-days.ts'
 import { CassandraMappingReader, dekEntry } from './mapping-reader.ts'
 import { shardOf } from './message-id-statements.ts'
 import { blockOf } from './place-statements.ts'
 
-const SELECT_DOMAIN_DAYS = 'SELECT day FROM domain_days WHERE key_domain = ?'
 const SELECT_BY_DOMAIN =
   'SELECT dek_id, key_domain, kek_id, kek_version, created_at FROM deks_by_domain WHERE key_domain = ? AND day = ?'
-const SELECT_TOPICS = 'SELECT DISTINCT topic FROM source_days'
-const SELECT_SOURCE_DAYS = 'SELECT day, partition FROM source_days WHERE topic = ?'
-const SELECT_BY_SOURCE =
-  'SELECT segment_id, dek_id, message_count, bytes FROM segments_by_source WHERE topic = ? AND partition = ? AND hour = ?'
+const SELECT_BY_TOPIC =
+  'SELECT partition, segment_id, dek_id, message_count, bytes FROM segments_by_topic WHERE topic = ? AND slot = ?'
 const SELECT_BY_OFFSET =
   'SELECT segment_id, dek_id FROM segments_by_offset WHERE topic = ? AND partition = ? AND bucket = ? AND block = ?'
 const SELECT_ROW =
   'SELECT position, length FROM message_encryption_map WHERE dek_id = ? AND segment_id = ? AND topic = ? AND partition = ? AND offset = ?'
-const SELECT_ID_DAYS = 'SELECT DISTINCT day FROM message_id_hours'
-const SELECT_ID_HOURS = 'SELECT hour FROM message_id_hours WHERE day = ?'
 const SELECT_BY_ID =
   'SELECT topic, partition, offset, segment_id, dek_id FROM messages_by_id WHERE shard = ? AND hour = ? AND id_hash = ?'
+
+const HOUR_MS = 60 * 60 * 1000
 
 /** {@link LookUps} over Cassandra, beside what the mapping reader knows. */
 export class CassandraLookUps extends CassandraMappingReader implements LookUps {
@@ -41,32 +38,34 @@ export class CassandraLookUps extends CassandraMappingReader implements LookUps 
   }
 
   async *deksOfDomain(keyDomain: string): AsyncGenerator<DekEntry> {
-    for await (const { day } of this.#connection.rows(SELECT_DOMAIN_DAYS, [keyDomain])) {
-      const params = [keyDomain, String(day)]
+    for await (const { day } of daysOf(this.#connection, 'domain', keyDomain)) {
+      const params = [keyDomain, day]
       for await (const row of this.#connection.rows(SELECT_BY_DOMAIN, params)) yield dekEntry(row)
     }
   }
 
-  async *topics(): AsyncGenerator<string> {
-    for await (const { topic } of this.#connection.rows(SELECT_TOPICS, [])) yield topic
+  topics(): AsyncGenerator<string> {
+    return namesOf(this.#connection, 'topic')
   }
 
   async *sourceDays(topic: string): AsyncGenerator<SourceDay> {
-    for await (const { day, partition } of this.#connection.rows(SELECT_SOURCE_DAYS, [topic])) {
-      yield { partition, dayMs: Date.parse(String(day)) }
+    for await (const { day, part } of daysOf(this.#connection, 'topic', topic)) {
+      yield { partition: part, dayMs: Date.parse(day) }
     }
   }
 
-  async *segmentsOfSource(
+  async *segmentsOfTopic(
     topic: string,
-    partition: number,
-    hourMs: number,
+    slotMs: number,
+    partition?: number,
   ): AsyncGenerator<SourceSegment> {
-    const params = [topic, partition, new Date(hourMs)]
-    for await (const row of this.#connection.rows(SELECT_BY_SOURCE, params)) {
+    const ofOne = partition === undefined ? '' : ' AND partition = ?'
+    const params = [topic, new Date(slotMs), ...(partition === undefined ? [] : [partition])]
+    for await (const row of this.#connection.rows(SELECT_BY_TOPIC + ofOne, params)) {
       const messageCount: number | null = row.message_count
       const bytes = (row.bytes as types.Long | null)?.toNumber() ?? 0
-      yield { ...segmentKey(row), totals: messageCount === null ? null : { messageCount, bytes } }
+      const totals = messageCount === null ? null : { messageCount, bytes }
+      yield { ...segmentKey(row), partition: row.partition, totals }
     }
   }
 
@@ -100,15 +99,14 @@ export class CassandraLookUps extends CassandraMappingReader implements LookUps 
   }
 
   async *messagesWithId(hash: Uint8Array): AsyncGenerator<MessageInSegment> {
-    const days: string[] = []
-    for await (const { day } of this.#connection.rows(SELECT_ID_DAYS, [])) days.push(String(day))
-    for (const day of days.sort()) {
-      const hours: Date[] = []
-      const rows = this.#connection.rows(SELECT_ID_HOURS, [day])
-      for await (const { hour } of rows) hours.push(hour)
-      for (const found of await Promise.all(hours.map((hour) => this.#withId(hash, hour)))) {
-        yield* found
-      }
+    const days = new Map<string, Date[]>()
+    for await (const { day, part } of daysOf(this.#connection, 'message-id')) {
+      const hour = new Date(Date.parse(day) + part * HOUR_MS)
+      days.set(day, [...(days.get(day) ?? []), hour])
+    }
+    for (const hours of days.values()) {
+      const found = await Promise.all(hours.map((hour) => this.#withId(hash, hour)))
+      yield* found.flat()
     }
   }
 

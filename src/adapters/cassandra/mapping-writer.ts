@@ -13,8 +13,9 @@ import type {
 } from '../../mapping/mapping-store.ts'
 import type { CassandraConnection, CqlStatement } from './connection.ts'
 import { uuidBytes } from './ids.ts'
+import { DayNotes } from './look-up-days.ts'
 import { idBatches } from './message-id-statements.ts'
-import { hourOf, placeBatches, totalsBatches } from './place-statements.ts'
+import { placeBatches, totalsBatches } from './place-statements.ts'
 import { ROWS_PER_CHUNK, RowStatements } from './row-statements.ts'
 import { runBatches } from './run-statements.ts'
 
@@ -24,10 +25,11 @@ const INSERT_SEALED =
   'INSERT INTO segments_by_dek (dek_id, segment_id, message_count, bytes, sealed_at) VALUES (?, ?, ?, ?, ?)'
 const INSERT_PUBLISHED =
   'INSERT INTO segments_by_dek (dek_id, segment_id, published_at) VALUES (?, ?, ?)'
-const INSERT_SOURCE_DAY = 'INSERT INTO source_days (topic, day, partition) VALUES (?, ?, ?)'
-const INSERT_ID_HOUR = 'INSERT INTO message_id_hours (day, hour) VALUES (?, ?)'
 
 const TABLES = { rows: 'message_encryption_map', runs: 'message_runs' } as const
+
+/** Segments that parts still come of, with room for those of slow lanes. */
+const SEGMENTS_NOTED_MAX = 64
 
 /** Requests of one call under way; other calls of the connection find places between them. */
 const REQUESTS_IN_FLIGHT_MAX = 6
@@ -41,8 +43,8 @@ export class CassandraMappingWriter implements MappingWriter {
   readonly #mode: MappingMode
   readonly #insertObject: string
   readonly #insertStatus: string
-  readonly #dayNoted = new Map<string, string>()
-  #idHourNoted = Number.NaN
+  readonly #days: DayNotes
+  readonly #places = new Map<string, Set<string>>()
 
   /** The connection stays the caller's to close. */
   constructor(connection: CassandraConnection, clock: Clock, mode: MappingMode) {
@@ -53,6 +55,7 @@ export class CassandraMappingWriter implements MappingWriter {
     this.#insertObject = `${insert}, object_path, encrypted_at) VALUES (?, ?, ?, ?)`
     // The oldest timestamp there is, so that a repeated call never undoes a later change of the status.
     this.#insertStatus = `${insert}, key_rotation_status) VALUES (?, ?, 'current') USING TIMESTAMP 1`
+    this.#days = new DayNotes(connection)
   }
 
   async recordIntent(intent: SegmentIntent): Promise<void> {
@@ -82,11 +85,15 @@ export class CassandraMappingWriter implements MappingWriter {
   }
 
   async recordPlaces(segment: OpenedSegment, frames: FrameColumns): Promise<void> {
-    const day = new Date(segment.createdAtMs).toISOString().slice(0, 10)
+    const noted = this.#placesOf(segment)
+    const { batches, places } = placeBatches(segment, frames, noted)
     await allDone([
-      ...this.#noteDay(day, frames),
-      ...placeBatches(segment, frames).map((batch) => this.#connection.batch(batch)),
+      ...frames.sources.map(({ topic, partition }) =>
+        this.#days.note('topic', topic, segment.createdAtMs, partition),
+      ),
+      ...batches.map((batch) => this.#connection.batch(batch)),
     ])
+    for (const place of places) noted.add(place)
   }
 
   async recordMessageIds(
@@ -96,7 +103,9 @@ export class CassandraMappingWriter implements MappingWriter {
   ): Promise<void> {
     if (ids.frame.length === 0) return
     const batches = idBatches(segment, frames, ids).map((batch) => this.#connection.batch(batch))
-    await allDone([this.#noteIdHour(hourOf(segment.createdAtMs)), ...batches])
+    const hour = new Date(segment.createdAtMs).getUTCHours()
+    const noted = this.#days.note('message-id', 'all', segment.createdAtMs, hour)
+    await allDone([noted, ...batches])
   }
 
   async recordTotals(segment: OpenedSegment, totals: readonly SourceTotals[]): Promise<void> {
@@ -117,21 +126,14 @@ export class CassandraMappingWriter implements MappingWriter {
     await this.#connection.execute(INSERT_PUBLISHED, params)
   }
 
-  /** A source is noted once a day; so many entries are held as there are sources. */
-  #noteDay(day: string, { sources }: FrameColumns): Promise<void>[] {
-    const isNew = ({ topic, partition }: { topic: string; partition: number }) =>
-      this.#dayNoted.get(`${topic}/${partition}`) !== day
-    return sources.filter(isNew).map(async ({ topic, partition }) => {
-      await this.#connection.execute(INSERT_SOURCE_DAY, [topic, day, partition])
-      this.#dayNoted.set(`${topic}/${partition}`, day)
-    })
-  }
-
-  async #noteIdHour(hourMs: number): Promise<void> {
-    if (this.#idHourNoted === hourMs) return
-    const hour = new Date(hourMs)
-    await this.#connection.execute(INSERT_ID_HOUR, [hour.toISOString().slice(0, 10), hour])
-    this.#idHourNoted = hourMs
+  /** What was noted of a segment already: its parts have much in common. Old segments are let go. */
+  #placesOf({ dekId, segmentId }: SegmentKey): Set<string> {
+    const key = `${dekId}/${segmentId}`
+    const places = this.#places.get(key) ?? new Set<string>()
+    this.#places.set(key, places)
+    const [oldest] = this.#places.keys()
+    if (this.#places.size > SEGMENTS_NOTED_MAX && oldest !== undefined) this.#places.delete(oldest)
+    return places
   }
 
   *#rowRequests(object: CqlStatement[], rows: RowStatements, count: number): Generator<Request> {

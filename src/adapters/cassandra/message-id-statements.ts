@@ -2,13 +2,19 @@ import type { FrameColumns, MessageIds, OpenedSegment } from '../../mapping/mapp
 import { MESSAGE_ID_HASH_BYTES } from '../../mapping/message-id.ts'
 import type { CqlStatement } from './connection.ts'
 import { uuidBytes } from './ids.ts'
-import { hourOf } from './place-statements.ts'
 
 const INSERT_ID =
   'INSERT INTO messages_by_id (shard, hour, id_hash, topic, partition, offset, segment_id, dek_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?)'
 
 /** Statements of one batch; all are of one partition, whose size is not bounded by batches. */
 const STATEMENTS_PER_BATCH = 250
+
+const HOUR_MS = 60 * 60 * 1000
+
+/** The begin of the hour, as the table names it. */
+export function hourOf(atMs: number): number {
+  return Math.floor(atMs / HOUR_MS) * HOUR_MS
+}
 
 /** The shard of a hash: its first byte. */
 export function shardOf(hash: Uint8Array): number {

@@ -1,26 +1,21 @@
+import { slotOf } from '../../mapping/look-ups.ts'
 import type { FrameColumns, OpenedSegment, SourceTotals } from '../../mapping/mapping-store.ts'
 import type { CqlStatement } from './connection.ts'
 import { uuidBytes } from './ids.ts'
 
 const INSERT_SOURCE =
-  'INSERT INTO segments_by_source (topic, partition, hour, segment_id, dek_id) VALUES (?, ?, ?, ?, ?)'
+  'INSERT INTO segments_by_topic (topic, slot, partition, segment_id, dek_id) VALUES (?, ?, ?, ?, ?)'
 const INSERT_TOTALS =
-  'INSERT INTO segments_by_source (topic, partition, hour, segment_id, dek_id, first_offset, last_offset, message_count, bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)'
+  'INSERT INTO segments_by_topic (topic, slot, partition, segment_id, dek_id, first_offset, last_offset, message_count, bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)'
 const INSERT_BLOCK =
   'INSERT INTO segments_by_offset (topic, partition, bucket, block, segment_id, dek_id) VALUES (?, ?, ?, ?, ?, ?)'
 
-const HOUR_MS = 60 * 60 * 1000
-const OFFSETS_PER_BLOCK = 256
-const BLOCKS_PER_BUCKET = 4096
+const OFFSETS_PER_BLOCK = 4096
+const BLOCKS_PER_BUCKET = 256
 
 /** A node warns of batches over more than 10 partitions, and of more than 5 KiB. */
 const PARTITIONS_PER_BATCH = 8
 const STATEMENTS_PER_BATCH = 32
-
-/** The begin of the hour, as the tables name it. */
-export function hourOf(atMs: number): number {
-  return Math.floor(atMs / HOUR_MS) * HOUR_MS
-}
 
 /** Where segments_by_offset has the segments that may hold `offset`. */
 export function blockOf(offset: number): { readonly bucket: number; readonly block: number } {
@@ -28,39 +23,51 @@ export function blockOf(offset: number): { readonly bucket: number; readonly blo
   return { bucket: Math.floor(block / BLOCKS_PER_BUCKET), block }
 }
 
-/** Batches that name the sources of a segment, and the blocks of offsets that it has frames of. */
-export function placeBatches(segment: OpenedSegment, frames: FrameColumns): CqlStatement[][] {
+/**
+ * Batches that name the sources of a segment, and the blocks of offsets that it has frames of, but for
+ * those in `noted`; and what they note.
+ */
+export function placeBatches(
+  segment: OpenedSegment,
+  frames: FrameColumns,
+  noted: ReadonlySet<string>,
+): { readonly batches: readonly (readonly CqlStatement[])[]; readonly places: readonly string[] } {
   const batches = new Batches()
+  const places: string[] = []
   const ids = [uuidBytes(segment.segmentId), uuidBytes(segment.dekId)] as const
-  const hour = new Date(hourOf(segment.createdAtMs))
-  for (const [index, blocks] of blocksBySource(frames).entries()) {
-    const source = frames.sources[index]
-    if (source === undefined || blocks.size === 0) continue
-    const place = [source.topic, source.partition] as const
-    batches.add(`${index}`, { query: INSERT_SOURCE, params: [...place, hour, ...ids] })
-    for (const block of blocks) {
+  const slot = new Date(slotOf(segment.createdAtMs))
+  const isNew = (place: string) => !noted.has(place) && places.push(place) > 0
+  const blocks = blocksBySource(frames)
+  for (const [index, { topic, partition }] of frames.sources.entries()) {
+    if (blocks[index]?.size === 0 || !isNew(`${topic}/${partition}`)) continue
+    const params = [topic, slot, partition, ...ids]
+    batches.add(topic, { query: INSERT_SOURCE, params })
+  }
+  for (const [index, { topic, partition }] of frames.sources.entries()) {
+    for (const block of blocks[index] ?? []) {
+      if (!isNew(`${topic}/${partition}/${block}`)) continue
       const bucket = Math.floor(block / BLOCKS_PER_BUCKET)
-      const params = [...place, bucket, block, ...ids]
-      batches.add(`${index}/${bucket}`, { query: INSERT_BLOCK, params })
+      const params = [topic, partition, bucket, block, ...ids]
+      batches.add(`${topic}/${partition}/${bucket}`, { query: INSERT_BLOCK, params })
     }
   }
-  return batches.all
+  return { batches: batches.all, places }
 }
 
 /** Batches with the totals of the sources of a segment. */
 export function totalsBatches(
   segment: OpenedSegment,
   totals: readonly SourceTotals[],
-): CqlStatement[][] {
+): readonly (readonly CqlStatement[])[] {
   const batches = new Batches()
   const ids = [uuidBytes(segment.segmentId), uuidBytes(segment.dekId)] as const
-  const hour = new Date(hourOf(segment.createdAtMs))
+  const slot = new Date(slotOf(segment.createdAtMs))
   for (const { topic, partition, firstOffset, lastOffset, messageCount, bytes } of totals) {
     const params = [
-      ...[topic, partition, hour, ...ids],
+      ...[topic, slot, partition, ...ids],
       ...[firstOffset, lastOffset, messageCount, bytes],
     ]
-    batches.add(`${topic}/${partition}`, { query: INSERT_TOTALS, params })
+    batches.add(topic, { query: INSERT_TOTALS, params })
   }
   return batches.all
 }

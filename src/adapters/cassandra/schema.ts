@@ -5,7 +5,7 @@ import {
   type CassandraOptions,
   connectWithoutKeyspace,
 } from './connection.ts'
-import { noteCoverage } from './coverage.ts'
+import { noteCoverage } from './look-up-days.ts'
 import { initialSchema } from './schema/0001-initial.ts'
 import { keyEventsSchema } from './schema/0002-key-events.ts'
 import { sweptSegmentsSchema } from './schema/0003-swept-segments.ts'
@@ -63,7 +63,7 @@ export async function migrate(options: CassandraOptions, plan: MigrationOptions)
     for (const step of missing) await apply(connection, options.keyspace, step)
     // Nobody can have sealed anything before the first step.
     if (missing.includes(STEPS[0] as SchemaStep)) {
-      await noteCoverage(connection, systemClock.nowMs(), `${options.keyspace}.look_ups`)
+      await noteCoverage(connection, systemClock.nowMs(), options.keyspace)
     }
   } finally {
     await connection.close()

@@ -12,6 +12,7 @@ import {
 import { SEGMENT_HEADER_BYTES } from '../../../src/format/segment-header.ts'
 import type { DekWindow } from '../../../src/keys/dek-window.ts'
 import { PART_BYTES_MIN } from '../../../src/limits.ts'
+import { slotOf } from '../../../src/mapping/look-ups.ts'
 import type { SealedSegment } from '../../../src/pipeline/segment-plan.ts'
 import { SegmentWriter } from '../../../src/pipeline/segment-writer.ts'
 import { frameBytesOf } from '../../../src/segment/part-buffer.ts'
@@ -202,10 +203,9 @@ describe('a segment', () => {
     const { createdAtMs } = writer.plan
     const frames = frameBytesOf(parcelBytes(message({ value: Buffer.alloc(MIB) })))
     for (const [partition, count] of [4, 3].entries()) {
-      const hourMs = createdAtMs - (createdAtMs % 3_600_000)
-      const found = await all(mapping.segmentsOfSource('orders', partition, hourMs))
+      const found = await all(mapping.segmentsOfTopic('orders', slotOf(createdAtMs), partition))
       const totals = { messageCount: count, bytes: count * frames }
-      expect(found).toEqual([{ ...key, totals }])
+      expect(found).toEqual([{ ...key, partition, totals }])
     }
   })
 

@@ -1,8 +1,8 @@
 /**
  * Look-ups by topic, offset, time, key domain and message id.
  *
- * The arithmetic is for 50,000 messages of 1 KiB a second, 4.3 billion a day, in segments of 64 MiB
- * (0.8 a second) with messages of 25 partitions each (100 partitions on 4 lanes).
+ * The arithmetic is for 50,000 messages of 1 KiB a second, 4.3 billion a day, in segments of 20,000
+ * (2.5 a second) with messages of 25 partitions each (100 partitions on 4 lanes).
  */
 const UCS = `compaction = {'class': 'UnifiedCompactionStrategy', 'scaling_parameters': 'T4'}`
 
@@ -15,34 +15,23 @@ export function lookUpsSchema(table: (name: string) => string): readonly string[
        PRIMARY KEY ((key_domain, day), created_at, dek_id)
      ) WITH ${UCS} AND comment = 'Data keys by key domain, oldest first'`,
 
-    `CREATE TABLE IF NOT EXISTS ${table('domain_days')} (
-       key_domain text, day date, PRIMARY KEY ((key_domain), day)
-     ) WITH ${UCS} AND comment = 'Days on which data keys were made for a key domain'`,
-
-    // One row a segment and source partition: 20 rows of 80 bytes a second, 140 MB a day; 720 rows
-    // a partition of this table, which is an hour. One DEK a message at 400 a second, all of one
-    // source partition, makes 1.4 million rows, 115 MB, and there the KMS ends first. The ids come
-    // before a byte of the source leaves, the totals once the object is there. The DEK is part of
-    // the key, since a segment that is sealed anew in its place has another.
-    `CREATE TABLE IF NOT EXISTS ${table('segments_by_source')} (
-       topic text, partition int, hour timestamp, segment_id uuid, dek_id uuid,
+    // One row a segment and source partition: 63 rows of 80 bytes a second, 430 MB a day; a slot is
+    // ten minutes, 38,000 rows, 3 MB. One DEK a message at 400 a second makes it 240,000 rows, 19 MB,
+    // and there the KMS ends first. The ids come before a byte of the source leaves, the totals once
+    // the object is there. The DEK is part of the key, since one that is sealed anew has another.
+    `CREATE TABLE IF NOT EXISTS ${table('segments_by_topic')} (
+       topic text, slot timestamp, partition int, segment_id uuid, dek_id uuid,
        first_offset bigint, last_offset bigint, message_count int, bytes bigint,
-       PRIMARY KEY ((topic, partition, hour), segment_id, dek_id)
-     ) WITH ${UCS} AND comment = 'Segments with messages of a source partition, by the hour of their begin'`,
+       PRIMARY KEY ((topic, slot), partition, segment_id, dek_id)
+     ) WITH ${UCS} AND comment = 'Segments with messages of a source partition, by when they were begun'`,
 
-    // 100 partitions of a topic for ten years are 365,000 rows of 20 bytes, 7 MB.
-    `CREATE TABLE IF NOT EXISTS ${table('source_days')} (
-       topic text, day date, partition int, PRIMARY KEY ((topic), day, partition)
-     ) WITH ${UCS} AND comment = 'Days on which messages of a source partition were sealed'`,
-
-    // One row for each 256 offsets that a segment has messages of: 195 rows a second for the
-    // messages and 20 for begun blocks, 19 million a day, a 230th of the mapping rows. A partition
-    // is 2^20 offsets: 4,096 rows and one for each end of a segment, and one DEK a message makes it
-    // a million rows of 60 bytes, 63 MB.
+    // One row for each 4,096 offsets that a segment has messages of: 75 rows a second, 6.5 million a
+    // day, a 660th of the mapping rows. A partition is 2^20 offsets: some 2,000 rows. One DEK a
+    // message makes it a million rows of 60 bytes, 63 MB, and 4,096 candidates for a message.
     `CREATE TABLE IF NOT EXISTS ${table('segments_by_offset')} (
        topic text, partition int, bucket bigint, block bigint, segment_id uuid, dek_id uuid,
        PRIMARY KEY ((topic, partition, bucket), block, segment_id, dek_id)
-     ) WITH ${UCS} AND comment = 'Segments that may hold the messages of a block of 256 offsets'`,
+     ) WITH ${UCS} AND comment = 'Segments that may hold the messages of a block of 4,096 offsets'`,
 
     // Only where mapping.messageIdHeader is set: one row of 75 bytes a message. 256 shards an hour
     // are 700,000 rows a partition, 53 MB; a part of 8,000 messages writes 31 rows to each.
@@ -52,17 +41,16 @@ export function lookUpsSchema(table: (name: string) => string): readonly string[
        PRIMARY KEY ((shard, hour), id_hash, topic, partition, offset, segment_id, dek_id)
      ) WITH ${UCS} AND comment = 'Messages by the hash of the id that their producer gave them'`,
 
-    `CREATE TABLE IF NOT EXISTS ${table('message_id_hours')} (
-       day date, hour timestamp, PRIMARY KEY ((day), hour)
-     ) WITH ${UCS} AND comment = 'Hours with rows in messages_by_id'`,
+    // Leads to the days that the tables above have rows of. By kind: domain (name: the key domain),
+    // topic (name: the topic; part: a partition), message-id (part: the hour). A topic of 100
+    // partitions has 365,000 rows of 20 bytes in ten years, 7 MB. And of kind coverage, one row once
+    // the look-ups cover all that was ever sealed here.
+    `CREATE TABLE IF NOT EXISTS ${table('look_up_days')} (
+       kind text, name text, day date, part int, PRIMARY KEY ((kind, name), day, part)
+     ) WITH ${UCS} AND comment = 'Days of which the tables of look-ups have rows'`,
 
     // DEKs under which a segment was to be re-encrypted: a handful. The tables above name a segment
     // under the DEK that sealed it first, and this leads on from there.
     `ALTER TABLE ${table('segments_by_dek')} ADD IF NOT EXISTS successors set<uuid>`,
-
-    // Without its row, this keyspace has segments that were sealed before these tables were there.
-    `CREATE TABLE IF NOT EXISTS ${table('look_ups')} (
-       name text PRIMARY KEY, complete_at timestamp
-     ) WITH ${UCS} AND comment = 'Whether the look-ups cover all that was sealed in this keyspace'`,
   ]
 }
