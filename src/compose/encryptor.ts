@@ -63,6 +63,9 @@ export interface Encryptor {
 /** A connection that does not end by then is left to the end of the process. */
 const CLOSE_MS_MAX = 3_000
 
+/** What the segment that is re-encrypted at the stop may take; who is late leaves it to others. */
+const CREW_MS_MAX = 3_000
+
 /** What the last key events may take, and then the last word at the key desk. */
 const KEY_RECORDS_MS_MAX = 1_000
 
@@ -219,7 +222,8 @@ function withCrew<T extends Pick<Encryptor, 'start' | 'stop'>>(road: T, crew: Re
       crew.start()
     },
     async stop(drainMs: number) {
-      const [isDrained] = await Promise.all([road.stop(drainMs), crew.stop()])
+      const crewStopped = Promise.race([crew.stop(), systemClock.sleep(CREW_MS_MAX)])
+      const [isDrained] = await Promise.all([road.stop(drainMs), crewStopped])
       return isDrained
     },
   }
