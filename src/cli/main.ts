@@ -8,6 +8,8 @@ import { registerInspect } from './commands/inspect.ts'
 import { registerKeys } from './commands/keys.ts'
 import { registerRead } from './commands/read.ts'
 import { registerReencrypt } from './commands/reencrypt.ts'
+import { registerRewrap } from './commands/rewrap.ts'
+import { registerRotate } from './commands/rotate.ts'
 import { registerRun } from './commands/run.ts'
 import { registerSweep } from './commands/sweep.ts'
 import { registerVerify } from './commands/verify.ts'
@@ -26,6 +28,8 @@ export const registrations: readonly Registration[] = [
   registerInspect,
   registerVerify,
   registerKeys,
+  registerRotate,
+  registerRewrap,
   registerReencrypt,
   registerSweep,
   registerBackfillIndex,

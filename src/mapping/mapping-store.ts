@@ -135,9 +135,15 @@ export interface MappedMessage extends MessageCoordinates {
 
 /** Reads what {@link MappingWriter} and the key store wrote. Errors as there. */
 export interface MappingReader {
-  /** null when no such DEK is on record, which is not the same as one that protects nothing. */
+  /**
+   * The DEK under the KEK of now; null when no such DEK is on record, which is not the same as one
+   * that protects nothing.
+   */
   findDek(dekId: string): Promise<DekEntry | null>
-  /** Every DEK that was ever wrapped under the KEK, oldest first; empty when the KEK is unknown. */
+  /**
+   * Every DEK that was ever wrapped under the KEK (or that version of it), oldest first, each once,
+   * also when it is under another by now; empty when the KEK is unknown.
+   */
   deksOfKek(kekId: string, kekVersion?: string): AsyncIterable<DekEntry>
   segmentsOfDek(dekId: string): AsyncIterable<SegmentEntry>
   /** null when no intent names this segment under this DEK. */

@@ -107,7 +107,7 @@ async function finish(
   kind: 'moved' | 'finished',
 ): Promise<ReencryptionOutcome> {
   const { dekId, segmentId } = metadata.header
-  const messages = footer.frames.length
+  const messages = footer.index.count
   const summary = { dekId, segmentId, messageCount: messages, bytes, sealedAtMs: clock.nowMs() }
   await patience.with(() => marks.recordSealed(summary))
   await patience.with(() => marks.recordPublished({ dekId, segmentId }, clock.nowMs()))
@@ -173,7 +173,7 @@ async function windowFor(
   { metadata, footer, objectBytes }: SegmentInspection,
 ): Promise<DekWindow> {
   const { keyDomain, header } = metadata
-  const messages = footer.frames.length
+  const messages = footer.index.count
   for (;;) {
     const window = await windows.take(keyDomain, objectBytes, messages)
     const { record } = window.dek

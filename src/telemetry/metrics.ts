@@ -155,6 +155,16 @@ function keyRecordMetrics(registry: Registry) {
       labelNames: ['what'],
       registers,
     }),
+    kekOrder: new Gauge({
+      name: 'sealstream_kek_order',
+      help: 'Newest KEK order in force here, 0 without any. Alert when processes of a keyspace differ.',
+      registers,
+    }),
+    refusedKekOrders: new Gauge({
+      name: 'sealstream_refused_kek_orders',
+      help: 'KEK orders not taken over: the KEK of before goes on being used. Alert when it stays above 0.',
+      registers,
+    }),
     keyDeskReadAt: new Gauge({
       name: 'sealstream_key_desk_read_timestamp_seconds',
       help: 'When the key desk was last read. Alert when older than 15 s: rotate-now misses the process.',

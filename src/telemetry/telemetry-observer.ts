@@ -1,6 +1,8 @@
 import type { Clock } from '../clock.ts'
 import { isSealError, messageOf, type SealError } from '../errors.ts'
 import type { Exposure } from '../keys/dek-windows.ts'
+import type { NewOrders } from '../keys/kek-follower.ts'
+import type { KekOrder } from '../keys/kek-orders.ts'
 import type { KeyObserver } from '../keys/key-observer.ts'
 import type { KmsOperation } from '../keys/observed-kms.ts'
 import type {
@@ -157,6 +159,23 @@ export class TelemetryObserver implements PipelineObserver, KeyObserver, CrewObs
 
   keysRotated(requestId: string, reason: string, retired: number): void {
     this.#logger.info({ requestId, reason, retired }, 'data keys retired as an operator asked')
+  }
+
+  kekOrderTaken({ sequence, keyDomain, fromKekId, toKekId, actor, reason }: KekOrder): void {
+    this.#metrics.kekOrder.set(sequence)
+    const order = { sequence, keyDomain, fromKekId, toKekId, actor, reason }
+    this.#logger.info(order, 'KEK order in force')
+  }
+
+  kekOrdersRefused(refused: NewOrders['refused']): void {
+    this.#metrics.refusedKekOrders.set(refused.length)
+    const [first] = refused
+    if (first === undefined || !this.#isLogDue('KEK order')) return
+    const { code, message: reason } = first.error
+    this.#logger.error(
+      { sequence: first.order.sequence, toKekId: first.order.toKekId, code, reason },
+      'a KEK order cannot be taken over, sealing goes on under the KEK of before; it is tried again',
+    )
   }
 
   laneReset(lane: number, reason: string): void {

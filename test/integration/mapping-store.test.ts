@@ -14,6 +14,7 @@ import { CassandraMappingWriter } from '../../src/adapters/cassandra/mapping-wri
 import { migrate } from '../../src/adapters/cassandra/schema.ts'
 import { CassandraSegmentRegister } from '../../src/adapters/cassandra/segment-register.ts'
 import { CassandraSegmentReplacements } from '../../src/adapters/cassandra/segment-replacements.ts'
+import { CassandraWrapRegister } from '../../src/adapters/cassandra/wrap-register.ts'
 import { systemClock } from '../../src/clock.ts'
 import { impactOf } from '../../src/incident/impact.ts'
 import { messagesOf } from '../../src/mapping/mapped-messages.ts'
@@ -30,6 +31,7 @@ import {
 } from '../contracts/mapping-store.contract.ts'
 import { segmentRegisterContract } from '../contracts/segment-register.contract.ts'
 import { segmentReplacementsContract } from '../contracts/segment-replacements.contract.ts'
+import { wrapRegisterContract } from '../contracts/wrap-register.contract.ts'
 
 const { contactPoints, localDatacenter } = inject('stack').cassandra
 const keyspace = `t_${randomUUID().replaceAll('-', '')}`
@@ -167,6 +169,26 @@ describe('runs', () => {
 })
 
 describe('the keys and their look-ups', () => {
+  wrapRegisterContract(() => ({
+    ...{ ...partsOf('rows'), register: new CassandraWrapRegister(connection) },
+  }))
+
+  test('says that a new wrap does not show, when the maker of the DEK had a fast clock', async () => {
+    const dek = dekRecord({ wrapped: Buffer.from('old') })
+    const aheadMicros = (systemClock.nowMs() + 3_600_000) * 1000
+    await plain.execute(
+      `INSERT INTO ${keyspace}.deks (dek_id, key_domain, kek_id, kek_version, wrapped, created_at) VALUES (?, ?, ?, ?, ?, ?) USING TIMESTAMP ${aheadMicros}`,
+      [dek.dekId, dek.keyDomain, dek.kekId, dek.kekVersion, dek.wrapped, new Date(dek.createdAtMs)],
+      { prepare: true },
+    )
+    const register = new CassandraWrapRegister(connection)
+    const next = { ...dek, kekId: 'another', wrapped: Buffer.from('new') }
+    await expect(register.replaceWrap(next, dek.wrapped)).rejects.toMatchObject({
+      code: 'SEAL_MAPPING_REFUSED',
+    })
+    expect(await register.find(dek.dekId)).toEqual(dek)
+  })
+
   test('keeps the wrapped DEK, byte for byte', async () => {
     const parts = partsOf('rows')
     const wrapped = Uint8Array.from({ length: 300 }, (_, i) => i & 0xff)
@@ -200,7 +222,7 @@ describe('the schema', () => {
     await migrate(options, create)
     await migrate(options, look)
     const rows = await plain.execute(`SELECT version FROM ${keyspace}.schema_versions`)
-    expect(rows.rows.map((row) => row.version).sort()).toEqual([1, 2, 3, 4, 5, 6])
+    expect(rows.rows.map((row) => row.version).sort()).toEqual([1, 2, 3, 4, 5, 6, 7])
   })
 
   test('missing, is refused with the way out, and nothing is created', async () => {

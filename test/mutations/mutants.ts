@@ -4,6 +4,7 @@ import { mapping } from './mapping.ts'
 import type { Mutant } from './mutant.ts'
 import { reencryption } from './reencryption.ts'
 import { road } from './road.ts'
+import { rotation } from './rotation.ts'
 
 /** Every guard that is worth one: what is added to the product adds a line to one of the tables. */
 export const mutants: readonly Mutant[] = [
@@ -11,5 +12,6 @@ export const mutants: readonly Mutant[] = [
   ...road,
   ...mapping,
   ...lookUps,
+  ...rotation,
   ...reencryption,
 ]

@@ -1,5 +1,6 @@
 import type { MessageCoordinates } from '../../src/format/message.ts'
 import type { DekRecord, KeyStore } from '../../src/keys/key-store.ts'
+import type { WrapRegister } from '../../src/keys/wrap-register.ts'
 import {
   type LookUps,
   type MessageInSegment,
@@ -63,11 +64,20 @@ interface SegmentRecord {
 
 /** The mapping store in memory, held to the same contract as the one over Cassandra. */
 export class MemoryMappingStore
-  implements MappingWriter, MappingReader, LookUps, SegmentRegister, SegmentReplacements, KeyStore
+  implements
+    MappingWriter,
+    MappingReader,
+    LookUps,
+    SegmentRegister,
+    SegmentReplacements,
+    KeyStore,
+    WrapRegister
 {
   /** What {@link coverAll} says. */
   coversAll = true
   readonly #deks = new Map<string, DekRecord>()
+  /** By KEK and DEK: every version that ever wrapped. */
+  readonly #wraps = new Map<string, Map<string, (string | null)[]>>()
   readonly #segments = new Map<string, Map<string, SegmentRecord>>()
   /** By DEK, segment and source. */
   readonly #places = new Map<string, Place>()
@@ -82,6 +92,27 @@ export class MemoryMappingStore
     this.writes++
     this.unlisted.delete(dek.dekId)
     this.#deks.set(dek.dekId, { ...dek, wrapped: dek.wrapped.slice() })
+    await this.noteWrap(dek)
+  }
+
+  async find(dekId: string): Promise<DekRecord | null> {
+    return this.#deks.get(dekId) ?? null
+  }
+
+  async noteWrap({ dekId, kekId, kekVersion }: DekRecord): Promise<void> {
+    const ofKek = this.#wraps.get(kekId) ?? new Map<string, (string | null)[]>()
+    this.#wraps.set(kekId, ofKek)
+    ofKek.set(dekId, [...(ofKek.get(dekId) ?? []), kekVersion])
+  }
+
+  async replaceWrap(dek: DekRecord, expected: Uint8Array): Promise<boolean> {
+    const found = this.#deks.get(dek.dekId)
+    if (found === undefined) return false
+    if (Buffer.compare(found.wrapped, dek.wrapped) === 0) return true
+    if (Buffer.compare(found.wrapped, expected) !== 0) return false
+    const { kekId, kekVersion, wrapped } = dek
+    this.#deks.set(dek.dekId, { ...found, kekId, kekVersion, wrapped: wrapped.slice() })
+    return true
   }
 
   async recordIntent(intent: SegmentIntent): Promise<void> {
@@ -160,12 +191,18 @@ export class MemoryMappingStore
   }
 
   async *deksOfKek(kekId: string, kekVersion?: string): AsyncGenerator<DekEntry> {
-    const found = [...this.#deks.values()]
-      .filter((dek) => dek.kekId === kekId || dek.kekId.endsWith(`/${kekId}`))
-      .filter((dek) => !this.unlisted.has(dek.dekId))
-      .filter((dek) => kekVersion === undefined || dek.kekVersion === kekVersion)
+    const found = [...this.#wraps]
+      .filter(([name]) => name === kekId || name.endsWith(`/${kekId}`))
+      .flatMap(([name, deks]) => [...deks].map(([dekId, versions]) => ({ name, dekId, versions })))
+      .filter(({ dekId }) => !this.unlisted.has(dekId) && this.#deks.has(dekId))
+      .filter(({ versions }) => kekVersion === undefined || versions.includes(kekVersion))
+      .map(({ name, dekId, versions }) => ({
+        ...entryOf(this.#deks.get(dekId) as DekRecord),
+        kekId: name,
+        kekVersion: kekVersion ?? versions.find((version) => version !== null) ?? null,
+      }))
       .sort((a, b) => a.createdAtMs - b.createdAtMs)
-    for (const dek of found) yield entryOf(dek)
+    yield* found
   }
 
   async *segmentsOfDek(dekId: string): AsyncGenerator<SegmentEntry> {

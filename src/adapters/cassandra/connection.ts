@@ -19,7 +19,15 @@ export interface CassandraOptions {
 }
 
 /** A value bound to a `?` of a statement. */
-export type CqlValue = string | number | Buffer | Date | null | readonly Buffer[]
+export type CqlValue =
+  | string
+  | number
+  | boolean
+  | Buffer
+  | Date
+  | readonly Buffer[]
+  | readonly string[]
+  | null
 
 /** One statement of a batch. */
 export interface CqlStatement {

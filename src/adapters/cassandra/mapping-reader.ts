@@ -18,7 +18,7 @@ const SELECT_DEK =
   'SELECT dek_id, key_domain, kek_id, kek_version, created_at FROM deks WHERE dek_id = ?'
 const SELECT_KEK_DAYS = 'SELECT kek_id, day FROM kek_days WHERE kek_name = ?'
 const SELECT_BY_KEK =
-  'SELECT dek_id, key_domain, kek_id, kek_version, created_at FROM deks_by_kek WHERE kek_id = ? AND day = ?'
+  'SELECT dek_id, key_domain, kek_id, kek_version, later_versions, created_at FROM deks_by_kek WHERE kek_id = ? AND day = ?'
 const SELECT_SEGMENTS = `SELECT ${SEGMENT_COLUMNS} FROM segments_by_dek WHERE dek_id = ?`
 const SELECT_SEGMENT = `${SELECT_SEGMENTS} AND segment_id = ?`
 
@@ -43,7 +43,10 @@ export class CassandraMappingReader implements MappingReader {
     for await (const { kek_id, day } of this.#connection.rows(SELECT_KEK_DAYS, [kekId])) {
       const params = [kek_id as string, String(day)]
       for await (const row of this.#connection.rows(SELECT_BY_KEK, params)) {
-        if (kekVersion === undefined || row.kek_version === kekVersion) yield dekEntry(row)
+        const versions: (string | null)[] = [row.kek_version, ...(row.later_versions ?? [])]
+        if (kekVersion !== undefined && !versions.includes(kekVersion)) continue
+        const first = versions.find((version) => version !== null) ?? null
+        yield { ...dekEntry(row), kekVersion: kekVersion ?? first }
       }
     }
   }

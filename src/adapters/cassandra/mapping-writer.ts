@@ -50,12 +50,12 @@ export class CassandraMappingWriter implements MappingWriter {
   constructor(connection: CassandraConnection, clock: Clock, mode: MappingMode) {
     this.#connection = connection
     this.#clock = clock
-    this.#days = new DayNotes(connection)
     this.#mode = mode
     const insert = `INSERT INTO ${TABLES[mode]} (dek_id, segment_id`
     this.#insertObject = `${insert}, object_path, encrypted_at) VALUES (?, ?, ?, ?)`
     // The oldest timestamp there is, so that a repeated call never undoes a later change of the status.
     this.#insertStatus = `${insert}, key_rotation_status) VALUES (?, ?, 'current') USING TIMESTAMP 1`
+    this.#days = new DayNotes(connection)
   }
 
   async recordIntent(intent: SegmentIntent): Promise<void> {

@@ -12,6 +12,7 @@ import { sweptSegmentsSchema } from './schema/0003-swept-segments.ts'
 import { lookUpsSchema } from './schema/0004-look-ups.ts'
 import { messageRunsSchema } from './schema/0005-message-runs.ts'
 import { replacedSegmentsSchema } from './schema/0006-replaced-segments.ts'
+import { kekOrdersSchema } from './schema/0007-kek-orders.ts'
 
 interface SchemaStep {
   readonly version: number
@@ -26,6 +27,7 @@ const STEPS: readonly SchemaStep[] = [
   { version: 4, name: 'look-ups', statements: lookUpsSchema },
   { version: 5, name: 'message runs', statements: messageRunsSchema },
   { version: 6, name: 'replaced segments', statements: replacedSegmentsSchema },
+  { version: 7, name: 'KEK orders', statements: kekOrdersSchema },
 ]
 
 /** The schema version that this release of sealstream reads and writes. */

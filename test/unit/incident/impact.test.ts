@@ -13,6 +13,7 @@ import {
 } from '../../contracts/mapping-store.contract.ts'
 import { segmentRegisterContract } from '../../contracts/segment-register.contract.ts'
 import { segmentReplacementsContract } from '../../contracts/segment-replacements.contract.ts'
+import { wrapRegisterContract } from '../../contracts/wrap-register.contract.ts'
 import { MemoryMappingStore } from '../../support/memory-mapping-store.ts'
 
 describe('the mapping store in memory', () => {
@@ -22,6 +23,7 @@ describe('the mapping store in memory', () => {
   lookUpsContract(() => parts)
   segmentRegisterContract(() => parts)
   segmentReplacementsContract(() => parts)
+  wrapRegisterContract(() => parts)
 })
 
 /** Every message in scope, with what its page says. */
