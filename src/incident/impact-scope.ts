@@ -1,5 +1,4 @@
 import { SealError } from '../errors.ts'
-import { isSameKek } from '../keys/kek-name.ts'
 import type { LookUps } from '../mapping/look-ups.ts'
 import type { DekEntry, MappingReader } from '../mapping/mapping-store.ts'
 
@@ -27,7 +26,7 @@ export type KeyScope =
   | { readonly dekId: string }
   | { readonly kekId: string; readonly kekVersion?: string }
 
-type DekReader = Pick<ImpactReader, 'findDek' | 'deksOfKek' | 'deksOfDomain'>
+type DekReader = Pick<ImpactReader, 'findDek' | 'deksOfKek' | 'dekUnder' | 'deksOfDomain'>
 
 /** Ids come pasted from tickets and audit logs, so blanks around them and upper case are taken. */
 export function normalScope(scope: ImpactScope): ImpactScope {
@@ -49,13 +48,18 @@ export function normalScope(scope: ImpactScope): ImpactScope {
   }
 }
 
-/** Whether the DEK is one that the scope asks about. */
-export function isDekInScope(dek: DekEntry, scope: ImpactScope): boolean {
-  const { dekId, kekId, kekVersion, keyDomain } = scope
-  if (dekId !== undefined && dek.dekId !== dekId) return false
-  if (kekId !== undefined && !isSameKek(kekId, dek.kekId)) return false
-  if (kekVersion !== undefined && dek.kekVersion !== kekVersion) return false
-  return keyDomain === undefined || dek.keyDomain === keyDomain
+/**
+ * The DEK, when it is one that the scope asks about; else null. Where that names a KEK, it is the DEK
+ * as that KEK wrapped it: it may be under another by now.
+ */
+export async function dekInScope(
+  reader: Pick<DekReader, 'dekUnder'>,
+  dek: DekEntry,
+  { dekId, kekId, kekVersion, keyDomain }: ImpactScope,
+): Promise<DekEntry | null> {
+  if (dekId !== undefined && dek.dekId !== dekId) return null
+  if (keyDomain !== undefined && dek.keyDomain !== keyDomain) return null
+  return kekId === undefined ? dek : reader.dekUnder(dek, kekId, kekVersion)
 }
 
 /**
@@ -68,9 +72,13 @@ export async function* deksInScope(
 ): AsyncGenerator<DekEntry> {
   const scope = normalScope(asked)
   let isKnown = false
-  for await (const dek of namedDeks(reader, scope)) {
+  // Who comes by its KEK is asked about it no more.
+  const { kekId: _, ...rest } = scope
+  const filter = scope.dekId === undefined ? rest : scope
+  for await (const found of namedDeks(reader, scope)) {
     isKnown = true
-    if (isDekInScope(dek, scope)) yield dek
+    const dek = await dekInScope(reader, found, filter)
+    if (dek !== null) yield dek
   }
   if (!isKnown) throw unknownKey(scope)
 }

@@ -2,10 +2,10 @@ import { SEGMENT_OPEN_MS_MAX } from '../limits.ts'
 import { SLOT_MS, type SourceSegment, type Totals } from '../mapping/look-ups.ts'
 import type { DekEntry, SegmentEntry, SegmentKey, SegmentState } from '../mapping/mapping-store.ts'
 import {
+  dekInScope,
   deksInScope,
   type ImpactReader,
   type ImpactScope,
-  isDekInScope,
   unknownSource,
 } from './impact-scope.ts'
 import { readAhead } from './read-ahead.ts'
@@ -123,7 +123,7 @@ async function* segmentsOfSlot(
   { slotMs, topics }: TopicSlot,
 ): AsyncGenerator<ScopedSegment> {
   const isWhole = scope.topic === undefined
-  const deks = dekCache(reader)
+  const deks = dekCache(reader, scope)
   const found = await Promise.all(
     [...topics].map((topic) => all(reader.segmentsOfTopic(topic, slotMs, scope.partition))),
   )
@@ -132,7 +132,7 @@ async function* segmentsOfSlot(
     for await (const first of entriesOf(reader, dekId, wanted)) {
       for (const segment of await withSuccessors(reader, first, seen)) {
         const dek = await deks(segment.dekId)
-        if (!isDekInScope(dek, scope) || !isInTime(segment, scope)) continue
+        if (dek === null || !isInTime(segment, scope)) continue
         const { hasSums } = STATES[segment.state]
         const ofSources = hasSums ? (wanted.get(segment.segmentId) ?? null) : null
         yield { dek, segment, totals: isWhole ? totalsOf(segment) : ofSources }
@@ -142,11 +142,16 @@ async function* segmentsOfSlot(
   yield* readAhead(iterated(byDek(found.flat())), open, AHEAD)
 }
 
-/** Records of DEKs, each read once. */
-function dekCache(reader: ImpactReader): (dekId: string) => Promise<DekEntry> {
-  const known = new Map<string, Promise<DekEntry>>()
+/** DEKs by their ids, each read once; null stands for those that are not in scope. */
+function dekCache(
+  reader: ImpactReader,
+  scope: ImpactScope,
+): (dekId: string) => Promise<DekEntry | null> {
+  const known = new Map<string, Promise<DekEntry | null>>()
+  const read = async (dekId: string) =>
+    dekInScope(reader, (await reader.findDek(dekId)) ?? unrecorded(dekId), scope)
   return (dekId) => {
-    const found = known.get(dekId) ?? reader.findDek(dekId).then((dek) => dek ?? unrecorded(dekId))
+    const found = known.get(dekId) ?? read(dekId)
     known.set(dekId, found)
     return found
   }

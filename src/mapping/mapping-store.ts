@@ -145,6 +145,8 @@ export interface MappingReader {
    * also when it is under another by now; empty when the KEK is unknown.
    */
   deksOfKek(kekId: string, kekVersion?: string): AsyncIterable<DekEntry>
+  /** The same DEK as one of {@link deksOfKek}; null when the KEK (or version) never wrapped it. */
+  dekUnder(dek: DekEntry, kekId: string, kekVersion?: string): Promise<DekEntry | null>
   segmentsOfDek(dekId: string): AsyncIterable<SegmentEntry>
   /** null when no intent names this segment under this DEK. */
   findSegment(segment: SegmentKey): Promise<SegmentEntry | null>

@@ -115,13 +115,13 @@ class ScopedDeks {
     }
     const kekId = scope.kekId.trim()
     const [ids, others] = [new Set<string>(), new Set<string>()]
-    const take = (dekId: string, version: string | null) => {
-      const isAsked = scope.kekVersion === undefined || scope.kekVersion === version
-      ;(isAsked ? ids : others).add(dekId)
-    }
-    for await (const dek of ports.mapping.deksOfKek(kekId)) take(dek.dekId, dek.kekVersion)
+    const take = (dekId: string, isAsked: boolean) => (isAsked ? ids : others).add(dekId)
+    // A rewrap leaves DEKs that several versions of one KEK have wrapped.
+    for await (const dek of ports.mapping.deksOfKek(kekId, scope.kekVersion)) take(dek.dekId, true)
+    for await (const { dekId } of ports.mapping.deksOfKek(kekId)) take(dekId, ids.has(dekId))
     await readDirectory(ports.store, settings, (record) => {
-      if (isSameKek(kekId, record.kekId)) take(record.dekId, record.kekVersion)
+      const isAsked = scope.kekVersion === undefined || scope.kekVersion === record.kekVersion
+      if (isSameKek(kekId, record.kekId)) take(record.dekId, isAsked)
     })
     return new ScopedDeks(ids, kekId, others)
   }

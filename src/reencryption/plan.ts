@@ -20,7 +20,7 @@ export function leftKekOf(scope: ReencryptionScope): LeftKek | null {
 
 /** Where a plan looks. */
 export interface PlanSources {
-  readonly mapping: Pick<MappingReader, 'findDek' | 'deksOfKek' | 'segmentsOfDek'> &
+  readonly mapping: Pick<MappingReader, 'findDek' | 'deksOfKek' | 'dekUnder' | 'segmentsOfDek'> &
     Pick<LookUps, 'deksOfDomain'>
   readonly register: Pick<SegmentRegister, 'segments'>
 }

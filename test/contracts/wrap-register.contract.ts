@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
 import type { DekRecord, KeyStore } from '../../src/keys/key-store.ts'
 import type { WrapRegister } from '../../src/keys/wrap-register.ts'
+import type { LookUps } from '../../src/mapping/look-ups.ts'
 import type { MappingReader } from '../../src/mapping/mapping-store.ts'
 import { all, dekRecord } from './mapping-store.contract.ts'
 
@@ -9,7 +10,8 @@ import { all, dekRecord } from './mapping-store.contract.ts'
 export interface WrapRegisterParts {
   readonly register: WrapRegister
   readonly keys: KeyStore
-  readonly reader: Pick<MappingReader, 'deksOfKek' | 'findDek'>
+  readonly reader: Pick<MappingReader, 'deksOfKek' | 'dekUnder' | 'findDek'> &
+    Pick<LookUps, 'deksOfDomain'>
 }
 
 /** What every register of wraps keeps to. `parts` is called inside the tests. */
@@ -41,6 +43,8 @@ export function wrapRegisterContract(parts: () => WrapRegisterParts): void {
     expect(await register.find(dek.dekId)).toEqual(next)
     const { kekId, kekVersion } = next
     expect(await reader.findDek(dek.dekId)).toMatchObject({ kekId, kekVersion })
+    const ofDomain = await all(reader.deksOfDomain(dek.keyDomain))
+    expect(ofDomain.find(({ dekId }) => dekId === dek.dekId)).toMatchObject({ kekId, kekVersion })
     const unknown = wrapOf(dekRecord(), {})
     expect(await register.replaceWrap(unknown, dek.wrapped)).toBe(false)
     expect(await register.find(unknown.dekId)).toBeNull()
@@ -80,7 +84,14 @@ export function wrapRegisterContract(parts: () => WrapRegisterParts): void {
     expect(await everUnder(old, '3')).toEqual([[dek.dekId, '3']])
     expect(await everUnder(old, '4')).toEqual([])
     expect(await everUnder(next)).toEqual([[dek.dekId, '1']])
+    const { reader } = parts()
+    const under = async (entry: DekRecord, kekId: string, version?: string) =>
+      (await reader.dekUnder(entry, kekId, version))?.kekVersion
+    expect([await under(dek, old), await under(other, old)]).toEqual(['1', '1'])
+    expect([await under(dek, old, '3'), await under(other, old, '3')]).toEqual(['3', undefined])
+    expect([await under(dek, next), await under(other, next)]).toEqual(['1', undefined])
     const bare = next.slice(next.lastIndexOf('/') + 1)
+    expect(await reader.dekUnder(dek, bare)).toMatchObject({ dekId: dek.dekId, kekId: next })
     expect(await everUnder(bare)).toEqual([[dek.dekId, '1']])
   })
 

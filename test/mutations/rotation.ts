@@ -87,4 +87,11 @@ export const rotation: readonly Mutant[] = [
     replacement: 'null',
     tests: unit('keys/kek-follower'),
   },
+  {
+    name: 'a DEK counts for the KEK of now alone',
+    file: 'src/incident/impact-scope.ts',
+    text: 'kekId === undefined ? dek : reader.dekUnder(dek, kekId, kekVersion)',
+    replacement: 'kekId === undefined || kekId === dek.kekId ? dek : null',
+    tests: unit('incident/impact'),
+  },
 ]

@@ -205,6 +205,13 @@ export class MemoryMappingStore
     yield* found
   }
 
+  async dekUnder(dek: DekEntry, kekId: string, kekVersion?: string): Promise<DekEntry | null> {
+    for await (const one of this.deksOfKek(kekId, kekVersion)) {
+      if (one.dekId === dek.dekId) return one
+    }
+    return null
+  }
+
   async *segmentsOfDek(dekId: string): AsyncGenerator<SegmentEntry> {
     for (const record of this.#segments.get(dekId)?.values() ?? []) {
       if (record.intent !== undefined) yield segmentEntryOf(record.intent, record)

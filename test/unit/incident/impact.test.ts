@@ -175,3 +175,44 @@ describe('impact of a KEK', () => {
     await expect(messagesInScope({ kekId: 'arn:none' })).rejects.toMatchObject(unknown)
   })
 })
+
+describe('impact of a KEK that wraps a DEK no longer', () => {
+  test.each<[string, ImpactScope]>([
+    ['the KEK', {}],
+    ['the KEK and the DEK', { dekId: 'of it' }],
+    ['the KEK and the key domain', { keyDomain: 'orders' }],
+    ['the KEK and the topic', { topic: 'orders' }],
+    ['the KEK, the topic and the DEK', { topic: 'orders', dekId: 'of it' }],
+  ])(
+    'is found by %s, at every version that ever wrapped it, and by no other',
+    async (_by, names) => {
+      const dek = dekRecord({ kekVersion: '1' })
+      await store.recordDek(dek)
+      const segment = await segmentOf(dek.dekId, 'a.seal', 0, 3)
+      const frames = columnsOf(messagesFrom(0, 3))
+      await store.recordPlaces({ ...segment, createdAtMs: NOW_MS }, frames)
+      const next = `${dek.kekId}-next`
+      for (const [kekId, kekVersion] of [
+        [dek.kekId, '2'],
+        [next, '7'],
+      ] as const) {
+        const wrap = { ...dek, kekId, kekVersion, wrapped: Buffer.from(`${kekId} ${kekVersion}`) }
+        await store.noteWrap(wrap)
+        const { wrapped } = (await store.find(dek.dekId)) as typeof dek
+        expect(await store.replaceWrap(wrap, wrapped)).toBe(true)
+      }
+      const scope = 'dekId' in names ? { ...names, dekId: dek.dekId } : names
+      const messagesUnder = async (kekId: string, kekVersion?: string) => {
+        const kek = { kekId, ...(kekVersion === undefined ? {} : { kekVersion }) }
+        const found = await messagesInScope({ ...scope, ...kek }).catch(() => [])
+        return found.map((one) => [one.dek.kekId, one.dek.kekVersion])
+      }
+      const thrice = (kekId: string, version: string) => Array(3).fill([kekId, version])
+      expect(await messagesUnder(dek.kekId)).toEqual(thrice(dek.kekId, '1'))
+      expect(await messagesUnder(dek.kekId, '2')).toEqual(thrice(dek.kekId, '2'))
+      expect(await messagesUnder(next)).toEqual(thrice(next, '7'))
+      expect(await messagesUnder(next, '2')).toEqual([])
+      expect(await messagesUnder(`${dek.kekId}-unknown`)).toEqual([])
+    },
+  )
+})
