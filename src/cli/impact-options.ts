@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from 'commander'
 import { SealError } from '../errors.ts'
 import type { MessageCoordinates } from '../format/message.ts'
-import type { ImpactScope } from '../incident/impact-scope.ts'
+import type { ImpactScope, KeyScope } from '../incident/impact-scope.ts'
 import type { ListFormat } from './list-lines.ts'
 import type { ConfigOption } from './options.ts'
 
@@ -20,6 +20,7 @@ export interface ImpactOptions extends ConfigOption {
   readonly list?: true
   readonly format?: ListFormat
   readonly copies?: true
+  readonly prove?: true
   readonly json?: true
 }
 
@@ -55,6 +56,18 @@ export function questionOf(options: ImpactOptions): ImpactQuestion {
   }
   if (topic === undefined && partition === undefined && offset === undefined) return { messageId }
   throw refused('--message-id stands alone: it is looked for in all topics')
+}
+
+/** The key that is to be proven. Throws SEAL_INPUT_INVALID where anything else is asked about. */
+export function provenKeyOf(options: ImpactOptions): KeyScope {
+  const { dek, kek, kekVersion, domain, topic, partition, from, to, list, copies } = options
+  const others = { domain, topic, partition, from, to, list, copies }
+  const isOther = Object.values(others).some((value) => value !== undefined)
+  if (isOther || (dek === undefined) === (kek === undefined)) {
+    throw refused('--prove goes with --dek, or with --kek and --kek-version, and nothing else')
+  }
+  if (kek === undefined) return { dekId: dek as string }
+  return { kekId: kek, ...(kekVersion === undefined ? {} : { kekVersion }) }
 }
 
 function scopeOf(options: ImpactOptions): ImpactScope {

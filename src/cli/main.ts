@@ -7,6 +7,7 @@ import { registerImpact } from './commands/impact.ts'
 import { registerInspect } from './commands/inspect.ts'
 import { registerKeys } from './commands/keys.ts'
 import { registerRead } from './commands/read.ts'
+import { registerRebuildIndex } from './commands/rebuild-index.ts'
 import { registerReencrypt } from './commands/reencrypt.ts'
 import { registerRewrap } from './commands/rewrap.ts'
 import { registerRotate } from './commands/rotate.ts'
@@ -33,6 +34,7 @@ export const registrations: readonly Registration[] = [
   registerReencrypt,
   registerSweep,
   registerBackfillIndex,
+  registerRebuildIndex,
   registerConfig,
 ]
 

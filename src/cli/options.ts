@@ -34,3 +34,10 @@ export function parseAge(text: string): number {
   if (typeof ageMs === 'number') return ageMs
   throw new InvalidArgumentError(ageMs.refused)
 }
+
+/** How many of a kind are printed. */
+export function parseLimit(text: string): number {
+  const count = Number(text)
+  if (/^\d+$/.test(text) && Number.isSafeInteger(count)) return count
+  throw new InvalidArgumentError('a whole number from 0 on')
+}

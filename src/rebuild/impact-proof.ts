@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import type { KeyScope } from '../incident/impact-scope.ts'
 import { isSameKek } from '../keys/kek-name.ts'
 import type { MappingReader, SegmentEntry } from '../mapping/mapping-store.ts'
 import { Claims } from './claims.ts'
@@ -6,11 +7,6 @@ import { readDirectory } from './directory-scan.ts'
 import { compareRows } from './row-comparison.ts'
 import { isHeld, isUnderWay } from './segment-state.ts'
 import { type ScannedSegment, type ScannedStore, scanStore } from './store-scan.ts'
-
-/** Which key is asked about: one DEK, or every DEK that a KEK (or one version of it) ever wrapped. */
-export type ProofScope =
-  | { readonly dekId: string }
-  | { readonly kekId: string; readonly kekVersion?: string }
 
 /** Where a proof looks. Nothing is changed. */
 export interface ProofPorts {
@@ -80,7 +76,7 @@ export interface ImpactProof {
  */
 export async function proveImpact(
   ports: ProofPorts,
-  scope: ProofScope,
+  scope: KeyScope,
   settings: ProofSettings,
 ): Promise<ImpactProof> {
   const scoped = await ScopedDeks.of(ports, scope, settings)
@@ -109,7 +105,7 @@ class ScopedDeks {
     this.#others = others
   }
 
-  static async of(ports: ProofPorts, scope: ProofScope, settings: ProofSettings) {
+  static async of(ports: ProofPorts, scope: KeyScope, settings: ProofSettings) {
     if ('dekId' in scope) {
       return new ScopedDeks(new Set([scope.dekId.trim().toLowerCase()]), null, new Set())
     }

@@ -14,6 +14,7 @@ import {
   parseOffset,
   parsePartition,
   parseTime,
+  provenKeyOf,
   questionOf,
 } from '../impact-options.ts'
 import {
@@ -26,6 +27,7 @@ import {
 import { type ListFormat, listHead, listLines } from '../list-lines.ts'
 import { parseDekId, withConfigOption, withExamples } from '../options.ts'
 import { startProgress } from '../progress.ts'
+import { answerProof } from '../prove-impact.ts'
 import { renderWarning } from '../render.ts'
 import { stopSignal } from '../stop-signal.ts'
 import type { Terminal } from '../terminal.ts'
@@ -50,6 +52,7 @@ export function registerImpact(program: Command, terminal: Terminal): void {
     .option('--list', 'list every message on stdout; the counts go to stderr')
     .option('--format <format>', 'of the list: ndjson (the default) or csv', parseFormat)
     .option('--copies', 'count what is in the bucket too: old versions, uploads, orphans')
+    .option('--prove', 'hold the index against a scan of the whole bucket instead; of a key')
     .option('--json', 'print JSON')
     .action((options: ImpactOptions) => answer(options, terminal))
   withExamples(
@@ -65,6 +68,9 @@ async function answer(options: ImpactOptions, terminal: Terminal): Promise<void>
   const question = questionOf(options)
   const { env } = terminal
   const { config } = loadConfig({ file: configFileOf(options.config, env), env })
+  if (options.prove) {
+    return answerProof(config, provenKeyOf(options), options.json === true, terminal)
+  }
   const { withImpactReader } = await import('../../compose/impact.ts')
   const stop = stopSignal()
   const work = withImpactReader(config, (reader) =>

@@ -1,13 +1,12 @@
-import { type Command, InvalidArgumentError } from 'commander'
+import type { Command } from 'commander'
 import { configFileOf, loadConfig } from '../../config/load-config.ts'
 import { SealError } from '../../errors.ts'
-import type { VerifyObserver } from '../../verify/check.ts'
 import type { Verification } from '../../verify/verify.ts'
 import { EXIT_CODES } from '../exit-codes.ts'
 import { guardKeys } from '../guard-keys.ts'
-import { type ConfigOption, withConfigOption, withExamples } from '../options.ts'
-import { type Progress, startProgress } from '../progress.ts'
+import { type ConfigOption, parseLimit, withConfigOption, withExamples } from '../options.ts'
 import { renderJson } from '../render.ts'
+import { stepProgress } from '../step-progress.ts'
 import { stopSignal } from '../stop-signal.ts'
 import type { Terminal } from '../terminal.ts'
 import { renderVerification } from '../verification-text.ts'
@@ -75,32 +74,9 @@ async function answer(
   }
 }
 
-/** A line of progress a step. */
-function stepProgress(): VerifyObserver & { end(): void } {
-  let current: Progress | null = null
-  const end = () => {
-    current?.end()
-    current = null
-  }
-  return {
-    stepBegan(step, total) {
-      end()
-      current = startProgress(step, true, total ?? undefined)
-    },
-    advanced: (count) => current?.add(count),
-    end,
-  }
-}
-
 /** What is wrong outweighs that it was stopped: it stays wrong. */
 function exitCodeOf({ isConsistent, isComplete }: Verification, stop: AbortSignal): number {
   if (!isConsistent) return EXIT_CODES.inconsistent
   if (isComplete) return EXIT_CODES.ok
   return stop.reason === 'SIGTERM' ? EXIT_CODES.terminated : EXIT_CODES.interrupted
-}
-
-function parseLimit(text: string): number {
-  const count = Number(text)
-  if (/^\d+$/.test(text) && Number.isSafeInteger(count)) return count
-  throw new InvalidArgumentError('a whole number from 0 on')
 }
