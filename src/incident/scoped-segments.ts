@@ -128,18 +128,18 @@ async function* segmentsOfSlot(
     [...topics].map((topic) => all(reader.segmentsOfTopic(topic, slotMs, scope.partition))),
   )
   const seen = new Set<string>()
-  for (const [dekId, wanted] of byDek(found.flat())) {
+  const open = async function* ([dekId, wanted]: DekSegments): AsyncGenerator<ScopedSegment> {
     for await (const first of entriesOf(reader, dekId, wanted)) {
       for (const segment of await withSuccessors(reader, first, seen)) {
         const dek = await deks(segment.dekId)
         if (dek === null || !isInTime(segment, scope)) continue
-        const ofSources = STATES[segment.state].hasSums
-          ? (wanted.get(segment.segmentId) ?? null)
-          : null
+        const { hasSums } = STATES[segment.state]
+        const ofSources = hasSums ? (wanted.get(segment.segmentId) ?? null) : null
         yield { dek, segment, totals: isWhole ? totalsOf(segment) : ofSources }
       }
     }
   }
+  yield* readAhead(iterated(byDek(found.flat())), open, AHEAD)
 }
 
 /** DEKs by their ids, each read once; null stands for those that are not in scope. */
@@ -176,6 +176,9 @@ export async function withSuccessors(
   }
   return found
 }
+
+/** The segments of a DEK that have messages of the sources in scope, and how many. */
+type DekSegments = readonly [dekId: string, wanted: ReadonlyMap<string, Totals | null>]
 
 /** By DEK and segment, the sum over sources; null where one of them has none. */
 function byDek(found: readonly SourceSegment[]): Map<string, Map<string, Totals | null>> {
