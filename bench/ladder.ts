@@ -45,7 +45,16 @@ function taskOf(part: PartBuffer, keys: ReturnType<typeof newKeys>): PartTask {
   const clusterId = 'bench'
   return {
     ...part.take(),
-    segment: { segmentId, dekId, objectKey, clusterId, frameKey, baseNonce, sources },
+    segment: {
+      segmentId,
+      dekId,
+      createdAtMs: 0,
+      objectKey,
+      clusterId,
+      frameKey,
+      baseNonce,
+      sources,
+    },
     position: 0,
     upload: { kind: 'whole-object', metadata: {} },
     progress: { sealed: false, uploaded: true, receipt: null, mapped: true },
@@ -89,7 +98,7 @@ async function rungs(valueBytes: number, repeats: number, engine: CipherEngine):
   const services = {
     engine,
     store: { put: never, uploadPart: never },
-    mapping: { writeRows: never },
+    mapping: { recordPlaces: never, writeRows: never, recordMessageIds: never },
   }
   const stages: [string, () => unknown][] = [
     ['decode', decode],

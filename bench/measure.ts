@@ -1,4 +1,4 @@
-/** What one stage cost, in CPU microseconds a message. */
+/** What one stage cost, mostly in CPU microseconds a message. */
 export interface Cost {
   readonly medianUs: number
   readonly minUs: number
@@ -37,7 +37,8 @@ export async function measureInTurns(works: readonly Work[], repeats: number): P
   return costs.map(costOf)
 }
 
-function costOf(costs: number[]): Cost {
+/** Median and spread of what the repeats cost; sorts them. */
+export function costOf(costs: number[]): Cost {
   costs.sort((a, b) => a - b)
   return {
     medianUs: costs[Math.floor(costs.length / 2)] as number,

@@ -77,11 +77,10 @@ async function passesOver(
     ...{ keyEventsLost: silent, keyRecordsFailed: silent },
   }
   const limits = { threads: 0, bytesPerSecond: Number.POSITIVE_INFINITY }
-  const isForbidden = () => false
   const use = {
     actor: 'bench',
     ...limits,
-    isForbidden,
+    leaving: null,
     observer,
     signal: new AbortController().signal,
   }

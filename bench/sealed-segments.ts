@@ -45,8 +45,10 @@ export async function sealSegments(config: Config, load: SealedLoad): Promise<st
   const session = await connectCassandra(cassandra)
   const store = new S3ObjectStore(s3)
   const kms = openKms(kmsChoiceOf(config), { triesMax: 1 })
-  const runner = new PartPool(config.workers, { s3, cassandra, cipherEngine: 'openssl' })
-  const mapping = new CassandraMappingWriter(session, clock)
+  const mappingMode = config.mapping.mode
+  const workerData = { s3, cassandra, mappingMode, cipherEngine: 'openssl' } as const
+  const runner = new PartPool(config.workers, workerData)
+  const mapping = new CassandraMappingWriter(session, clock, mappingMode)
   const maker = {
     ...{ kms, keyStore: new CassandraDekStore(session), events: { append: async () => {} } },
     ...{ actor: 'bench', kekOf: () => config.kms.keyId, clock },

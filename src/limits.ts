@@ -33,6 +33,9 @@ export const DEK_MESSAGES_MAX = 2 ** 32 - 1
 /** A window may not outlive a day: a leaked DEK must not reveal more. */
 export const DEK_AGE_MS_MAX = 24 * 60 * 60 * 1000
 
+/** The most that segment.publishWithinMs can be: no message goes into a segment that is older. */
+export const SEGMENT_OPEN_MS_MAX = 24 * 60 * 60 * 1000
+
 /** Bytes of a data key, an AES-256 key. */
 export const DEK_BYTES = 32
 

@@ -1,6 +1,6 @@
 import { workerData } from 'node:worker_threads'
 import { move, transferableSymbol, valueSymbol } from 'piscina'
-import { type CassandraConnection, connectCassandra } from '../src/adapters/cassandra/connection.ts'
+import { connectCassandra } from '../src/adapters/cassandra/connection.ts'
 import { CassandraMappingWriter } from '../src/adapters/cassandra/mapping-writer.ts'
 import { type PartMessage, partTaskOf } from '../src/adapters/piscina/part-message.ts'
 import type { PartWorkerData } from '../src/adapters/piscina/part-pool.ts'
@@ -10,16 +10,18 @@ import { type EngineChoice, selectEngine } from '../src/crypto/cipher-engine.ts'
 import { isSealError, toPlainError } from '../src/errors.ts'
 import { armFailpoint, withFailpoints } from '../src/failpoints.ts'
 import type { PartResult } from '../src/pipeline/part-task.ts'
-import { workPart } from '../src/pipeline/part-worker.ts'
+import { type PartServices, workPart } from '../src/pipeline/part-worker.ts'
 
 /** The composition root of one worker thread: connections of its own, kept for all its parts. */
-const { s3, cassandra, cipherEngine } = workerData as PartWorkerData
+const { s3, cassandra, mappingMode, cipherEngine, messageIdHeader } = workerData as PartWorkerData
+const idHeader =
+  messageIdHeader === undefined ? {} : { messageIdHeader: Buffer.from(messageIdHeader) }
 armFailpoint(process.env)
 const store = withFailpoints(new S3ObjectStore(s3), {
   put: 'object-put',
   uploadPart: 'part-upload',
 })
-let session: Promise<CassandraConnection> | null = null
+let writer: Promise<PartServices['mapping']> | null = null
 let selected: Promise<EngineChoice> | null = null
 
 /** The Piscina task: works one part. Owns the message's buffer until it answers. */
@@ -28,9 +30,8 @@ export default async function part(message: PartMessage): Promise<PartResult> {
     // Named, not `auto`: a thread that could not do as the main thread did must say so.
     selected ??= selectEngine(cipherEngine)
     const { engine } = await selected
-    const writer = new CassandraMappingWriter(await connected(), systemClock)
-    const mapping = withFailpoints(writer, { writeRows: 'rows' })
-    return handOver(await workPart(partTaskOf(message), { engine, store, mapping }))
+    const mapping = await connected()
+    return handOver(await workPart(partTaskOf(message), { engine, store, mapping, ...idHeader }))
   } catch (error) {
     if (!isSealError(error)) throw error
     const plain = toPlainError(error, error.code)
@@ -39,13 +40,19 @@ export default async function part(message: PartMessage): Promise<PartResult> {
   }
 }
 
-/** The session of this thread. It reconnects by itself; only a failed connect is tried anew. */
-function connected(): Promise<CassandraConnection> {
-  session ??= connectCassandra(cassandra).catch((error: unknown) => {
-    session = null
+/** The session of this thread reconnects by itself; only a failed connect is tried anew. */
+function connected() {
+  writer ??= connect().catch((error: unknown) => {
+    writer = null
     throw error
   })
-  return session
+  return writer
+}
+
+async function connect() {
+  const session = await connectCassandra(cassandra)
+  const mapping = new CassandraMappingWriter(session, systemClock, mappingMode)
+  return withFailpoints(mapping, { recordPlaces: 'places', writeRows: 'rows' })
 }
 
 /** Large buffers change hands instead of being copied. */

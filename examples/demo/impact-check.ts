@@ -43,22 +43,19 @@ export async function checkImpact(
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const ended = once(child, 'close')
-  let complaint = ''
+  // The counts: the list has stdout to itself.
+  let remarks = ''
   child.stderr.on('data', (chunk: Buffer) => {
-    complaint += chunk.toString()
+    remarks += chunk.toString()
   })
   const listed = new Map<string, number>()
-  let summary: Pick<ImpactFigures, 'messages' | 'objects' | 'bytes'> | null = null
   for await (const line of createInterface({ input: child.stdout })) {
     const row = JSON.parse(line) as { readonly object: string }
-    if (summary === null) summary = row as unknown as ImpactFigures
-    else listed.set(row.object, (listed.get(row.object) ?? 0) + 1)
+    listed.set(row.object, (listed.get(row.object) ?? 0) + 1)
   }
   const [code] = await ended
-  if (code !== 0 || summary === null) {
-    throw new DemoError(`impact ended with code ${code}: ${complaint.trim()}`)
-  }
-  const { messages, objects, bytes } = summary
+  if (code !== 0) throw new DemoError(`impact ended with code ${code}: ${remarks.trim()}`)
+  const { messages, objects, bytes } = JSON.parse(remarks) as ImpactFigures
   const figures = { dekId, messages, objects, bytes, references: sumOver(listed, references) }
   compare(figures, listed, references)
   return figures

@@ -1,11 +1,11 @@
 import { type Command, InvalidArgumentError } from 'commander'
-import type { KeyServices } from '../compose/key-office.ts'
 import { SealError } from '../errors.ts'
 import type { KeyRequest } from '../keys/key-desk.ts'
 import {
   type InstanceReport,
   isSettled,
   type RotationReport,
+  type RotationServices,
   rotateEverywhere,
   unconfirmed,
 } from '../keys/rotation.ts'
@@ -39,6 +39,7 @@ const PROGRESS: Readonly<Record<InstanceReport['standing'], string>> = {
   stopped: 'stopped in good order, its data keys are gone with it',
   gone: 'gone: it died, or Cassandra is out of its reach',
   dead: 'dead, as you say, and silent',
+  refused: 'refused: it goes on as before',
 }
 
 /** The options of a command that waits so. */
@@ -71,15 +72,31 @@ function parseSeconds(text: string): number {
   throw new InvalidArgumentError('a number of seconds up to 86400')
 }
 
+/** What a command says beside what they all say. */
+export interface RotationWords {
+  /** What stands though the waiting has ended. */
+  readonly remains: string
+  /** Behind the table, with its newline; and as members of the JSON. */
+  readonly text: (report: RotationReport) => string
+  readonly json: (report: RotationReport) => object
+}
+
+/** The words of a request that runs out. */
+function requestWords({ requestId }: KeyRequest): RotationWords {
+  const remains = `request ${requestId} stands for a day, and every instance that reads it carries it out`
+  return { remains, text: () => '', json: () => ({}) }
+}
+
 /**
  * Places a request, tells on stderr how it goes, and prints in the end what each instance retired.
  * Sets the exit code when an instance did not confirm or the waiting was ended by a signal.
  */
 export async function awaitRotation(
-  services: KeyServices,
+  services: RotationServices,
   request: KeyRequest,
-  { timeout, dead = [], json }: AwaitOptions,
+  { timeout, dead = [], json }: Omit<AwaitOptions, 'reason'>,
   terminal: Terminal,
+  words = requestWords(request),
 ): Promise<RotationReport> {
   const stop = stopSignal()
   try {
@@ -87,12 +104,17 @@ export async function awaitRotation(
       timeoutMs: timeout * 1000,
       signal: stop.signal,
       dead: new Set(dead),
-      onChange: ({ instanceId, standing }) => {
-        if (!json) terminal.err(`${printable(instanceId)}: ${PROGRESS[standing]}\n`)
+      onChange: ({ instanceId, standing, refusal }) => {
+        const why = refusal === null ? '' : `: ${printable(refusal)}`
+        if (!json) terminal.err(`${printable(instanceId)}: ${PROGRESS[standing]}${why}\n`)
       },
     })
-    terminal.out(json ? renderJson(reportJson(report)) : renderReport(report))
-    conclude(report, timeout, stop.signal, terminal)
+    terminal.out(
+      json
+        ? renderJson({ ...reportJson(report), ...words.json(report) })
+        : renderReport(report) + words.text(report),
+    )
+    conclude(report, { timeout, stopped: stop.signal, remains: words.remains }, terminal)
     return report
   } finally {
     stop.release()
@@ -111,8 +133,11 @@ export function isComplete(report: RotationReport): boolean {
 
 function conclude(
   report: RotationReport,
-  timeout: number,
-  stopped: AbortSignal,
+  {
+    timeout,
+    stopped,
+    remains,
+  }: { readonly timeout: number; readonly stopped: AbortSignal; readonly remains: string },
   terminal: Terminal,
 ): void {
   if (isComplete(report)) {
@@ -121,8 +146,6 @@ function conclude(
     }
     return
   }
-  const { requestId } = report.request
-  const remains = `request ${requestId} stands for a day, and every instance that reads it carries it out`
   if (stopped.aborted && !isSettled(report)) {
     const isTerminated = stopped.reason === 'SIGTERM'
     terminal.exitCode = isTerminated ? EXIT_CODES.terminated : EXIT_CODES.interrupted

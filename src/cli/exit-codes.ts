@@ -7,12 +7,14 @@ export const EXIT_CODES = {
   failed: 1,
   /** Wrong arguments, or a configuration that is refused. */
   refused: 2,
-  /** The DEK or KEK that was asked for is on no record. */
+  /** The key, topic, partition or message that was asked for is on no record. */
   keyUnknown: 3,
   /** Running instances were asked, and not all of them confirmed. */
   unanswered: 4,
   /** What was verified is not as it should be; index and store differ; an impact is not proven. */
   inconsistent: 5,
+  /** The answer may lack something; it says what, and what to do about it. */
+  incomplete: 6,
   /** Ended by SIGINT. */
   interrupted: 130,
   /** Ended by SIGTERM. */
@@ -22,6 +24,6 @@ export const EXIT_CODES = {
 /** The exit code of a command that threw `error`. */
 export function exitCodeOf(error: unknown): number {
   if (isSealError(error, 'SEAL_CONFIG_INVALID', 'SEAL_INPUT_INVALID')) return EXIT_CODES.refused
-  if (isSealError(error, 'SEAL_KEY_UNKNOWN')) return EXIT_CODES.keyUnknown
+  if (isSealError(error, 'SEAL_KEY_UNKNOWN', 'SEAL_SOURCE_UNKNOWN')) return EXIT_CODES.keyUnknown
   return EXIT_CODES.failed
 }

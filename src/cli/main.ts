@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { realpathSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { registerBackfillIndex } from './commands/backfill-index.ts'
 import { registerConfig } from './commands/config.ts'
 import { registerImpact } from './commands/impact.ts'
 import { registerInspect } from './commands/inspect.ts'
@@ -8,6 +9,8 @@ import { registerKeys } from './commands/keys.ts'
 import { registerRead } from './commands/read.ts'
 import { registerRebuildIndex } from './commands/rebuild-index.ts'
 import { registerReencrypt } from './commands/reencrypt.ts'
+import { registerRewrap } from './commands/rewrap.ts'
+import { registerRotate } from './commands/rotate.ts'
 import { registerRun } from './commands/run.ts'
 import { registerSweep } from './commands/sweep.ts'
 import { registerVerify } from './commands/verify.ts'
@@ -26,8 +29,11 @@ export const registrations: readonly Registration[] = [
   registerInspect,
   registerVerify,
   registerKeys,
+  registerRotate,
+  registerRewrap,
   registerReencrypt,
   registerSweep,
+  registerBackfillIndex,
   registerRebuildIndex,
   registerConfig,
 ]

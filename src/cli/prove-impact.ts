@@ -1,6 +1,7 @@
 import type { Config } from '../config/schema.ts'
 import { isSealError, SealError } from '../errors.ts'
-import { type ImpactProof, type ProofScope, proveImpact } from '../rebuild/impact-proof.ts'
+import type { KeyScope } from '../incident/impact-scope.ts'
+import { type ImpactProof, proveImpact } from '../rebuild/impact-proof.ts'
 import { EXIT_CODES } from './exit-codes.ts'
 import { printable } from './printable.ts'
 import { renderJson } from './render.ts'
@@ -19,7 +20,7 @@ const DEKS_SHOWN_MAX = 20
  */
 export async function answerProof(
   config: Config,
-  scope: ProofScope,
+  scope: KeyScope,
   isJson: boolean,
   terminal: Terminal,
 ): Promise<void> {

@@ -1,6 +1,7 @@
 import { connectCassandra } from '../adapters/cassandra/connection.ts'
 import { CassandraDekStore } from '../adapters/cassandra/dek-store.ts'
 import { durabilityOf, durabilityRisk } from '../adapters/cassandra/durability.ts'
+import { CassandraKekOrderLog } from '../adapters/cassandra/kek-order-log.ts'
 import { CassandraKeyDesk } from '../adapters/cassandra/key-desk.ts'
 import { CassandraKeyEventLog } from '../adapters/cassandra/key-event-log.ts'
 import { CassandraMappingWriter } from '../adapters/cassandra/mapping-writer.ts'
@@ -9,29 +10,29 @@ import { type HostMemory, tuneMemory } from '../adapters/host/process-memory.ts'
 import { KafkaAdmin } from '../adapters/kafka/kafka-admin.ts'
 import { KafkaMessageSource } from '../adapters/kafka/kafka-message-source.ts'
 import { PartPool } from '../adapters/piscina/part-pool.ts'
+import { S3ObjectReader } from '../adapters/s3/s3-object-reader.ts'
 import { S3ObjectStore } from '../adapters/s3/s3-object-store.ts'
 import { systemClock } from '../clock.ts'
 import { rssBytesMaxOf } from '../config/memory-need.ts'
 import type { Config } from '../config/schema.ts'
 import { type EngineChoice, selectEngine } from '../crypto/cipher-engine.ts'
-import { isSealError, SealError } from '../errors.ts'
 import { withFailpoints } from '../failpoints.ts'
-import { refuseOversized } from '../keys/create-dek.ts'
 import { actorOfInstance, newInstanceId } from '../keys/instance.ts'
 import { domainOfBy } from '../keys/key-domain.ts'
 import { KeyJournal } from '../keys/key-journal.ts'
 import type { KeyObserver } from '../keys/key-observer.ts'
 import { KeyWatcher } from '../keys/key-watcher.ts'
-import type { Kms } from '../keys/kms.ts'
 import { windowPolicyOf } from '../keys/window-policy.ts'
-import { KEY_DOMAIN_BYTES_MAX } from '../limits.ts'
 import type { PipelineObserver } from '../pipeline/observer.ts'
 import { Pipeline, type PipelineSettings } from '../pipeline/pipeline.ts'
+import type { CrewObserver, ReencryptionCrew } from '../reencryption/crew.ts'
+import { startKekFollower } from './keks.ts'
+import { writableKeyDirectoryOf } from './key-directory.ts'
 import { everyKeyStore } from './key-store.ts'
 import { openKms } from './kms.ts'
+import { openCrew } from './reencryption-crew.ts'
 import {
   cassandraOptionsOf,
-  domainKeksOf,
   domainRuleOf,
   kafkaOptionsOf,
   kmsChoiceOf,
@@ -62,11 +63,14 @@ export interface Encryptor {
 /** A connection that does not end by then is left to the end of the process. */
 const CLOSE_MS_MAX = 3_000
 
+/** What the segment that is re-encrypted at the stop may take; who is late leaves it to others. */
+const CREW_MS_MAX = 3_000
+
 /** What the last key events may take, and then the last word at the key desk. */
 const KEY_RECORDS_MS_MAX = 1_000
 
 /** Hears what the road and the keeping of keys tell. */
-export type EncryptorObserver = PipelineObserver & KeyObserver
+export type EncryptorObserver = PipelineObserver & KeyObserver & CrewObserver
 
 /** Hears what the client libraries report. */
 export type LibraryLog = (level: string, message: string) => void
@@ -121,8 +125,10 @@ async function wire(
   const session = await connectCassandra(cassandra)
   closers.push(() => session.close())
   const mappingRisk = durabilityRisk(await durabilityOf(session, cassandra))
-  const mapping = withFailpoints(new CassandraMappingWriter(session, systemClock), {
+  const mappingMode = config.mapping.mode
+  const mapping = withFailpoints(new CassandraMappingWriter(session, systemClock, mappingMode), {
     recordIntent: 'intent',
+    recordTotals: 'source-totals',
     recordSealed: 'sealed-mark',
     recordPublished: 'published-mark',
   })
@@ -132,12 +138,14 @@ async function wire(
     onCall: (...call) => observer.kmsCall(...call),
   })
   closers.push(() => kms.close())
-  const domainKeks = domainKeksOf(config.keyDomain)
-  await checkKek(kms, config.kms.keyId, longestDomain(config))
-  await checkDomainKeks(kms, config.kms.keyId, domainKeks)
+  const keks = await startKekFollower(config, { kms, log: new CassandraKekOrderLog(session) })
 
   const cipherEngine = cipher.engine.name
-  const runner = new PartPool(config.workers, { s3: s3OptionsOf(config), cassandra, cipherEngine })
+  const { messageIdHeader } = config.mapping
+  const runner = new PartPool(config.workers, {
+    ...{ s3: s3OptionsOf(config), cassandra, mappingMode, cipherEngine },
+    ...(messageIdHeader === undefined ? {} : { messageIdHeader }),
+  })
   closers.push(() => runner.close())
   const { groupId, transactionTimeoutMs } = config.kafka
   const source = withFailpoints(
@@ -145,8 +153,10 @@ async function wire(
     { startOffsets: 'offsets-read' },
   )
   const sink = growingSink(config, admin, { ...kafka, groupId, transactionTimeoutMs })
-  const keyStore = everyKeyStore(config, store, new CassandraDekStore(session))
-  const kekOf = (keyDomain: string) => domainKeks.get(keyDomain) ?? config.kms.keyId
+  const objects = new S3ObjectReader(s3OptionsOf(config))
+  closers.push(() => objects.close())
+  const directory = writableKeyDirectoryOf(objects, store, config.s3)
+  const keyStore = everyKeyStore(directory, new CassandraDekStore(session))
   const instanceId = newInstanceId()
   const actor = actorOfInstance(instanceId)
   const events = new CassandraKeyEventLog(session)
@@ -155,7 +165,7 @@ async function wire(
     kms: withFailpoints(kms, { generateDataKey: 'dek-wrap' }),
     keyStore,
     events: withFailpoints(events, { append: 'dek-events' }),
-    ...{ actor, kekOf },
+    ...{ actor, kekOf: keks.kekOf },
   }
   const parts = {
     source,
@@ -174,9 +184,11 @@ async function wire(
   }
   const pipeline = new Pipeline(parts, settingsOf(config))
   const desk = new CassandraKeyDesk(session)
-  const watching = { desk, keys: pipeline.keys, clock: systemClock, observer }
+  const watching = { desk, keks, keys: pipeline.keys, clock: systemClock, observer }
   const watcher = new KeyWatcher(watching, { instanceId, groupId })
-  return { instanceId, mappingRisk, ...withKeyRecords(pipeline, journal, watcher) }
+  const road = withKeyRecords(pipeline, journal, watcher)
+  const crew = openCrew(config, { kafka, actor, observer }, closers)
+  return { instanceId, mappingRisk, ...(crew === null ? road : withCrew(road, crew)) }
 }
 
 /** The road from its start to its end, with the keeping of keys around it. */
@@ -201,34 +213,19 @@ function withKeyRecords(
   }
 }
 
-/** Asks for one data key and throws it away, so that a wrong key shows now and not at 3 a.m. */
-async function checkKek(kms: Kms, kekId: string, keyDomain: string): Promise<void> {
-  const made = await kms.generateDataKey(kekId, { app: 'sealstream', use: 'start-check' })
-  made.plaintext.fill(0)
-  refuseOversized(made, keyDomain)
-}
-
-/** The key domain that takes the most room in object metadata, or one as long. */
-function longestDomain({ keyDomain, kafka }: Config): string {
-  if (keyDomain.by === 'header') return '\u00ff'.repeat(KEY_DOMAIN_BYTES_MAX / 2)
-  return kafka.topics.toSorted((a, b) => b.length - a.length)[0] ?? ''
-}
-
-/** The same for the KEKs of domains, each once; a failure names the domain. */
-async function checkDomainKeks(
-  kms: Kms,
-  checkedKekId: string,
-  keks: ReadonlyMap<string, string>,
-): Promise<void> {
-  const checked = new Set([checkedKekId])
-  for (const [domain, kekId] of keks) {
-    if (checked.has(kekId)) continue
-    checked.add(kekId)
-    await checkKek(kms, kekId, domain).catch((error) => {
-      if (!isSealError(error)) throw error
-      const { code, message, retryable } = error
-      throw new SealError(code, `the KEK of ${domain} in keyDomain.keks: ${message}`, { retryable })
-    })
+/** The road, and beside it a share of what is to be re-encrypted. */
+function withCrew<T extends Pick<Encryptor, 'start' | 'stop'>>(road: T, crew: ReencryptionCrew): T {
+  return {
+    ...road,
+    async start() {
+      await road.start()
+      crew.start()
+    },
+    async stop(drainMs: number) {
+      const crewStopped = Promise.race([crew.stop(), systemClock.sleep(CREW_MS_MAX)])
+      const [isDrained] = await Promise.all([road.stop(drainMs), crewStopped])
+      return isDrained
+    },
   }
 }
 

@@ -5,6 +5,7 @@ import { selectEngine } from '../crypto/cipher-engine.ts'
 import { DekCache } from '../keys/dek-cache.ts'
 import { inspectSegment, type SegmentInspection } from '../reader/segment-inspection.ts'
 import { verifySegment } from '../reader/segment-verification.ts'
+import { keyDirectoryOf } from './key-directory.ts'
 import { openKms, READER_TRIES_MAX } from './kms.ts'
 import { allowedKekIdsOf, kmsChoiceOf, s3OptionsOf } from './service-options.ts'
 
@@ -26,8 +27,9 @@ export async function withInspector<T>(
 ): Promise<T> {
   const objects = new S3ObjectReader(s3OptionsOf(config))
   const kms = openKms(kmsChoiceOf(config), { triesMax: READER_TRIES_MAX })
+  const directory = keyDirectoryOf(objects, config.s3)
   const allowedKekIds = allowedKekIdsOf(config)
-  const keys = new DekCache(kms, systemClock, { ...KEY_CACHE, allowedKekIds })
+  const keys = new DekCache({ kms, directory }, systemClock, { ...KEY_CACHE, allowedKekIds })
   try {
     return await work({
       inspect: (object) => inspectSegment(objects, object),

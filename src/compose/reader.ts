@@ -8,11 +8,19 @@ import type { S3Options } from '../adapters/s3/s3-client.ts'
 import { S3ObjectReader } from '../adapters/s3/s3-object-reader.ts'
 import { systemClock } from '../clock.ts'
 import { SealedReader } from '../reader/sealed-reader.ts'
+import { keyDirectoryOf } from './key-directory.ts'
 import { type KmsChoice, openKms, READER_TRIES_MAX } from './kms.ts'
 
 /** What a reader is told. Everything but buckets and keys has a default. */
 export interface ReaderOptions {
-  readonly s3: Pick<S3Options, 'bucket'> & Partial<S3Options>
+  readonly s3: Pick<S3Options, 'bucket'> &
+    Partial<S3Options> & {
+      /**
+       * What the object keys of the encryptor begin with (`s3.prefix` there): the key directory is
+       * looked for under it, when the KEK that a segment was sealed with opens nothing any more.
+       */
+      readonly prefix?: string
+    }
   /** The provider and how it is reached; AWS KMS where none is named. */
   readonly kms: ReaderKms & {
     /** Ids or full names of the KEKs whose data keys may be unwrapped. Nothing else is ever asked for. */
@@ -32,6 +40,7 @@ export type ReaderKms =
   | ({ readonly provider: 'local'; readonly requestTimeoutMs?: number } & LocalKmsOptions)
 
 const REGION = 'us-east-1'
+const PREFIX = 'sealstream'
 const VAULT_MOUNT = 'transit'
 const S3_TIMEOUT_MS = 30_000
 const KMS_TIMEOUT_MS = 10_000
@@ -47,7 +56,8 @@ const CACHED_KEY_TTL_MS = 5 * 60_000
  * const message = await reader.openReference(record.value)
  */
 export function createReader(options: ReaderOptions): SealedReader {
-  const { s3, kms, keyCache } = options
+  const { kms, keyCache } = options
+  const { prefix = PREFIX, ...s3 } = options.s3
   const objects = new S3ObjectReader({
     region: REGION,
     requestTimeoutMs: S3_TIMEOUT_MS,
@@ -57,7 +67,7 @@ export function createReader(options: ReaderOptions): SealedReader {
   const { allowedKeyIds, ...choice } = kms
   const keys = openKms(completed(choice), { triesMax: READER_TRIES_MAX })
   return new SealedReader(
-    { objects, kms: keys, clock: systemClock },
+    { objects, kms: keys, directory: keyDirectoryOf(objects, { prefix }), clock: systemClock },
     {
       allowedKekIds: allowedKeyIds,
       entriesMax: keyCache?.entriesMax ?? CACHED_KEYS_MAX,

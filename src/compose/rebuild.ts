@@ -1,10 +1,11 @@
-import { connectCassandra } from '../adapters/cassandra/connection.ts'
+import { type CassandraConnection, connectCassandra } from '../adapters/cassandra/connection.ts'
 import { readDekRecord } from '../adapters/cassandra/dek-records.ts'
 import { CassandraDekStore } from '../adapters/cassandra/dek-store.ts'
 import { CassandraMappingReader } from '../adapters/cassandra/mapping-reader.ts'
 import { CassandraMappingWriter } from '../adapters/cassandra/mapping-writer.ts'
 import { migrate } from '../adapters/cassandra/schema.ts'
 import { CassandraSegmentRegister } from '../adapters/cassandra/segment-register.ts'
+import { CassandraWrapRegister } from '../adapters/cassandra/wrap-register.ts'
 import { KafkaReferenceLog } from '../adapters/kafka/kafka-reference-log.ts'
 import { S3ObjectInventory } from '../adapters/s3/s3-object-inventory.ts'
 import { S3ObjectReader } from '../adapters/s3/s3-object-reader.ts'
@@ -45,14 +46,24 @@ export async function withRebuildPorts<T>(
         mapping: new CassandraMappingReader(session),
         register: new CassandraSegmentRegister(session),
         deks: { onRecord: (dekId) => readDekRecord(session, dekId) },
-        keys: isWritten ? new CassandraDekStore(session) : null,
-        writer: isWritten ? new CassandraMappingWriter(session, systemClock) : null,
+        keys: isWritten ? keyWriter(session) : null,
+        writer: isWritten
+          ? new CassandraMappingWriter(session, systemClock, config.mapping.mode)
+          : null,
         references: isKafkaAsked ? new KafkaReferenceLog(log, systemClock) : null,
         clock: systemClock,
       }),
     )
   } finally {
     await session.close()
+  }
+}
+
+function keyWriter(session: CassandraConnection): RebuildPorts['keys'] {
+  const [store, register] = [new CassandraDekStore(session), new CassandraWrapRegister(session)]
+  return {
+    recordDek: (dek) => store.recordDek(dek),
+    noteWrap: (dek) => register.noteWrap(dek),
   }
 }
 

@@ -1,7 +1,8 @@
 import { type CassandraConnection, connectCassandra } from '../adapters/cassandra/connection.ts'
 import { CassandraDekStore } from '../adapters/cassandra/dek-store.ts'
+import { CassandraKekOrderLog } from '../adapters/cassandra/kek-order-log.ts'
 import { CassandraKeyEventLog } from '../adapters/cassandra/key-event-log.ts'
-import { CassandraMappingReader } from '../adapters/cassandra/mapping-reader.ts'
+import { CassandraLookUps } from '../adapters/cassandra/look-ups.ts'
 import { CassandraMappingWriter } from '../adapters/cassandra/mapping-writer.ts'
 import { migrate } from '../adapters/cassandra/schema.ts'
 import { CassandraSegmentRegister } from '../adapters/cassandra/segment-register.ts'
@@ -16,6 +17,8 @@ import { selectEngine } from '../crypto/cipher-engine.ts'
 import { withFailpoints } from '../failpoints.ts'
 import { DekCache } from '../keys/dek-cache.ts'
 import { DekWindows } from '../keys/dek-windows.ts'
+import type { KekFollower } from '../keys/kek-follower.ts'
+import type { WritableKeyDirectory } from '../keys/key-directory.ts'
 import { type JournalServices, KeyJournal } from '../keys/key-journal.ts'
 import type { Kms } from '../keys/kms.ts'
 import { windowPolicyOf } from '../keys/window-policy.ts'
@@ -25,15 +28,11 @@ import { ByteBudget } from '../reencryption/byte-budget.ts'
 import type { PlanSources } from '../reencryption/plan.ts'
 import { probeReplacing } from '../reencryption/replace-probe.ts'
 import type { ReencryptionServices } from '../reencryption/segment-reencryption.ts'
+import { startKekFollower } from './keks.ts'
+import { writableKeyDirectoryOf } from './key-directory.ts'
 import { everyKeyStore } from './key-store.ts'
 import { openKms } from './kms.ts'
-import {
-  allowedKekIdsOf,
-  cassandraOptionsOf,
-  domainKeksOf,
-  kmsChoiceOf,
-  s3OptionsOf,
-} from './service-options.ts'
+import { allowedKekIdsOf, cassandraOptionsOf, kmsChoiceOf, s3OptionsOf } from './service-options.ts'
 
 /** How much of this machine and of the services a re-encryption may take. */
 export interface ReencryptionUse {
@@ -44,8 +43,8 @@ export interface ReencryptionUse {
   /** Infinity for no limit. */
   readonly bytesPerSecond: number
   readonly observer: PatienceObserver & JournalServices['observer']
-  /** See {@link ReencryptionServices.isForbidden}. */
-  readonly isForbidden: ReencryptionServices['isForbidden']
+  /** See {@link ReencryptionServices.leaving}. */
+  readonly leaving: ReencryptionServices['leaving']
   /** Ends all waiting for services. */
   readonly signal: AbortSignal
 }
@@ -61,6 +60,9 @@ const TASKS_PER_THREAD = 2
 
 /** DEKs of before that are kept unwrapped: segments come DEK by DEK. */
 const OLD_KEYS = { entriesMax: 64, ttlMs: 600_000 }
+
+/** How long a KEK order may go unnoticed. */
+const LOOK_FOR_ORDERS_EVERY_MS = 1_000
 
 /** What the last key events may take. */
 const KEY_RECORDS_MS_MAX = 5_000
@@ -98,7 +100,7 @@ export async function withPlanSources<T>(
 
 function planSources(session: CassandraConnection): PlanSources {
   return {
-    mapping: new CassandraMappingReader(session),
+    mapping: new CassandraLookUps(session),
     register: new CassandraSegmentRegister(session),
   }
 }
@@ -120,15 +122,20 @@ async function wire(
   await probeReplacing({ store, objects, inventory }, config.s3.prefix)
   const kms = openKms(kmsChoiceOf(config), { triesMax: 1 })
   closers.push(() => kms.close())
-  const allowedKekIds = allowedKekIdsOf(config)
-  const keys = new DekCache(kms, systemClock, { ...OLD_KEYS, allowedKekIds })
+  const keks = await startKekFollower(config, { kms, log: new CassandraKekOrderLog(session) })
+  const directory = writableKeyDirectoryOf(objects, store, config.s3)
+  const allowedKekIds = [
+    ...allowedKekIdsOf(config),
+    ...keks.orders.flatMap(({ toKekId }) => toKekId ?? []),
+  ]
+  const keys = new DekCache({ kms, directory }, systemClock, { ...OLD_KEYS, allowedKekIds })
   closers.push(async () => keys.close())
   const { engine } = await selectEngine(config.cipher.engine)
   const pool = { threads: use.threads, tasksPerThread: TASKS_PER_THREAD }
   const runner = new ResealPool(pool, { s3, cipherEngine: engine.name })
   closers.push(() => runner.close())
   const patience = new Patience(systemClock, use.observer, use.signal)
-  const windows = newWindows(config, use, { kms, store, session, patience }, closers)
+  const windows = newWindows(config, use, { kms, keks, directory, session, patience }, closers)
   const register = new CassandraSegmentRegister(session)
   const replacements = withFailpoints(new CassandraSegmentReplacements(session), {
     recordReplacing: 'replacing-intent',
@@ -141,13 +148,13 @@ async function wire(
       completeUpload: 'reseal-complete',
     }),
     inventory: withFailpoints(inventory, { remove: 'old-version' }),
-    marks: withFailpoints(new CassandraMappingWriter(session, systemClock), {
+    marks: withFailpoints(new CassandraMappingWriter(session, systemClock, config.mapping.mode), {
       recordSealed: 'resealed-mark',
       recordPublished: 'republished-mark',
     }),
     budget: new ByteBudget(systemClock, use.bytesPerSecond, use.signal),
     partBytes: config.part.bytesMax,
-    isForbidden: use.isForbidden,
+    leaving: use.leaving,
   }
   return { services, sources: planSources(session) }
 }
@@ -158,12 +165,14 @@ function newWindows(
   { actor, observer }: ReencryptionUse,
   {
     kms,
-    store,
+    keks,
+    directory,
     session,
     patience,
   }: {
     readonly kms: Kms
-    readonly store: S3ObjectStore
+    readonly keks: KekFollower
+    readonly directory: WritableKeyDirectory
     readonly session: CassandraConnection
     readonly patience: Patience
   },
@@ -171,11 +180,10 @@ function newWindows(
 ): DekWindows {
   const events = new CassandraKeyEventLog(session)
   const journal = new KeyJournal({ log: events, clock: systemClock, observer, actor })
-  const domainKeks = domainKeksOf(config.keyDomain)
   const maker = {
     ...{ kms, events, actor, clock: systemClock },
-    keyStore: everyKeyStore(config, store, new CassandraDekStore(session)),
-    kekOf: (keyDomain: string) => domainKeks.get(keyDomain) ?? config.kms.keyId,
+    keyStore: everyKeyStore(directory, new CassandraDekStore(session)),
+    kekOf: keks.kekOf,
   }
   const windows = new DekWindows({
     createDek: (keyDomain, onTrouble) => createDekPatiently(maker, patience, keyDomain, onTrouble),
@@ -185,6 +193,25 @@ function newWindows(
     onRefused: () => {},
   })
   closers.push(() => journal.close(KEY_RECORDS_MS_MAX, windows.held))
+  closers.push(followKekOrders(keks, windows))
   closers.push(() => windows.close())
   return windows
+}
+
+/** Ends all windows when a KEK order comes in: what follows is under the KEK that it brings. */
+function followKekOrders(keks: KekFollower, windows: DekWindows): () => Promise<void> {
+  const over = new AbortController()
+  const follow = async () => {
+    while (!over.signal.aborted) {
+      await systemClock.doze(LOOK_FOR_ORDERS_EVERY_MS, over.signal)
+      // What cannot be asked now is asked again; the store would not be reached either.
+      const { taken } = await keks.look().catch(() => ({ taken: [] }))
+      if (taken.length > 0) void windows.rotate({ dekId: null, keyDomain: null }, 'KEK order')
+    }
+  }
+  const following = follow()
+  return async () => {
+    over.abort()
+    await following
+  }
 }

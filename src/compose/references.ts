@@ -17,7 +17,7 @@ export interface ReferenceSelection {
 /** A reader with the buckets and keys of a configuration. Close it when done. */
 export function composeReader(config: Config): SealedReader {
   return createReader({
-    s3: s3OptionsOf(config),
+    s3: { ...s3OptionsOf(config), prefix: config.s3.prefix },
     kms: { ...kmsChoiceOf(config), allowedKeyIds: allowedKekIdsOf(config) },
     keyCache: {
       entriesMax: config.reader.keyCacheEntriesMax,

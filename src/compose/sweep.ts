@@ -27,7 +27,7 @@ export async function withSweepPorts<T>(
       inventory,
       register: new CassandraSegmentRegister(session),
       mapping: new CassandraMappingReader(session),
-      marks: new CassandraMappingWriter(session, systemClock),
+      marks: new CassandraMappingWriter(session, systemClock, config.mapping.mode),
       references: new KafkaReferenceLog(log, systemClock),
       holders: { dekOf: (objectKey) => dekOfObject(objects, objectKey) },
       clock: systemClock,

@@ -8,13 +8,11 @@ import { S3ObjectReader } from '../adapters/s3/s3-object-reader.ts'
 import { systemClock } from '../clock.ts'
 import type { Config } from '../config/schema.ts'
 import { sweepAgeMs } from '../config/sweep-age.ts'
-import { isSealError } from '../errors.ts'
-import { DIRECTORY_ENTRY_BYTES_MAX, decodeDirectoryEntry } from '../keys/key-directory.ts'
 import type { ObjectReader } from '../reader/object-reader.ts'
-import { dekObjectKey } from '../segment/object-key.ts'
 import type { VerifyObserver } from '../verify/check.ts'
 import type { KeyRecords } from '../verify/ports.ts'
 import { type Verification, verify } from '../verify/verify.ts'
+import { keyDirectoryOf } from './key-directory.ts'
 import { composeReader } from './references.ts'
 import { cassandraOptionsOf, recordLogOptionsOf, s3OptionsOf } from './service-options.ts'
 
@@ -71,16 +69,9 @@ function keyRecords(
   session: CassandraConnection,
   objects: ObjectReader,
 ): KeyRecords {
+  const directory = keyDirectoryOf(objects, s3)
   return {
     onRecord: (dekId) => readDekRecord(session, dekId),
-    async inDirectory(dekId) {
-      try {
-        const { bytes } = await objects.readEnd(dekObjectKey(s3, dekId), DIRECTORY_ENTRY_BYTES_MAX)
-        return decodeDirectoryEntry(bytes)
-      } catch (error) {
-        if (isSealError(error, 'SEAL_OBJECT_MISSING')) return null
-        throw error
-      }
-    },
+    inDirectory: async (dekId) => (await directory.find(dekId))?.dek ?? null,
   }
 }

@@ -142,7 +142,7 @@ export const kms = section('The key management service that holds the KEK.', {
   ),
   keyId: required(
     text({
-      about: 'KEK that wraps new DEKs.',
+      about: 'KEK that wraps new DEKs, unless an order says another (sealstream rotate status).',
       bounds: 'as the provider names keys, no alias',
       refuse: refuseKeyId,
     }),

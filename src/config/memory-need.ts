@@ -18,6 +18,9 @@ const OPEN_SEGMENT_BYTES = 64 * KIB
 const HELD_DEK_BYTES = 2 * KIB
 
 /** One item of what the process needs. */
+/** One is read while another is sealed, and each as long as a part and a half. */
+const RESEALED_RANGES = 3
+
 interface Need {
   readonly what: string
   readonly bytes: number
@@ -40,7 +43,14 @@ export function memoryNeedText(config: Config): string {
     .join(', ')
 }
 
-function needsOf({ workers, memory, kafka, part, keyDomain }: Config): readonly Need[] {
+function needsOf({
+  workers,
+  memory,
+  kafka,
+  part,
+  keyDomain,
+  reencryption,
+}: Config): readonly Need[] {
   const threads = workers.threads === 0 ? availableParallelism() : workers.threads
   const openSegments = keyDomain.by === 'header' ? keyDomain.openSegmentsMax * kafka.lanes : 0
   return [
@@ -49,6 +59,7 @@ function needsOf({ workers, memory, kafka, part, keyDomain }: Config): readonly 
       what: `${threads} threads with workers.tasksPerThread parts each`,
       bytes: threads * (THREAD_BYTES + workers.tasksPerThread * part.bytesMax),
     },
+    ...(reencryption.enabled ? [reencryptionNeed(reencryption.threads, part.bytesMax)] : []),
     { what: 'memory.inFlightBytesMax', bytes: memory.inFlightBytesMax * IN_FLIGHT_FACTOR },
     { what: 'kafka.fetchBytesMax', bytes: kafka.fetchBytesMax * COPIES_OF_A_FETCH },
     {
@@ -56,4 +67,10 @@ function needsOf({ workers, memory, kafka, part, keyDomain }: Config): readonly 
       bytes: memory.deksMax * HELD_DEK_BYTES + openSegments * OPEN_SEGMENT_BYTES,
     },
   ]
+}
+
+/** Ranges in the hands of its threads; those of the workers are as large, and as many a thread. */
+function reencryptionNeed(threads: number, partBytes: number): Need {
+  const what = 'reencryption.threads'
+  return { what, bytes: threads * (THREAD_BYTES + RESEALED_RANGES * partBytes) }
 }

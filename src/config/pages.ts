@@ -53,7 +53,12 @@ function exampleLines(node: Leaf | Section): string[] {
   }
   const body = [`${indent}${key}:`, ...node.children.flatMap(exampleLines)]
   const marked = body.map((line) => `${indent}# ${line.slice(indent.length)}`)
-  return [`${indent}# ${node.about}`, ...(node.optional ? marked : body)]
+  return [`${indent}# ${node.about}`, ...(isBare(node) ? marked : body)]
+}
+
+/** Whether nothing of a section would be left beside its comments: YAML has no such section. */
+function isBare({ optional, children }: Section): boolean {
+  return optional || children.every((node) => !isSection(node) && node.presence === 'optional')
 }
 
 function factsOf(leaf: Leaf): string {

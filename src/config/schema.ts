@@ -3,8 +3,19 @@ import { kafka } from './kafka-section.ts'
 import { exposure, keyDomain, reader, window } from './keys-section.ts'
 import { kms } from './kms-section.ts'
 import { sectionReason } from './leaves.ts'
-import { cipher, http, log, memory, message, part, process, segment, workers } from './sealing.ts'
-import { cassandra, s3 } from './services.ts'
+import {
+  cipher,
+  http,
+  log,
+  memory,
+  message,
+  part,
+  process,
+  reencryption,
+  segment,
+  workers,
+} from './sealing.ts'
+import { cassandra, mapping, s3 } from './services.ts'
 
 /**
  * The whole configuration: one key, one declaration. Defaults, units, bounds, texts and secrets
@@ -14,6 +25,7 @@ export const configShape = {
   kafka,
   s3,
   cassandra,
+  mapping,
   kms,
   keyDomain,
   window,
@@ -24,6 +36,7 @@ export const configShape = {
   cipher,
   memory,
   workers,
+  reencryption,
   reader,
   process,
   http,

@@ -4,6 +4,7 @@ import {
   PART_BYTES_MIN,
   SEGMENT_BYTES_MAX,
   SEGMENT_MESSAGES_MAX,
+  SEGMENT_OPEN_MS_MAX,
 } from '../limits.ts'
 import {
   bytes,
@@ -44,7 +45,7 @@ export const segment = section('When an S3 object is closed; the limit reached f
       about:
         'A segment that is not published so long after its begin never will be; its messages are sealed anew. What sweep may remove is a multiple of this old.',
       min: SECOND_MS,
-      max: 24 * HOUR_MS,
+      max: SEGMENT_OPEN_MS_MAX,
     }),
     2 * HOUR_MS,
   ),
@@ -134,6 +135,30 @@ export const workers = section('The threads that seal, upload and map.', {
     2,
   ),
 })
+
+/** The section `reencryption`. */
+export const reencryption = section(
+  'The share of each process in re-encryptions that are shared out.',
+  {
+    enabled: withDefault(flag({ about: 'Whether to take part, beside sealing.' }), true),
+    bytesPerSecond: withDefault(
+      bytes({
+        about: 'The most that this process re-encrypts in a second; sealing comes first.',
+        min: MIB,
+        max: 1024 * GIB,
+      }),
+      32 * MIB,
+    ),
+    segmentsAtOnce: withDefault(
+      count({ about: 'Segments that are worked on at a time.', unit: 'segments', min: 1, max: 24 }),
+      2,
+    ),
+    threads: withDefault(
+      count({ about: 'Threads beside those that seal.', unit: 'threads', min: 1, max: 64 }),
+      1,
+    ),
+  },
+)
 
 export const process = section('The process itself.', {
   memoryDumps: withDefault(

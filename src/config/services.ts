@@ -1,4 +1,14 @@
-import { count, flag, list, optional, required, section, text, withDefault } from './leaves.ts'
+import {
+  choice,
+  count,
+  flag,
+  list,
+  optional,
+  required,
+  section,
+  text,
+  withDefault,
+} from './leaves.ts'
 import {
   BUCKET_NAME,
   KEYSPACE_NAME,
@@ -90,4 +100,22 @@ export const cassandra = section('Where the mapping from DEK to message is store
     3,
   ),
   requestTimeoutMs: requestTimeoutMs(12 * SECOND_MS),
+})
+
+export const mapping = section('How the mapping is written, and what look-ups find it by.', {
+  mode: withDefault(
+    choice(['rows', 'runs'], {
+      about:
+        'A row a message, which any CQL client can query; or packed runs, a fraction of the load and the disk. Look-ups read both.',
+    }),
+    'rows',
+  ),
+  messageIdHeader: optional(
+    text({
+      about:
+        'Name of the header with the id that producers give a message, so that impact --message-id finds it. Costs one more row a message. Whoever reads the tables can try out ids (docs/threat-model.md).',
+    }),
+    'ids are not kept',
+    'message-id',
+  ),
 })

@@ -1,18 +1,9 @@
-import { SealError } from '../errors.ts'
-import type {
-  DekEntry,
-  MappedMessage,
-  MappingReader,
-  SegmentEntry,
-  SegmentState,
-} from '../mapping/mapping-store.ts'
+import type { FrameColumns, SegmentEntry, SegmentState } from '../mapping/mapping-store.ts'
+import { type ImpactReader, type ImpactScope, normalScope } from './impact-scope.ts'
+import { readAhead } from './read-ahead.ts'
+import { hasObject, type ScopedSegment, segmentsInScope } from './scoped-segments.ts'
 
-/** Which key is asked about. A KEK is named in full (an ARN) or by its bare id. */
-export type ImpactScope =
-  | { readonly dekId: string }
-  | { readonly kekId: string; readonly kekVersion?: string }
-
-/** How much a key ever protected. */
+/** How much of what is in scope was ever protected. */
 export interface ImpactSummary {
   readonly deks: number
   /**
@@ -23,104 +14,114 @@ export interface ImpactSummary {
   /** Objects that are known to be there: those of sealed and published segments. */
   readonly objects: number
   readonly messages: number
-  /** Of sealed and published segments: of the object; of intended ones: of the frames on record. */
+  /** Of whole objects; of the frames where a topic is in the scope, or an object is not known to be there. */
   readonly bytes: number
+  /** false when something may be missing that was sealed before look-ups of this kind were kept. */
+  readonly isComplete: boolean
 }
 
-/** One message that the key protected, and where its frame is. */
-export interface ImpactedMessage extends MappedMessage {
-  readonly dekId: string
-  readonly kekId: string
-  /** Key of the object within the bucket. */
-  readonly object: string
-  readonly state: SegmentState
+/** A page of messages in scope, which are all in one segment. */
+export interface ImpactPage extends Pick<ScopedSegment, 'dek' | 'segment'> {
+  readonly frames: FrameColumns
+}
+
+/** Segments whose rows are counted at a time, and segments whose pages of rows are read at a time. */
+const COUNTS_AHEAD = { width: 8, held: 1 }
+const PAGES_AHEAD = { width: 8, held: 4 }
+
+/**
+ * What is in scope, counted: from sums, and from rows only of segments without. Errors:
+ * SEAL_KEY_UNKNOWN and SEAL_SOURCE_UNKNOWN (on no record, which differs from a key that protects
+ * nothing), SEAL_INPUT_INVALID (a scope without meaning), SEAL_MAPPING_*. `onSegment` hears of every
+ * segment that was counted.
+ */
+export async function impactOf(
+  reader: ImpactReader,
+  scope: ImpactScope,
+  onSegment: () => void = () => {},
+): Promise<ImpactSummary> {
+  const wanted = normalScope(scope)
+  const segments = { intended: 0, sealed: 0, published: 0, swept: 0, replaced: 0 }
+  const deks = new Set<string>()
+  let objects = 0
+  let messages = 0
+  let bytes = 0
+  const counted = readAhead(
+    segmentsInScope(reader, wanted, (dek) => deks.add(dek.dekId)),
+    (scoped) => sized(reader, scoped, wanted),
+    COUNTS_AHEAD,
+  )
+  for await (const { segment, messageCount, bytes: more } of counted) {
+    segments[segment.state] += 1
+    objects += hasObject(segment) ? 1 : 0
+    messages += messageCount
+    bytes += more
+    onSegment()
+  }
+  const isComplete = await isCovered(reader, wanted)
+  return { deks: deks.size, segments, objects, messages, bytes, isComplete }
 }
 
 /**
- * What one DEK, or every DEK ever wrapped under a KEK (or one version of it), protected. Errors:
- * SEAL_KEY_UNKNOWN (not on record, which differs from a DEK that protects nothing),
- * SEAL_INPUT_INVALID (not the id of a DEK), SEAL_MAPPING_*.
+ * Every message in scope once, in pages, segment by segment, and by rising offset within a source
+ * partition of a segment; in bounded memory. Errors as {@link impactOf}.
  */
-export async function impactOf(reader: MappingReader, scope: ImpactScope): Promise<ImpactSummary> {
-  const segments = { intended: 0, sealed: 0, published: 0, swept: 0, replaced: 0 }
-  let deks = 0
-  let messages = 0
-  let bytes = 0
-  for await (const { dekId } of deksInScope(reader, scope)) {
-    deks += 1
-    for await (const segment of reader.segmentsOfDek(dekId)) {
-      const size = await sizeOf(reader, segment)
-      segments[segment.state] += 1
-      messages += size.messages
-      bytes += size.bytes
+export function impactPages(reader: ImpactReader, scope: ImpactScope): AsyncGenerator<ImpactPage> {
+  const wanted = normalScope(scope)
+  const open = async function* ({ dek, segment }: ScopedSegment): AsyncGenerator<ImpactPage> {
+    for await (const page of reader.framesOfSegment(segment)) {
+      const frames = framesInScope(page, wanted)
+      if (frames.count > 0) yield { dek, segment, frames }
     }
   }
-  return { deks, segments, objects: segments.sealed + segments.published, messages, bytes }
+  return readAhead(segmentsInScope(reader, wanted), open, PAGES_AHEAD)
 }
 
-/** Every message behind the summary, segment by segment, in constant memory. Errors as there. */
-export async function* impactMessages(
-  reader: MappingReader,
-  scope: ImpactScope,
-): AsyncGenerator<ImpactedMessage> {
-  for await (const { dekId, kekId } of deksInScope(reader, scope)) {
-    for await (const segment of reader.segmentsOfDek(dekId)) {
-      const { objectKey: object, state } = segment
-      for await (const message of reader.messagesOfSegment(segment)) {
-        yield { dekId, kekId, object, state, ...message }
-      }
-    }
-  }
+/** Keys are found by records of before this release; nothing else is. */
+async function isCovered(
+  reader: ImpactReader,
+  { dekId, kekId, topic }: ImpactScope,
+): Promise<boolean> {
+  if (topic === undefined && (dekId !== undefined || kekId !== undefined)) return true
+  return reader.coverAll()
 }
 
 /**
  * A segment that was not seen to end has no totals, but may have rows; these are counted. So are
  * the rows that a writer brought to a swept segment after having been asleep.
  */
-async function sizeOf(
-  reader: MappingReader,
-  segment: SegmentEntry,
-): Promise<{ messages: number; bytes: number }> {
-  const { state, messageCount, bytes: objectBytes } = segment
-  if (state !== 'swept' && messageCount !== null && objectBytes !== null) {
-    return { messages: messageCount, bytes: objectBytes }
-  }
-  let messages = 0
-  let bytes = 0
-  for await (const message of reader.messagesOfSegment(segment)) {
-    messages += 1
-    bytes += message.length
-  }
-  return { messages, bytes }
-}
-
-/**
- * The DEKs of a scope. Ids come pasted from tickets and audit logs, so blanks around them and upper
- * case are taken. Throws SEAL_KEY_UNKNOWN when there is none, SEAL_INPUT_INVALID, SEAL_MAPPING_*.
- */
-export async function* deksInScope(
-  reader: Pick<MappingReader, 'findDek' | 'deksOfKek'>,
+async function* sized(
+  reader: ImpactReader,
+  { segment, totals }: ScopedSegment,
   scope: ImpactScope,
-): AsyncGenerator<DekEntry> {
-  if ('dekId' in scope) {
-    const dekId = scope.dekId.trim().toLowerCase()
-    const dek = await reader.findDek(dekId)
-    if (dek === null) throw unknown(`DEK "${dekId}"`)
-    yield dek
-    return
+): AsyncGenerator<{ segment: SegmentEntry; messageCount: number; bytes: number }> {
+  if (totals !== null) return yield { segment, ...totals }
+  let messageCount = 0
+  let bytes = 0
+  for await (const page of reader.framesOfSegment(segment)) {
+    const { count, length } = framesInScope(page, scope)
+    messageCount += count
+    for (let i = 0; i < count; i++) bytes += length[i] as number
   }
-  const kekId = scope.kekId.trim()
-  let found = false
-  for await (const dek of reader.deksOfKek(kekId, scope.kekVersion)) {
-    found = true
-    yield dek
-  }
-  if (found) return
-  const version = scope.kekVersion === undefined ? '' : ` version "${scope.kekVersion}"`
-  throw unknown(`DEK wrapped under KEK "${kekId}"${version}`)
+  yield { segment, messageCount, bytes }
 }
 
-function unknown(what: string): SealError {
-  const message = `no ${what} is on record in this keyspace; see that the id is complete and that cassandra.keyspace is the one that sealed`
-  return new SealError('SEAL_KEY_UNKNOWN', message)
+/** The page itself where all of it is in scope. */
+function framesInScope(page: FrameColumns, { topic, partition }: ImpactScope): FrameColumns {
+  const isIn = page.sources.map(
+    (source) =>
+      (topic === undefined || source.topic === topic) &&
+      (partition === undefined || source.partition === partition),
+  )
+  if (!isIn.includes(false)) return page
+  const kept: number[] = []
+  for (let i = 0; i < page.count; i++) if (isIn[page.source[i] as number]) kept.push(i)
+  return {
+    count: kept.length,
+    sources: page.sources,
+    source: Uint16Array.from(kept, (i) => page.source[i] as number),
+    offset: Float64Array.from(kept, (i) => page.offset[i] as number),
+    position: Float64Array.from(kept, (i) => page.position[i] as number),
+    length: Uint32Array.from(kept, (i) => page.length[i] as number),
+  }
 }

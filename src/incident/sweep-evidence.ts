@@ -1,4 +1,5 @@
 import { parseReference } from '../format/reference-value.ts'
+import { messagesOf } from '../mapping/mapped-messages.ts'
 import type { MappedMessage, MappingReader, SegmentEntry } from '../mapping/mapping-store.ts'
 import type { ReferenceLog } from './reference-log.ts'
 
@@ -41,7 +42,7 @@ const PROOF_MESSAGES_MAX = 500_000
  */
 export async function provenElsewhere(
   log: ReferenceLog,
-  mapping: Pick<MappingReader, 'messagesOfSegment'>,
+  mapping: Pick<MappingReader, 'framesOfSegment'>,
   segments: readonly SegmentEntry[],
   sinceMs: number,
   signal: AbortSignal,
@@ -50,7 +51,7 @@ export async function provenElsewhere(
   const left = new Map<SegmentEntry, number>()
   for (const segment of segments) {
     let count = 0
-    for await (const message of mapping.messagesOfSegment(segment)) {
+    for await (const message of messagesOf(mapping, segment)) {
       const place = placeOf(message)
       open.set(place, [...(open.get(place) ?? []), segment])
       count++

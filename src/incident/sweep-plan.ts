@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import { SealError } from '../errors.ts'
+import { messagesOf } from '../mapping/mapped-messages.ts'
 import type { MappingReader, SegmentEntry } from '../mapping/mapping-store.ts'
 import type { SegmentRegister } from '../mapping/segment-register.ts'
 import {
@@ -15,7 +16,7 @@ import { findNamed, provenElsewhere } from './sweep-evidence.ts'
 /** Where a sweep looks. */
 export interface SweepSources {
   readonly register: Pick<SegmentRegister, 'segments'>
-  readonly mapping: Pick<MappingReader, 'messagesOfSegment'>
+  readonly mapping: Pick<MappingReader, 'framesOfSegment'>
   readonly inventory: Pick<ObjectInventory, 'objects' | 'uploads'>
   readonly references: ReferenceLog
   readonly holders: SegmentHolders
@@ -170,7 +171,7 @@ async function candidateOf(
 ): Promise<Candidate> {
   const objects = await versionsOf(inventory, segment.objectKey)
   const topics = new Set<string>()
-  for await (const { topic } of mapping.messagesOfSegment(segment)) topics.add(topic)
+  for await (const { topic } of messagesOf(mapping, segment)) topics.add(topic)
   return { segment, objects, uploads, topics }
 }
 

@@ -16,7 +16,7 @@ export interface DekMaker {
   readonly events: Pick<KeyEventLog, 'append'>
   /** Who makes it, as its events tell. */
   readonly actor: string
-  /** The KEK of a key domain. */
+  /** The KEK of a key domain. It may change at any time. */
   readonly kekOf: (keyDomain: string) => string
   readonly clock: Clock
 }
@@ -28,10 +28,7 @@ export interface DekMaker {
  */
 export async function createDek(maker: DekMaker, keyDomain: string): Promise<Dek> {
   const dekId = randomUUID()
-  const made = await maker.kms.generateDataKey(
-    maker.kekOf(keyDomain),
-    kmsContextOf(dekId, keyDomain),
-  )
+  const made = await generateDataKey(maker, dekId, keyDomain)
   const { kekId, kekVersion, wrapped } = made
   const record = { dekId, keyDomain, kekId, kekVersion, wrapped, createdAtMs: maker.clock.nowMs() }
   const dek = new Dek(record, made.plaintext)
@@ -45,6 +42,23 @@ export async function createDek(maker: DekMaker, keyDomain: string): Promise<Dek
   } catch (error) {
     dek.release()
     throw error
+  }
+}
+
+/**
+ * A data key under the KEK that the domain has when the KMS has answered: one that an order came
+ * upon meanwhile is thrown away before anybody knows of it.
+ */
+async function generateDataKey(
+  { kms, kekOf }: DekMaker,
+  dekId: string,
+  keyDomain: string,
+): Promise<GeneratedDataKey> {
+  for (;;) {
+    const kekId = kekOf(keyDomain)
+    const made = await kms.generateDataKey(kekId, kmsContextOf(dekId, keyDomain))
+    if (kekOf(keyDomain) === kekId) return made
+    made.plaintext.fill(0)
   }
 }
 

@@ -1,11 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { Clock } from '../clock.ts'
-import { SealError } from '../errors.ts'
 import type { DecodedMetadata } from '../format/segment-metadata.ts'
-import { Dek } from './dek.ts'
-import { isSameKek } from './kek-name.ts'
-import type { Unwrapper } from './kms.ts'
-import { kmsContextOf } from './kms-context.ts'
+import type { Dek } from './dek.ts'
+import { type DekSources, unwrapDek } from './unwrap-dek.ts'
 
 /** What a reader's key cache may hold, and which KEKs it may ask the KMS for. */
 export interface DekCacheOptions {
@@ -20,30 +17,30 @@ interface Entry {
 }
 
 /**
- * Unwrapped DEKs of a reader. The key of an entry covers all that the unwrapping depended on, so a
- * cached DEK is never handed out for a wrap that was not itself unwrapped. Failures are not kept. An
- * entry whose time is over is wiped then, whether anybody asks again or not.
+ * Unwrapped DEKs of a reader. The key of an entry covers all that its segment says of the DEK, the
+ * wrap among it, whether that wrap opened or the key directory had to be asked: a cached DEK is
+ * never handed out for a wrap that was not itself asked for. Failures are not kept. An entry whose
+ * time is over is wiped then, whether anybody asks again or not.
  */
 export class DekCache {
-  readonly #kms: Unwrapper
+  readonly #sources: DekSources
   readonly #clock: Clock
   readonly #options: DekCacheOptions
   readonly #entries = new Map<string, Entry>()
   /** Ends the wait for the entry that expires first; null while nothing is waited for. */
   #waiting: AbortController | null = null
 
-  constructor(kms: Unwrapper, clock: Clock, options: DekCacheOptions) {
-    this.#kms = kms
+  constructor(sources: DekSources, clock: Clock, options: DekCacheOptions) {
+    this.#sources = sources
     this.#clock = clock
     this.#options = options
   }
 
   /**
-   * The DEK of a segment, with a share of it for the caller, who releases it.
-   * Throws SEAL_KEK_NOT_ALLOWED before the KMS is asked, and SEAL_KMS_*.
+   * The DEK of a segment, with a share of it for the caller, who releases it. Throws what
+   * {@link unwrapDek} does.
    */
   async dekOf(metadata: DecodedMetadata): Promise<Dek> {
-    this.#refuseForeign(metadata.kekId)
     const key = entryKey(metadata)
     const found = this.#entries.get(key)
     if (found !== undefined && found.expiresAtMs > this.#clock.elapsedMs()) {
@@ -53,7 +50,7 @@ export class DekCache {
       return shared(found)
     }
     if (found !== undefined) this.#drop(key, found)
-    const dek = this.#unwrap(metadata)
+    const dek = unwrapDek(this.#sources, this.#options.allowedKekIds, metadata)
     const entry = { dek, expiresAtMs: this.#clock.elapsedMs() + this.#options.ttlMs }
     this.#entries.set(key, entry)
     dek.catch(() => this.#entries.get(key) === entry && this.#entries.delete(key))
@@ -67,22 +64,6 @@ export class DekCache {
   close(): void {
     this.#waiting?.abort()
     for (const [key, entry] of this.#entries) this.#drop(key, entry)
-  }
-
-  #refuseForeign(kekId: string): void {
-    if (this.#options.allowedKekIds.some((allowed) => isSameKek(allowed, kekId))) return
-    throw new SealError(
-      'SEAL_KEK_NOT_ALLOWED',
-      `the data key is wrapped under ${kekId.slice(0, 200)}, which is not on the allow-list; add it to kms.allowedKeyIds if you trust it`,
-    )
-  }
-
-  async #unwrap(metadata: DecodedMetadata): Promise<Dek> {
-    const { kekId, wrapped, keyDomain, header } = metadata
-    const context = kmsContextOf(header.dekId, keyDomain)
-    const plaintext = await this.#kms.unwrap(kekId, wrapped, context)
-    const { dekId, createdAtMs } = header
-    return new Dek({ dekId, keyDomain, kekId, kekVersion: null, wrapped, createdAtMs }, plaintext)
   }
 
   /** Wakes when the first entry expires; what comes in meanwhile expires later. */

@@ -7,3 +7,8 @@ export function bareKekId(kekId: string): string {
 export function isSameKek(named: string, kekId: string): boolean {
   return named === kekId || (!named.includes('/') && named === bareKekId(kekId))
 }
+
+/** Whether two names, each a full name or a bare id, mean one KEK. */
+export function areSameKek(a: string, b: string): boolean {
+  return isSameKek(a, b) || isSameKek(b, a)
+}

@@ -37,6 +37,7 @@ export interface KeyRequest {
 
 /** What one instance did about a request. */
 export interface KeyAnswer {
+  /** That of the request, or of the KEK order. */
   readonly requestId: string
   readonly instanceId: string
   readonly acceptedAtMs: number
@@ -44,6 +45,8 @@ export interface KeyAnswer {
   readonly finishedAtMs: number | null
   /** The DEKs that it held and wiped; empty until it has finished. */
   readonly retired: readonly RetiredKey[]
+  /** Why it does not do what was asked for now, in words; null when it does. */
+  readonly refusal: string | null
 }
 
 /**

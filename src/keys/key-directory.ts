@@ -1,5 +1,34 @@
 import { SealError } from '../errors.ts'
+import { WRAPPED_DEK_BYTES_MAX } from '../limits.ts'
 import type { DekRecord } from './key-store.ts'
+
+/** An entry of the key directory as it was found. */
+export interface DirectoryEntry {
+  readonly dek: DekRecord
+  /** Differs from writing to writing of one entry. */
+  readonly revision: string
+}
+
+/**
+ * The key directory as readers need it: the wrap that a DEK has now, wherever its segments were
+ * sealed. Nothing in it is authenticated. Errors: SEAL_MALFORMED (what is there is no entry),
+ * SEAL_STORE_*.
+ */
+export interface KeyDirectory {
+  /** null when there is no entry. */
+  find(dekId: string): Promise<DirectoryEntry | null>
+}
+
+/** The key directory for those who write to it. */
+export interface WritableKeyDirectory extends KeyDirectory {
+  /** Writes the first entry of a DEK. One that is there stays, for it may be a later one. */
+  record(dek: DekRecord): Promise<void>
+  /**
+   * Puts an entry in the place of the one with this revision, or of none (null). May be repeated.
+   * Throws SEAL_OBJECT_CHANGED when somebody else was first.
+   */
+  replace(dek: DekRecord, revision: string | null): Promise<void>
+}
 
 /**
  * The entry of a DEK in the key directory, one small object in the bucket each: a third place for
@@ -29,6 +58,7 @@ export function decodeDirectoryEntry(bytes: Uint8Array): DekRecord {
     typeof createdAtMs === 'number'
   if (!isEntry) throw noEntry()
   const bytesOfKey = Buffer.from(wrapped, 'base64url')
+  if (bytesOfKey.length === 0 || bytesOfKey.length > WRAPPED_DEK_BYTES_MAX) throw noEntry()
   return { dekId, keyDomain, kekId, kekVersion, wrapped: bytesOfKey, createdAtMs }
 }
 

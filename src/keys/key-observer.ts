@@ -1,3 +1,6 @@
+import type { NewOrders } from './kek-follower.ts'
+import type { KekOrder } from './kek-orders.ts'
+
 /** Hears how the keeping of key events and the key desk fare. Calls are cheap and never throw. */
 export interface KeyObserver {
   /** Key events that are not durable yet. */
@@ -10,4 +13,8 @@ export interface KeyObserver {
   keyRecordsFailed(what: 'key events' | 'key desk', error: unknown): void
   /** DEKs were retired because an operator asked. */
   keysRotated(requestId: string, reason: string, retired: number): void
+  /** From now on new DEKs are made as this order says, and as those before it. */
+  kekOrderTaken(order: KekOrder): void
+  /** The orders that cannot be taken over now, none among them; told at every look. */
+  kekOrdersRefused(refused: NewOrders['refused']): void
 }

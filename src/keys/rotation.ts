@@ -8,15 +8,18 @@ import type { RetiredKey } from './running-keys.ts'
  * How an instance stands to a request. waiting: it runs and has said nothing yet; closing: its
  * windows are ended, segments under them are still open; retired: it has finished; stopped: it ended
  * in good order, and its DEKs with it; gone: it has fallen silent within the last day, before it was
- * asked or since, and may hold its DEKs yet; dead: gone, and the operator knows that it has ended.
+ * asked or since, and may hold its DEKs yet; dead: gone, and the operator knows that it has ended;
+ * refused: it runs, and goes on as before because it cannot do what was asked.
  */
-export type Standing = 'waiting' | 'closing' | 'retired' | 'stopped' | 'gone' | 'dead'
+export type Standing = 'waiting' | 'closing' | 'retired' | 'stopped' | 'gone' | 'dead' | 'refused'
 
 /** One instance and what it did about a request. */
 export interface InstanceReport {
   readonly instanceId: string
   readonly standing: Standing
   readonly retired: readonly RetiredKey[]
+  /** Why it refused, in words; else null. */
+  readonly refusal: string | null
 }
 
 /** What became of a request so far. */
@@ -37,6 +40,12 @@ export interface RotationWait {
   readonly onChange: (report: InstanceReport) => void
 }
 
+/** Where a request is placed and answered. */
+export interface RotationServices {
+  readonly office: Pick<KeyOffice, 'place' | 'instances' | 'answers'>
+  readonly clock: Clock
+}
+
 const LOOK_EVERY_MS = 300
 const CONFIRMED: ReadonlySet<Standing> = new Set(['retired', 'stopped', 'dead'])
 
@@ -50,6 +59,13 @@ export function isSettled({ instances }: RotationReport): boolean {
   return instances.every(({ standing }) => standing !== 'waiting' && standing !== 'closing')
 }
 
+/** When a DEK that was retired was used last, by the clocks of the instances; null for never. */
+export function lastUseOf({ instances }: RotationReport): number | null {
+  const uses = instances.flatMap(({ retired }) => retired.map((key) => key.lastUsedAtMs ?? 0))
+  const last = Math.max(0, ...uses)
+  return last === 0 ? null : last
+}
+
 /** The instances that did not confirm that the DEKs in scope are wiped. */
 export function unconfirmed({ instances }: RotationReport): readonly InstanceReport[] {
   return instances.filter(({ standing }) => !CONFIRMED.has(standing))
@@ -61,7 +77,7 @@ export function unconfirmed({ instances }: RotationReport): readonly InstanceRep
  * refusals that no waiting mends.
  */
 export async function rotateEverywhere(
-  { office, clock }: { readonly office: KeyOffice; readonly clock: Clock },
+  { office, clock }: RotationServices,
   request: KeyRequest,
   { timeoutMs, signal, dead, onChange }: RotationWait,
 ): Promise<RotationReport> {
@@ -110,7 +126,8 @@ function follow(
     const standsSo = standingOf(answer, seen.get(instanceId), before?.standing)
     const standing = standsSo === 'gone' && dead.has(instanceId) ? 'dead' : standsSo
     if (standing === before?.standing) continue
-    const report = { instanceId, standing, retired: answer?.retired ?? [] }
+    const refusal = standing === 'refused' ? (answer?.refusal ?? null) : null
+    const report = { instanceId, standing, retired: answer?.retired ?? [], refusal }
     standings.set(instanceId, report)
     onChange(report)
   }
@@ -124,5 +141,6 @@ function standingOf(
   if (answer !== undefined && answer.finishedAtMs !== null) return 'retired'
   if (instance?.state === 'stopped' || before === 'stopped') return 'stopped'
   if (instance === undefined || instance.isSilent) return 'gone'
-  return answer === undefined ? 'waiting' : 'closing'
+  if (answer === undefined) return 'waiting'
+  return answer.refusal === null ? 'closing' : 'refused'
 }

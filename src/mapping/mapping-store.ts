@@ -24,6 +24,22 @@ export interface SegmentKey {
   readonly segmentId: string
 }
 
+/** A segment and the wall clock of its begin, by which look-ups of sources and times find it. */
+export interface OpenedSegment extends SegmentKey {
+  readonly createdAtMs: number
+}
+
+/** What a segment holds of one source partition. */
+export interface SourceTotals {
+  readonly topic: string
+  readonly partition: number
+  readonly firstOffset: number
+  readonly lastOffset: number
+  readonly messageCount: number
+  /** Of the frames. */
+  readonly bytes: number
+}
+
 /**
  * Names the mapping rows of a segment. They are stored under the DEK that sealed it first, and stay
  * there when it is re-encrypted, since nothing that they say changes with it.
@@ -34,7 +50,7 @@ export interface RowsKey {
 }
 
 /**
- * The frames of one part as parallel columns, `count` entries each: no object per message.
+ * Frames of one segment as parallel columns, `count` entries each: no object per message.
  * `source` indexes `sources`; `position` is the byte of the frame in the object, `length` its bytes.
  */
 export interface FrameColumns {
@@ -46,12 +62,30 @@ export interface FrameColumns {
   readonly length: Uint32Array
 }
 
+/** How the messages of a part are written: a row each, or packed, a row a run. Both answer alike. */
+export type MappingMode = 'rows' | 'runs'
+/** Ids that producers gave their messages: entry i belongs to frame `frame[i]`. */
+export interface MessageIds {
+  readonly frame: Uint32Array
+  /** 16 bytes each, one after the other (message-id.ts). */
+  readonly hash: Uint8Array
+}
+
 /** Writes what answers "what did this key protect". Idempotent throughout: any call may be repeated.
  * Errors: SEAL_MAPPING_UNAVAILABLE (retryable), SEAL_MAPPING_REFUSED. */
 export interface MappingWriter {
   recordIntent(intent: SegmentIntent): Promise<void>
-  /** One row a message. Resolves when every row is durable. The columns stay the caller's. */
+  /**
+   * Notes of which source partitions, and about which offsets, the segment has messages. To be durable
+   * before a byte of these frames leaves. Frames may come in any portions; what counts is their sum.
+   */
+  recordPlaces(segment: OpenedSegment, frames: FrameColumns): Promise<void>
+  /** What look-ups find each message by. Resolves when all of it is durable. The columns stay the caller's. */
   writeRows(segment: SegmentKey, objectKey: string, frames: FrameColumns): Promise<void>
+  /** A message may have several ids, and an id several messages. `frames` are those of one part. */
+  recordMessageIds(segment: OpenedSegment, frames: FrameColumns, ids: MessageIds): Promise<void>
+  /** To be durable before `recordSealed`. */
+  recordTotals(segment: OpenedSegment, totals: readonly SourceTotals[]): Promise<void>
   recordSealed(summary: SegmentSummary): Promise<void>
   recordPublished(segment: SegmentKey, publishedAtMs: number): Promise<void>
 }
@@ -69,14 +103,17 @@ export interface Replaced {
   readonly retainedUntilMs: number | null
 }
 
-/** A segment as look-ups give it. `messageCount` and `bytes` are null until it is sealed. */
+/** A segment as look-ups give it. Times and totals are null until their step is done. */
 export interface SegmentEntry extends SegmentIntent, RowsKey {
   readonly state: SegmentState
   /** The DEK that it was sealed under before, and when its re-encryption began; null at first writing. */
   readonly replaces: { readonly dekId: string; readonly atMs: number } | null
   readonly replaced: Replaced | null
+  /** DEKs under which it was to be re-encrypted, whatever came of it. */
+  readonly successors: readonly string[]
   /** Last time that it was swept. Beside the state `published`, a sign that something went wrong. */
   readonly sweptAtMs: number | null
+  readonly sealedAtMs: number | null
   readonly messageCount: number | null
   readonly bytes: number | null
 }
@@ -98,12 +135,24 @@ export interface MappedMessage extends MessageCoordinates {
 
 /** Reads what {@link MappingWriter} and the key store wrote. Errors as there. */
 export interface MappingReader {
-  /** null when no such DEK is on record, which is not the same as one that protects nothing. */
+  /**
+   * The DEK under the KEK of now; null when no such DEK is on record, which is not the same as one
+   * that protects nothing.
+   */
   findDek(dekId: string): Promise<DekEntry | null>
-  /** Every DEK that was ever wrapped under the KEK, oldest first; empty when the KEK is unknown. */
+  /**
+   * Every DEK that was ever wrapped under the KEK (or that version of it), oldest first, each once,
+   * also when it is under another by now; empty when the KEK is unknown.
+   */
   deksOfKek(kekId: string, kekVersion?: string): AsyncIterable<DekEntry>
+  /** The same DEK as one of {@link deksOfKek}; null when the KEK (or version) never wrapped it. */
+  dekUnder(dek: DekEntry, kekId: string, kekVersion?: string): Promise<DekEntry | null>
   segmentsOfDek(dekId: string): AsyncIterable<SegmentEntry>
   /** null when no intent names this segment under this DEK. */
   findSegment(segment: SegmentKey): Promise<SegmentEntry | null>
-  messagesOfSegment(segment: RowsKey): AsyncIterable<MappedMessage>
+  /**
+   * The frames of a segment a page at a time, by topic, partition and rising offset; every page has
+   * one frame at least, and is its reader's to keep. {@link messagesOf} gives them one by one.
+   */
+  framesOfSegment(segment: RowsKey): AsyncIterable<FrameColumns>
 }

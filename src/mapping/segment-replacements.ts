@@ -13,6 +13,7 @@ export interface ReplacementIntent extends SegmentIntent, RowsKey {
  * Errors: SEAL_MAPPING_UNAVAILABLE (retryable), SEAL_MAPPING_REFUSED.
  */
 export interface SegmentReplacements {
+  /** The DEK of before names the new one first, so that whoever finds the one finds the other. */
   recordReplacing(intent: ReplacementIntent): Promise<void>
   /** Nothing of the segment is under the DEK of `segment` any more, or no longer than it says. */
   recordReplaced(segment: SegmentKey & RowsKey, replaced: Replaced): Promise<void>

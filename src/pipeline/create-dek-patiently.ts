@@ -1,5 +1,6 @@
 import { createDek, type DekMaker } from '../keys/create-dek.ts'
 import type { Dek } from '../keys/dek.ts'
+import type { KmsContext } from '../keys/kms.ts'
 import type { Patience } from './patience.ts'
 
 /**
@@ -16,8 +17,9 @@ export function createDekPatiently(
   const maker = {
     ...rest,
     kms: {
-      generateDataKey: (...asked: Parameters<DekMaker['kms']['generateDataKey']>) =>
-        patiently(() => kms.generateDataKey(...asked)),
+      generateDataKey: (_kekId: string, context: KmsContext) =>
+        // Another KEK may be in force by the next try; the one of before is not asked for again.
+        patiently(() => kms.generateDataKey(rest.kekOf(keyDomain), context)),
     },
     keyStore: {
       recordDek: (...asked: Parameters<DekMaker['keyStore']['recordDek']>) =>

@@ -7,7 +7,7 @@ import type { LaneServices } from './lane.ts'
 import { type MessageSlice, REFERENCE_BYTES } from './message-slice.ts'
 import type { FetchedBatch, TopicPartition } from './message-source.ts'
 import { type GroupMember, SegmentGroup } from './segment-group.ts'
-import type { SegmentSource } from './segment-plan.ts'
+import type { PackedSource } from './segment-plan.ts'
 import { SegmentWriter } from './segment-writer.ts'
 
 /** How far one partition was taken over; the packing moves it on message by message. */
@@ -30,7 +30,7 @@ interface PackingPlace {
   readonly keyDomain: string
   readonly group: SegmentGroup
   readonly member: GroupMember
-  readonly source: SegmentSource
+  readonly source: PackedSource
   readonly progress: { nextOffset: number }
 }
 

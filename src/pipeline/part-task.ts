@@ -1,6 +1,6 @@
 import type { SecretBytes } from '../crypto/secret-bytes.ts'
 import type { PlainError } from '../errors.ts'
-import type { SegmentKey } from '../mapping/mapping-store.ts'
+import type { MessageIds, OpenedSegment } from '../mapping/mapping-store.ts'
 import type { ObjectMetadata, PartReceipt } from '../segment/object-store.ts'
 import type { PartTimings } from './observer.ts'
 
@@ -21,10 +21,12 @@ export interface PartProgress {
   readonly uploaded: boolean
   readonly receipt: PartReceipt | null
   readonly mapped: boolean
+  /** Taken from the messages before they were sealed; absent where none are kept. */
+  readonly messageIds?: MessageIds
 }
 
 /** Everything that is sealed with one key: what all parts of a segment share. */
-export interface SegmentTask extends SegmentKey {
+export interface SegmentTask extends OpenedSegment {
   readonly objectKey: string
   readonly clusterId: string
   /** The segment's; it outlives every task with it. */

@@ -3,35 +3,44 @@ import { isSealError, toPlainError } from '../errors.ts'
 import { FrameAad } from '../format/aad.ts'
 import { readFrameHeader } from '../format/frame.ts'
 import { ReferenceEncoder } from '../format/reference-value.ts'
-import type { FrameColumns, MappingWriter } from '../mapping/mapping-store.ts'
+import type { FrameColumns, MappingWriter, MessageIds } from '../mapping/mapping-store.ts'
 import type { ObjectStore, PartReceipt } from '../segment/object-store.ts'
+import { messageIdsOf } from './message-ids.ts'
 import type { PartProgress, PartReferences, PartResult, PartTask } from './part-task.ts'
 
 /** What a worker thread has of its own: connections and the cipher engine. */
 export interface PartServices {
   readonly engine: Pick<CipherEngine, 'create'>
   readonly store: Pick<ObjectStore, 'put' | 'uploadPart'>
-  readonly mapping: Pick<MappingWriter, 'writeRows'>
+  readonly mapping: Pick<MappingWriter, 'recordPlaces' | 'writeRows' | 'recordMessageIds'>
+  /** Name of the header with the id of a message; absent where ids are not to be found again. */
+  readonly messageIdHeader?: Uint8Array
 }
 
 /**
- * The worker's half of the road: seals every frame of a part in place, then uploads the part and
- * writes its mapping rows side by side, and renders the references. On failure it tells which steps
+ * The worker's half of the road: seals every frame of a part in place, notes which messages are in
+ * it, then uploads the part and writes its mapping rows side by side, and renders the references. On failure it tells which steps
  * are done, so that a second try neither seals twice nor sends again what arrived.
  */
 export async function workPart(task: PartTask, services: PartServices): Promise<PartResult> {
   const part = Buffer.from(task.buffer, 0, task.size)
   const startedAtMs = performance.now()
   const frames = scanFrames(task, part)
+  const ids = messageIds(task, part, frames, services)
   if (!task.progress.sealed) sealFrames(task, part, frames, services.engine)
   const sealMs = performance.now() - startedAtMs
+  const places = await timed(() => notePlaces(task, frames, services))
+  if (places.error !== undefined) {
+    return failure(task, places.error, { ...task.progress, ...ids, sealed: true })
+  }
   const [upload, map] = await Promise.all([
     timed(() => uploadOnce(task, part, services)),
-    timed(() => mapOnce(task, frames, services)),
+    timed(() => mapOnce(task, frames, services, ids.messageIds)),
   ])
   const failed = upload.error ?? map.error
   if (failed !== undefined) {
     return failure(task, failed, {
+      ...ids,
       sealed: true,
       uploaded: upload.error === undefined,
       receipt: upload.value ?? null,
@@ -42,7 +51,7 @@ export async function workPart(task: PartTask, services: PartServices): Promise<
     ok: true,
     receipt: upload.value ?? null,
     references: renderReferences(task, frames),
-    timings: { sealMs, uploadMs: upload.elapsedMs, mapMs: map.elapsedMs },
+    timings: { sealMs, uploadMs: upload.elapsedMs, mapMs: places.elapsedMs + map.elapsedMs },
     buffer: task.buffer,
   }
 }
@@ -89,6 +98,17 @@ function sealFrames(
   }
 }
 
+/** Before the first byte: what look-ups by source find must never be less than what is there. */
+async function notePlaces(
+  { progress, segment }: PartTask,
+  frames: FrameColumns,
+  { mapping }: PartServices,
+): Promise<void> {
+  if (progress.uploaded) return
+  const { dekId, segmentId, createdAtMs } = segment
+  await mapping.recordPlaces({ dekId, segmentId, createdAtMs }, frames)
+}
+
 async function uploadOnce(
   task: PartTask,
   part: Buffer,
@@ -106,11 +126,26 @@ async function uploadOnce(
 async function mapOnce(
   task: PartTask,
   frames: FrameColumns,
-  services: PartServices,
+  { mapping }: PartServices,
+  ids: MessageIds | undefined,
 ): Promise<void> {
   if (task.progress.mapped) return
-  const { dekId, segmentId, objectKey } = task.segment
-  await services.mapping.writeRows({ dekId, segmentId }, objectKey, frames)
+  const { dekId, segmentId, objectKey, createdAtMs } = task.segment
+  await mapping.writeRows({ dekId, segmentId }, objectKey, frames)
+  if (ids === undefined) return
+  await mapping.recordMessageIds({ dekId, segmentId, createdAtMs }, frames, ids)
+}
+
+/** A part that is tried again is sealed already, and brings along what was taken from it. */
+function messageIds(
+  { progress, position }: PartTask,
+  part: Buffer,
+  frames: FrameColumns,
+  { messageIdHeader }: PartServices,
+): Pick<PartProgress, 'messageIds'> {
+  if (progress.messageIds !== undefined) return { messageIds: progress.messageIds }
+  if (messageIdHeader === undefined || progress.sealed) return {}
+  return { messageIds: messageIdsOf(part, frames, position, messageIdHeader) }
 }
 
 function renderReferences(task: PartTask, frames: FrameColumns): PartReferences {

@@ -50,6 +50,14 @@ export interface SegmentSource extends Source {
   readonly index: number
 }
 
+/** The same while it is packed, with what of it was packed so far. */
+export interface PackedSource extends SegmentSource {
+  firstOffset: number
+  lastOffset: number
+  messageCount: number
+  bytes: number
+}
+
 /** A segment whose object, rows and intent are durable. */
 export interface SealedSegment {
   readonly key: SegmentKey

@@ -10,7 +10,7 @@ import type { ObjectMetadata, PartReceipt } from '../segment/object-store.ts'
 import { type FilledPart, PartBuffer } from '../segment/part-buffer.ts'
 import { placeOf, type TopicPartition } from './message-source.ts'
 import type { PartReferences, PartTask, SegmentTask } from './part-task.ts'
-import type { SealedSegment, SegmentPlan, SegmentServices, SegmentSource } from './segment-plan.ts'
+import type { PackedSource, SealedSegment, SegmentPlan, SegmentServices } from './segment-plan.ts'
 
 /**
  * One segment while it is written. Messages are packed into a part; a full part goes to a worker
@@ -24,7 +24,7 @@ export class SegmentWriter {
   readonly #services: SegmentServices
   readonly #keys: NewSegmentKeys
   readonly #metadata: ObjectMetadata
-  readonly #sources = new Map<string, SegmentSource>()
+  readonly #sources = new Map<string, PackedSource>()
   readonly #parts: Promise<{ receipt: PartReceipt | null; references: PartReferences }>[] = []
   readonly #footer = new FooterBuilder()
   #part: PartBuffer | null = null
@@ -73,23 +73,28 @@ export class SegmentWriter {
   }
 
   /** The entry of a partition in this segment; made when it is new. */
-  source(at: TopicPartition): SegmentSource {
+  source(at: TopicPartition): PackedSource {
     const place = placeOf(at)
     let source = this.#sources.get(place)
     if (source === undefined) {
-      source = { topic: at.topic, partition: at.partition, index: this.#sources.size }
+      const nothing = { firstOffset: -1, lastOffset: -1, messageCount: 0, bytes: 0 }
+      const { topic, partition } = at
+      source = { topic, partition, index: this.#sources.size, ...nothing }
       this.#sources.set(place, source)
     }
     return source
   }
 
   /** Packs one message of `source`. `chargedBytes` is what it holds of the in-flight budget. */
-  add(message: Message, source: SegmentSource, frameBytes: number, chargedBytes: number): void {
+  add(message: Message, source: PackedSource, frameBytes: number, chargedBytes: number): void {
     this.#assertOpen()
     this.#intent ??= this.#recordIntent()
     const seq = this.#messageCount++
     this.#partFor(frameBytes).append(message, frameBytes, seq, source.index)
     this.#footer.add(frameBytes, seq, source.index, message.offset)
+    if (source.messageCount++ === 0) source.firstOffset = message.offset
+    source.lastOffset = message.offset
+    source.bytes += frameBytes
     this.#chargedBytes += chargedBytes
     this.plan.window.spend(frameBytes)
   }
@@ -198,6 +203,9 @@ export class SegmentWriter {
       bytes: this.#bytesBefore,
       sealedAtMs: clock.nowMs(),
     }
+    const opened = { ...this.#key(), createdAtMs: this.plan.createdAtMs }
+    const totals = [...this.#sources.values()].filter(({ messageCount }) => messageCount > 0)
+    await patience.with(() => mapping.recordTotals(opened, totals))
     await patience.with(() => mapping.recordSealed(summary))
     const openMs = clock.elapsedMs() - this.openedAtMs
     observer.segmentSealed(this.plan.window.dek.record.keyDomain, this.#bytesBefore, openMs)
@@ -229,12 +237,12 @@ export class SegmentWriter {
 
   #task(): SegmentTask {
     const { frameKey, baseNonce } = this.#keys
-    const { objectKey, clusterId } = this.plan
+    const { objectKey, clusterId, createdAtMs } = this.plan
     const sources = [...this.#sources.values()].map(({ topic, partition }) => ({
       topic,
       partition,
     }))
-    return { ...this.#key(), objectKey, clusterId, frameKey, baseNonce, sources }
+    return { ...this.#key(), createdAtMs, objectKey, clusterId, frameKey, baseNonce, sources }
   }
 
   /** Not before: whatever becomes of the others, a part that still runs needs the key. */

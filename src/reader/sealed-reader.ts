@@ -4,15 +4,14 @@ import { isSealError, type SealError } from '../errors.ts'
 import type { Message } from '../format/message.ts'
 import { parseReference, type Reference } from '../format/reference-value.ts'
 import { DekCache, type DekCacheOptions } from '../keys/dek-cache.ts'
-import type { Unwrapper } from '../keys/kms.ts'
+import type { DekSources } from '../keys/unwrap-dek.ts'
 import type { ObjectRange, ObjectReader } from './object-reader.ts'
 import { SegmentOpener } from './open-frame.ts'
 import { planReads, type ReadRange } from './read-plan.ts'
 
-/** What a reader works with. It owns both services and closes them. */
-export interface ReaderServices {
+/** What a reader works with. It owns object store and KMS and closes them. */
+export interface ReaderServices extends DekSources {
   readonly objects: ObjectReader
-  readonly kms: Unwrapper
   readonly clock: Clock
 }
 
@@ -32,7 +31,7 @@ export class SealedReader {
 
   constructor(services: ReaderServices, keys: DekCacheOptions) {
     this.#services = services
-    this.#keys = new DekCache(services.kms, services.clock, keys)
+    this.#keys = new DekCache(services, services.clock, keys)
   }
 
   /**

@@ -1,11 +1,6 @@
 import type { ReferenceLog } from '../incident/reference-log.ts'
 import { provenElsewhere } from '../incident/sweep-evidence.ts'
-import type {
-  FrameColumns,
-  MappedMessage,
-  RowsKey,
-  SegmentEntry,
-} from '../mapping/mapping-store.ts'
+import type { FrameColumns, RowsKey, SegmentEntry } from '../mapping/mapping-store.ts'
 import type { ScannedSegment } from './store-scan.ts'
 
 /**
@@ -19,7 +14,12 @@ export async function sealedElsewhere(
 ): Promise<ReadonlySet<ScannedSegment>> {
   const byEntry = new Map(segments.map((one) => [entryOf(one), one]))
   const frames = new Map([...byEntry].map(([entry, one]) => [nameOf(entry), one.frames]))
-  const mapping = { messagesOfSegment: (of: RowsKey) => messagesOf(frames.get(nameOf(of))) }
+  const mapping = {
+    async *framesOfSegment(of: RowsKey): AsyncGenerator<FrameColumns> {
+      const found = frames.get(nameOf(of))
+      if (found !== undefined) yield found
+    },
+  }
   const found = await provenElsewhere(references, mapping, [...byEntry.keys()], 0, signal)
   return new Set([...byEntry].filter(([entry]) => found.has(entry)).map(([, one]) => one))
 }
@@ -28,7 +28,7 @@ export async function sealedElsewhere(
 function entryOf(found: ScannedSegment): SegmentEntry {
   const { dekId, segmentId, version, createdAtMs, frames, bytes } = found
   const state = { state: 'sealed', sweptAtMs: null, replaces: null, replaced: null } as const
-  const totals = { messageCount: frames.count, bytes }
+  const totals = { messageCount: frames.count, bytes, sealedAtMs: createdAtMs, successors: [] }
   return {
     dekId,
     rowsDekId: dekId,
@@ -37,16 +37,6 @@ function entryOf(found: ScannedSegment): SegmentEntry {
     createdAtMs,
     ...state,
     ...totals,
-  }
-}
-
-async function* messagesOf(frames: FrameColumns | undefined): AsyncGenerator<MappedMessage> {
-  if (frames === undefined) return
-  const { count, sources, source, offset, position, length } = frames
-  for (let i = 0; i < count; i++) {
-    const { topic = '', partition = 0 } = sources[source[i] as number] ?? {}
-    const [at, place, bytes] = [offset[i], position[i], length[i]] as [number, number, number]
-    yield { topic, partition, offset: at, position: place, length: bytes }
   }
 }
 

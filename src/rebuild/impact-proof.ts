@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import type { KeyScope } from '../incident/impact-scope.ts'
 import { isSameKek } from '../keys/kek-name.ts'
 import type { MappingReader, SegmentEntry } from '../mapping/mapping-store.ts'
 import { Claims } from './claims.ts'
@@ -6,11 +7,6 @@ import { readDirectory } from './directory-scan.ts'
 import { compareRows } from './row-comparison.ts'
 import { isHeld, isUnderWay } from './segment-state.ts'
 import { type ScannedSegment, type ScannedStore, scanStore } from './store-scan.ts'
-
-/** Which key is asked about: one DEK, or every DEK that a KEK (or one version of it) ever wrapped. */
-export type ProofScope =
-  | { readonly dekId: string }
-  | { readonly kekId: string; readonly kekVersion?: string }
 
 /** Where a proof looks. Nothing is changed. */
 export interface ProofPorts {
@@ -80,7 +76,7 @@ export interface ImpactProof {
  */
 export async function proveImpact(
   ports: ProofPorts,
-  scope: ProofScope,
+  scope: KeyScope,
   settings: ProofSettings,
 ): Promise<ImpactProof> {
   const scoped = await ScopedDeks.of(ports, scope, settings)
@@ -109,19 +105,19 @@ class ScopedDeks {
     this.#others = others
   }
 
-  static async of(ports: ProofPorts, scope: ProofScope, settings: ProofSettings) {
+  static async of(ports: ProofPorts, scope: KeyScope, settings: ProofSettings) {
     if ('dekId' in scope) {
       return new ScopedDeks(new Set([scope.dekId.trim().toLowerCase()]), null, new Set())
     }
     const kekId = scope.kekId.trim()
     const [ids, others] = [new Set<string>(), new Set<string>()]
-    const take = (dekId: string, version: string | null) => {
-      const isAsked = scope.kekVersion === undefined || scope.kekVersion === version
-      ;(isAsked ? ids : others).add(dekId)
-    }
-    for await (const dek of ports.mapping.deksOfKek(kekId)) take(dek.dekId, dek.kekVersion)
+    const take = (dekId: string, isAsked: boolean) => (isAsked ? ids : others).add(dekId)
+    // A rewrap leaves DEKs that several versions of one KEK have wrapped.
+    for await (const dek of ports.mapping.deksOfKek(kekId, scope.kekVersion)) take(dek.dekId, true)
+    for await (const { dekId } of ports.mapping.deksOfKek(kekId)) take(dekId, ids.has(dekId))
     await readDirectory(ports.store, settings, (record) => {
-      if (isSameKek(kekId, record.kekId)) take(record.dekId, record.kekVersion)
+      const isAsked = scope.kekVersion === undefined || scope.kekVersion === record.kekVersion
+      if (isSameKek(kekId, record.kekId)) take(record.dekId, isAsked)
     })
     return new ScopedDeks(ids, kekId, others)
   }
@@ -214,7 +210,7 @@ class Proof {
 
   async #rowCount(entry: SegmentEntry): Promise<number> {
     let count = 0
-    for await (const _row of this.#ports.mapping.messagesOfSegment(entry)) count++
+    for await (const frames of this.#ports.mapping.framesOfSegment(entry)) count += frames.count
     return count
   }
 

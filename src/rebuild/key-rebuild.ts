@@ -1,4 +1,5 @@
 import type { DekRecord, KeyStore } from '../keys/key-store.ts'
+import type { WrapRegister } from '../keys/wrap-register.ts'
 import type { MappingReader } from '../mapping/mapping-store.ts'
 import { dekObjectKey } from '../segment/object-key.ts'
 import { differingFields } from '../verify/key-check.ts'
@@ -12,7 +13,7 @@ export interface KeyPorts {
   readonly mapping: Pick<MappingReader, 'deksOfKek'>
   readonly deks: Pick<KeyRecords, 'onRecord'>
   /** null: nothing is written. */
-  readonly keys: KeyStore | null
+  readonly keys: (KeyStore & Pick<WrapRegister, 'noteWrap'>) | null
 }
 
 /** A record whose KEK did not lead to it when it was asked, and the one that a look-up by DEK finds. */
@@ -116,8 +117,9 @@ export class KeyRebuild {
     this.#differences.add({ kind: 'missingDek', dekId, meaning })
     const { keys } = this.#ports
     if (keys === null) return
-    await keys.recordDek(record)
-    if (onRecord !== null && onRecord.kekId !== kekId) await keys.recordDek(onRecord)
+    const isOtherWrap = onRecord !== null && onRecord.kekId !== kekId
+    if (isOtherWrap) await keys.noteWrap(record)
+    else await keys.recordDek(record)
     this.written++
   }
 

@@ -1,3 +1,4 @@
+import { messagesOf } from '../mapping/mapped-messages.ts'
 import type {
   FrameColumns,
   MappedMessage,
@@ -24,16 +25,16 @@ export const SAME_ROWS: RowDifference = { missing: 0, elsewhere: 0, extra: 0 }
  * where that differs. Holds one page of rows, and then some ten bytes a frame. Throws SEAL_MAPPING_*.
  */
 export async function compareRows(
-  reader: Pick<MappingReader, 'messagesOfSegment'>,
+  reader: Pick<MappingReader, 'framesOfSegment'>,
   segment: SegmentEntry,
   frames: FrameColumns,
 ): Promise<RowDifference> {
   const [stored, onRecord] = [new RowDigest(), new RowDigest()]
   stored.addFrames(frames)
-  for await (const row of reader.messagesOfSegment(segment)) onRecord.add(row)
+  for await (const row of messagesOf(reader, segment)) onRecord.add(row)
   if (onRecord.equals(stored)) return SAME_ROWS
   const matching = new FrameMatching(frames)
-  for await (const row of reader.messagesOfSegment(segment)) matching.take(row)
+  for await (const row of messagesOf(reader, segment)) matching.take(row)
   return matching.difference()
 }
 

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { MappingReader, MappingWriter, SegmentEntry } from '../mapping/mapping-store.ts'
+import { SourceCounts } from '../mapping/source-counts.ts'
 import type { Differences } from './differences.ts'
 import type { Publication } from './publications.ts'
 import { compareRows, type RowDifference, SAME_ROWS } from './row-comparison.ts'
@@ -8,7 +9,7 @@ import type { ScannedSegment } from './store-scan.ts'
 
 /** Where segments stand on record, and how they are put there. */
 export interface SegmentPorts {
-  readonly mapping: Pick<MappingReader, 'findSegment' | 'messagesOfSegment'>
+  readonly mapping: Pick<MappingReader, 'findSegment' | 'framesOfSegment'>
   /** null: nothing is written. */
   readonly writer: MappingWriter | null
   readonly clock: Pick<Clock, 'nowMs'>
@@ -79,7 +80,9 @@ export class SegmentRebuild {
     const { writer } = this.#ports
     if (writer === null) return
     if (isPublished) await writer.recordPublished(found, timeOf(found))
+    await writer.recordPlaces(found, frames)
     await writer.writeRows(found, version.key, frames)
+    await writer.recordTotals(found, new SourceCounts().add(frames).all())
     await writer.recordSealed(summaryOf(found))
     await writer.recordIntent(intentOf(found))
     this.#count(frames.count)
@@ -104,8 +107,14 @@ export class SegmentRebuild {
     const areRowsWritten = isForced || rows.missing + rows.elsewhere > 0
     // A segment that was re-encrypted has its rows where they were.
     const rowsKey = { dekId: entry.rowsDekId, segmentId: entry.segmentId }
-    if (areRowsWritten) await writer.writeRows(rowsKey, entry.objectKey, found.frames)
-    if (isForced || isUnsealed) await writer.recordSealed(summaryOf(found))
+    if (areRowsWritten) {
+      await writer.recordPlaces(entry, found.frames)
+      await writer.writeRows(rowsKey, entry.objectKey, found.frames)
+    }
+    if (isForced || isUnsealed) {
+      await writer.recordTotals(entry, new SourceCounts().add(found.frames).all())
+      await writer.recordSealed(summaryOf(found, entry.sealedAtMs))
+    }
     if (isUnmarked) await writer.recordPublished(entry, timeOf(found))
     // Other tables may be led by the intent; the time on record is the better one.
     if (isForced) await writer.recordIntent(entry)
@@ -164,9 +173,11 @@ function intentOf({ dekId, segmentId, version, createdAtMs }: ScannedSegment) {
   return { dekId, segmentId, objectKey: version.key, createdAtMs }
 }
 
-function summaryOf(found: ScannedSegment) {
+/** A time that is on record is better than that of the store. */
+function summaryOf(found: ScannedSegment, onRecordMs: number | null = null) {
   const { dekId, segmentId, bytes, frames } = found
-  return { dekId, segmentId, messageCount: frames.count, bytes, sealedAtMs: timeOf(found) }
+  const sealedAtMs = onRecordMs ?? timeOf(found)
+  return { dekId, segmentId, messageCount: frames.count, bytes, sealedAtMs }
 }
 
 /** When the object was there, by the clock of the store: the best that is known of both marks. */

@@ -1,32 +1,27 @@
-import { deksInScope, type ImpactScope } from '../incident/impact.ts'
-import { isSameKek } from '../keys/kek-name.ts'
-import type { DekRecord } from '../keys/key-store.ts'
+import { deksInScope, type KeyScope } from '../incident/impact-scope.ts'
+import type { LookUps } from '../mapping/look-ups.ts'
 import type { MappingReader, SegmentEntry } from '../mapping/mapping-store.ts'
 import type { SegmentRegister } from '../mapping/segment-register.ts'
+import type { LeftKek } from './left-kek.ts'
 
 /** What is to be re-encrypted: all that a key protects, or all that a DEK of a certain age does. */
 export type ReencryptionScope =
-  | ImpactScope
+  | KeyScope
   | {
       /** DEKs that were made before this. */
       readonly madeBeforeMs: number
     }
 
-/**
- * Which new DEKs would leave a job without effect: those under the KEK, or version of it, that
- * everything is to be brought away from.
- */
-export function forbiddenIn(scope: ReencryptionScope): (dek: DekRecord) => boolean {
-  if (!('kekId' in scope)) return () => false
-  const { kekId, kekVersion } = scope
-  return (dek) =>
-    isSameKek(kekId.trim(), dek.kekId) &&
-    (kekVersion === undefined || dek.kekVersion === null || dek.kekVersion === kekVersion)
+/** The KEK that everything in scope is to be brought away from; null when it is about DEKs. */
+export function leftKekOf(scope: ReencryptionScope): LeftKek | null {
+  if (!('kekId' in scope)) return null
+  return { kekId: scope.kekId.trim(), kekVersion: scope.kekVersion ?? null }
 }
 
 /** Where a plan looks. */
 export interface PlanSources {
-  readonly mapping: Pick<MappingReader, 'findDek' | 'deksOfKek' | 'segmentsOfDek'>
+  readonly mapping: Pick<MappingReader, 'findDek' | 'deksOfKek' | 'dekUnder' | 'segmentsOfDek'> &
+    Pick<LookUps, 'deksOfDomain'>
   readonly register: Pick<SegmentRegister, 'segments'>
 }
 

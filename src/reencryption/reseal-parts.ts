@@ -1,9 +1,8 @@
 import { footerTag } from '../crypto/footer-tag.ts'
 import type { NewSegmentKeys, SegmentKeys } from '../crypto/segment-keys.ts'
-import type { IndexedFrame } from '../format/segment-footer.ts'
-import { joinFooter } from '../format/segment-footer.ts'
+import { type FrameIndex, joinFooter } from '../format/segment-footer.ts'
 import type { SegmentInspection } from '../reader/segment-inspection.ts'
-import type { Patch, ResealFrames, ResealTask } from './reseal-task.ts'
+import type { Patch, ResealTask } from './reseal-task.ts'
 
 /**
  * Cuts a segment into ranges of about `partBytes`, each of whole frames: the header goes with the
@@ -18,19 +17,19 @@ export function resealTasks(
 ): Omit<ResealTask, 'upload'>[] {
   const { object: objectKey, pairs, footer, objectBytes, metadata } = inspection
   const { segmentId } = metadata.header
-  const { sources, framesEnd, frames, covered } = footer
+  const { sources, framesEnd, index, covered } = footer
   const head: Patch = { position: 0, bytes: to.header }
   const newFooter = joinFooter(covered, footerTag(to.footerKey, to.header, covered))
   const tail: Patch = { position: framesEnd, bytes: newFooter }
-  const cuts = cutsOf(frames, partBytes)
+  const cuts = cutsOf(index, partBytes)
   return cuts.map((first, i) => {
-    const position = i === 0 ? 0 : (frames[first] as IndexedFrame).position
+    const position = i === 0 ? 0 : (index.position[first] as number)
     const isLast = i === cuts.length - 1
-    const next = isLast ? frames.length : (cuts[i + 1] as number)
-    const end = isLast ? objectBytes : (frames[next] as IndexedFrame).position
+    const next = isLast ? index.count : (cuts[i + 1] as number)
+    const end = isLast ? objectBytes : (index.position[next] as number)
     return {
       ...{ objectKey, segmentId, sources, pairs, position, length: end - position },
-      frames: columnsOf(frames, first, next),
+      frames: columnsOf(index, first, next),
       patches: [...(i === 0 ? [head] : []), ...(isLast ? [tail] : [])],
       from: { frameKey: from.frameKey, baseNonce: from.baseNonce },
       to: { frameKey: to.frameKey, baseNonce: to.baseNonce },
@@ -39,25 +38,26 @@ export function resealTasks(
 }
 
 /** The number of the first frame of every range. No range but the last is below `partBytes`. */
-function cutsOf(frames: readonly IndexedFrame[], partBytes: number): number[] {
+function cutsOf({ count, position }: FrameIndex, partBytes: number): number[] {
   const cuts = [0]
   let from = 0
-  for (const [i, { position }] of frames.entries()) {
-    if (position - from < partBytes) continue
+  for (let i = 0; i < count; i++) {
+    const at = position[i] as number
+    if (at - from < partBytes) continue
     cuts.push(i)
-    from = position
+    from = at
   }
   return cuts
 }
 
-function columnsOf(frames: readonly IndexedFrame[], from: number, to: number): ResealFrames {
-  const own = frames.slice(from, to)
+/** Copies: what goes to a worker takes no more along than its own frames. */
+function columnsOf(index: FrameIndex, from: number, to: number): FrameIndex {
   return {
-    count: own.length,
-    position: Float64Array.from(own, ({ position }) => position),
-    length: Uint32Array.from(own, ({ length }) => length),
-    seq: Uint32Array.from(own, ({ seq }) => seq),
-    source: Uint16Array.from(own, ({ source }) => source),
-    offset: Float64Array.from(own, ({ offset }) => offset),
+    count: to - from,
+    position: index.position.slice(from, to),
+    length: index.length.slice(from, to),
+    seq: index.seq.slice(from, to),
+    source: index.source.slice(from, to),
+    offset: index.offset.slice(from, to),
   }
 }

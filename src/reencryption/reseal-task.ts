@@ -1,6 +1,6 @@
 import type { SecretBytes } from '../crypto/secret-bytes.ts'
 import type { PlainError } from '../errors.ts'
-import type { FooterSource } from '../format/segment-footer.ts'
+import type { FooterSource, FrameIndex } from '../format/segment-footer.ts'
 import type { ObjectMetadata, PartReceipt } from '../segment/object-store.ts'
 
 /** What a segment is sealed with, as a worker takes it. It outlives every task with it. */
@@ -21,16 +21,6 @@ export interface Patch {
   readonly bytes: Uint8Array
 }
 
-/** Frames as the index of their segment has them, in order and without a gap. */
-export interface ResealFrames {
-  readonly count: number
-  readonly position: Float64Array
-  readonly length: Uint32Array
-  readonly seq: Uint32Array
-  readonly source: Uint16Array
-  readonly offset: Float64Array
-}
-
 /**
  * One range of an object that is to be sealed anew: plain data and keys. Nothing is sent along that
  * the worker can read from the store itself.
@@ -43,7 +33,8 @@ export interface ResealTask {
   readonly pairs: ObjectMetadata
   readonly position: number
   readonly length: number
-  readonly frames: ResealFrames
+  /** In order and without a gap, as the index of the segment has them. */
+  readonly frames: FrameIndex
   /** The header in the first range, the footer in the last one. */
   readonly patches: readonly Patch[]
   readonly from: ResealKeys

@@ -18,6 +18,7 @@ import { inspectSegment, type SegmentInspection } from '../reader/segment-inspec
 import type { ObjectInventory } from '../segment/object-inventory.ts'
 import type { ObjectMetadata, ObjectStore } from '../segment/object-store.ts'
 import type { ByteBudget } from './byte-budget.ts'
+import { isUnder, type LeftKek } from './left-kek.ts'
 import { removeOldVersions } from './old-versions.ts'
 import { resealTasks } from './reseal-parts.ts'
 import type { ResealRunner, ResealTask, ResealUpload } from './reseal-task.ts'
@@ -39,8 +40,8 @@ export interface ReencryptionServices {
   readonly patience: Patience
   readonly clock: Clock
   readonly partBytes: number
-  /** Whether what is re-encrypted must not come under this DEK: it is what is to be left. */
-  readonly isForbidden: (dek: DekRecord) => boolean
+  /** What everything is to be brought away from: no new DEK may be under it. */
+  readonly leaving: LeftKek | null
 }
 
 /** A published segment that is to come under another DEK, as its register knows it. */
@@ -106,7 +107,7 @@ async function finish(
   kind: 'moved' | 'finished',
 ): Promise<ReencryptionOutcome> {
   const { dekId, segmentId } = metadata.header
-  const messages = footer.frames.length
+  const messages = footer.index.count
   const summary = { dekId, segmentId, messageCount: messages, bytes, sealedAtMs: clock.nowMs() }
   await patience.with(() => marks.recordSealed(summary))
   await patience.with(() => marks.recordPublished({ dekId, segmentId }, clock.nowMs()))
@@ -168,11 +169,11 @@ async function genuineKeys(
  * SEAL_KEK_FORBIDDEN when new DEKs are of the kind that is to be left.
  */
 async function windowFor(
-  { windows, clock, isForbidden }: ReencryptionServices,
+  { windows, clock, leaving }: ReencryptionServices,
   { metadata, footer, objectBytes }: SegmentInspection,
 ): Promise<DekWindow> {
   const { keyDomain, header } = metadata
-  const messages = footer.frames.length
+  const messages = footer.index.count
   for (;;) {
     const window = await windows.take(keyDomain, objectBytes, messages)
     const { record } = window.dek
@@ -181,7 +182,7 @@ async function windowFor(
       void windows.rotate({ dekId: record.dekId, keyDomain }, 're-encrypted')
       continue
     }
-    if (isForbidden(record)) throw forbidden(record)
+    if (leaving !== null && isUnder(record, leaving)) throw forbidden(record)
     // Others may have been given it in the same turn.
     if (!window.hasRoom(objectBytes, clock.elapsedMs(), messages)) continue
     window.spend(objectBytes, messages)

@@ -155,6 +155,16 @@ function keyRecordMetrics(registry: Registry) {
       labelNames: ['what'],
       registers,
     }),
+    kekOrder: new Gauge({
+      name: 'sealstream_kek_order',
+      help: 'Newest KEK order in force here, 0 without any. Alert when processes of a keyspace differ.',
+      registers,
+    }),
+    refusedKekOrders: new Gauge({
+      name: 'sealstream_refused_kek_orders',
+      help: 'KEK orders not taken over: the KEK of before goes on being used. Alert when it stays above 0.',
+      registers,
+    }),
     keyDeskReadAt: new Gauge({
       name: 'sealstream_key_desk_read_timestamp_seconds',
       help: 'When the key desk was last read. Alert when older than 15 s: rotate-now misses the process.',
@@ -203,6 +213,16 @@ function stateMetrics(registry: Registry) {
     stoppedPartitions: gauge(
       'stopped_partitions',
       'Partitions that stopped since the process began.',
+      [],
+    ),
+    reencryptedSegments: counter(
+      'reencrypted_segments_total',
+      'Segments that this process re-encrypted, by what became of them.',
+      ['outcome'],
+    ),
+    reencryptedBytes: counter(
+      'reencrypted_bytes_total',
+      'Bytes of segments brought under new DEKs.',
       [],
     ),
     quarantined: counter(

@@ -1,6 +1,8 @@
 import type { Clock } from '../clock.ts'
 import { isSealError, messageOf, type SealError } from '../errors.ts'
 import type { Exposure } from '../keys/dek-windows.ts'
+import type { NewOrders } from '../keys/kek-follower.ts'
+import type { KekOrder } from '../keys/kek-orders.ts'
 import type { KeyObserver } from '../keys/key-observer.ts'
 import type { KmsOperation } from '../keys/observed-kms.ts'
 import type {
@@ -9,6 +11,8 @@ import type {
   PipelineObserver,
   ServiceName,
 } from '../pipeline/observer.ts'
+import type { CrewObserver } from '../reencryption/crew.ts'
+import type { ReencryptionItem, ReencryptionOutcome } from '../reencryption/segment-reencryption.ts'
 import type { Health } from './health.ts'
 import type { Logger } from './logger.ts'
 import type { Metrics } from './metrics.ts'
@@ -25,7 +29,7 @@ export interface TelemetrySinks {
 }
 
 /** Counts every event of the road, logs the rare ones, and keeps the health up to date. */
-export class TelemetryObserver implements PipelineObserver, KeyObserver {
+export class TelemetryObserver implements PipelineObserver, KeyObserver, CrewObserver {
   readonly #metrics: Metrics
   readonly #logger: Logger
   readonly #health: Health
@@ -157,6 +161,23 @@ export class TelemetryObserver implements PipelineObserver, KeyObserver {
     this.#logger.info({ requestId, reason, retired }, 'data keys retired as an operator asked')
   }
 
+  kekOrderTaken({ sequence, keyDomain, fromKekId, toKekId, actor, reason }: KekOrder): void {
+    this.#metrics.kekOrder.set(sequence)
+    const order = { sequence, keyDomain, fromKekId, toKekId, actor, reason }
+    this.#logger.info(order, 'KEK order in force')
+  }
+
+  kekOrdersRefused(refused: NewOrders['refused']): void {
+    this.#metrics.refusedKekOrders.set(refused.length)
+    const [first] = refused
+    if (first === undefined || !this.#isLogDue('KEK order')) return
+    const { code, message: reason } = first.error
+    this.#logger.error(
+      { sequence: first.order.sequence, toKekId: first.order.toKekId, code, reason },
+      'a KEK order cannot be taken over, sealing goes on under the KEK of before; it is tried again',
+    )
+  }
+
   laneReset(lane: number, reason: string): void {
     this.#metrics.laneResets.inc()
     this.#logger.warn({ lane, reason }, 'lane begins again at its committed offsets')
@@ -171,6 +192,22 @@ export class TelemetryObserver implements PipelineObserver, KeyObserver {
       { topic, partition, offset, code, reason },
       'partition stopped, it stays where it is until somebody acts',
     )
+  }
+
+  reencrypted({ kind, bytes }: ReencryptionOutcome): void {
+    this.#metrics.reencryptedSegments.inc({ outcome: kind })
+    this.#metrics.reencryptedBytes.inc(kind === 'moved' ? bytes : 0)
+  }
+
+  reencryptionFailed({ objectKey }: ReencryptionItem, { code, message }: SealError): void {
+    this.#metrics.reencryptedSegments.inc({ outcome: 'failed' })
+    this.#logger.warn({ object: objectKey, code, reason: message }, 'segment not re-encrypted')
+  }
+
+  reencryptionQueueFailed(error: unknown): void {
+    const code = isSealError(error) ? error.code : undefined
+    const reason = messageOf(error)
+    this.#logger.warn({ code, reason }, 'cannot take part in re-encryptions; will try again')
   }
 
   quarantined(topic: string, partition: number, offset: number, error: SealError): void {

@@ -14,7 +14,7 @@ export interface VerifyServices {
   readonly opener: Opener | null
   readonly inventory: Pick<ObjectInventory, 'objects' | 'uploads'>
   readonly register: Pick<SegmentRegister, 'segments'>
-  readonly mapping: Pick<MappingReader, 'messagesOfSegment'>
+  readonly mapping: Pick<MappingReader, 'framesOfSegment'>
   readonly keys: KeyRecords
   readonly clock: Clock
 }

@@ -6,6 +6,10 @@ import { type Check, throwIfStopped } from './check.ts'
 const DEKS_AT_ONCE = 8
 const FIELDS = ['dekId', 'keyDomain', 'kekId', 'kekVersion', 'createdAtMs', 'wrapped'] as const
 
+const OF_THE_WRAP: ReadonlySet<string> = new Set(['kekId', 'kekVersion', 'wrapped'])
+const TORN =
+  'Cassandra and the key directory have different wraps of it: a rewrap is under way, or was cut off; run it again'
+
 /** Looks for the DEK of every referenced segment in Cassandra and in the key directory. */
 export async function checkKeys(check: Check): Promise<void> {
   const deks = new Set<string>()
@@ -27,6 +31,7 @@ async function faultOf({ services: { keys } }: Check, dekId: string): Promise<st
     if (entry === null) return 'it is not in the key directory: a rewrap of its KEK would lose it'
     const differing = differingFields(onRecord, entry)
     if (differing.length === 0) return null
+    if (differing.every((field) => OF_THE_WRAP.has(field))) return TORN
     return `Cassandra and the key directory differ in ${differing.join(', ')}`
   } catch (error) {
     if (!isSealError(error, 'SEAL_MALFORMED')) throw error

@@ -1,6 +1,7 @@
 import { isSealError } from '../errors.ts'
 import { forEachOf } from '../for-each-of.ts'
 import { parseReference, type Reference } from '../format/reference-value.ts'
+import { messagesOf } from '../mapping/mapped-messages.ts'
 import type { MappedMessage, RowsKey } from '../mapping/mapping-store.ts'
 import { segmentFolder } from '../segment/object-key.ts'
 import { type Check, throwIfStopped } from './check.ts'
@@ -30,9 +31,10 @@ export async function checkMapping(check: Check): Promise<void> {
   check.observer.stepBegan('mapped segments', segments.length)
   const differing: { readonly segment: Referenced; readonly rows: number }[] = []
   await forEachOf(segments, SEGMENTS_AT_ONCE, async (segment) => {
-    const digest = new RowDigest()
-    for await (const row of rowsOf(check, segment)) digest.add(row)
-    if (!digest.equals(segment.referenced)) differing.push({ segment, rows: digest.count })
+    const digest = await digestOf(check, segment)
+    if (digest?.equals(segment.referenced) === false) {
+      differing.push({ segment, rows: digest.count })
+    }
     check.observer.advanced(1)
   })
   let group: Referenced[] = []
@@ -65,10 +67,25 @@ function isMapped({ findings, settings }: Check, segment: Referenced): boolean {
   return false
 }
 
+/** null for what cannot be read, which is told here. */
+async function digestOf(check: Check, segment: Referenced): Promise<RowDigest | null> {
+  const digest = new RowDigest()
+  try {
+    for await (const row of rowsOf(check, segment)) digest.add(row)
+    return digest
+  } catch (error) {
+    if (!isSealError(error, 'SEAL_MALFORMED')) throw error
+    const { object, intent, referenced } = segment
+    const found = { object, count: referenced.count, meaning: error.message }
+    check.findings.add({ kind: 'unmapped', ...(intent && { dekId: intent.dekId }), ...found })
+    return null
+  }
+}
+
 /** Rows of other topics belong to segments that share a key domain; nobody has read their references. */
 async function* rowsOf(check: Check, { intent }: Referenced): AsyncGenerator<MappedMessage> {
   const topics = new Set(check.settings.topics)
-  for await (const row of check.services.mapping.messagesOfSegment(intent as RowsKey)) {
+  for await (const row of messagesOf(check.services.mapping, intent as RowsKey)) {
     throwIfStopped(check)
     if (topics.has(row.topic)) yield row
   }

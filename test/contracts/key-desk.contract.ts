@@ -119,7 +119,7 @@ function requestsContract(parts: () => KeyDeskParts): void {
       const uses = { firstUsedAtMs: lastUsedAtMs, lastUsedAtMs, messages: i, bytes: i * 100 }
       return { dekId: randomUUID(), keyDomain: 'orders', ...uses }
     })
-    const open = { requestId, acceptedAtMs: AT_MS, finishedAtMs: null, retired: [] }
+    const open = { requestId, acceptedAtMs: AT_MS, finishedAtMs: null, retired: [], refusal: null }
     const [a, b]: KeyAnswer[] = [
       { ...open, instanceId: 'a/1/00000000' },
       { ...open, instanceId: 'b/2/00000000' },
@@ -129,6 +129,9 @@ function requestsContract(parts: () => KeyDeskParts): void {
     const answers = async () =>
       (await office.answers(requestId)).toSorted((x, y) => (x.instanceId < y.instanceId ? -1 : 1))
     expect(await answers()).toEqual([a, b])
+    const refused = { ...(a as KeyAnswer), refusal: 'the KEK does not wrap here' }
+    await desk.answer(refused)
+    expect(await answers()).toEqual([refused, b])
     const done = { ...(a as KeyAnswer), finishedAtMs: AT_MS + 40, retired }
     await desk.answer(done)
     expect(await answers()).toEqual([done, b])

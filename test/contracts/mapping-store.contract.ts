@@ -1,45 +1,32 @@
 import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
 import type { DekRecord, KeyStore } from '../../src/keys/key-store.ts'
+import type { LookUps } from '../../src/mapping/look-ups.ts'
+import { messagesOf } from '../../src/mapping/mapped-messages.ts'
 import type {
-  FrameColumns,
   MappedMessage,
   MappingReader,
   MappingWriter,
   SegmentKey,
 } from '../../src/mapping/mapping-store.ts'
+import { columnsOf } from '../support/frame-columns.ts'
+
+export { columnsOf }
 
 /** The three sides of one mapping store, over the same data. */
 export interface MappingStoreParts {
   readonly writer: MappingWriter
-  readonly reader: MappingReader
+  readonly reader: MappingReader & LookUps
   readonly keys: KeyStore
 }
 
 const CREATED_AT_MS = Date.UTC(2026, 2, 4, 23, 59, 59, 500)
 
 /** What an entry says of a segment that was never re-encrypted. */
-export const FIRST_WRITING = { replaces: null, replaced: null }
+export const FIRST_WRITING = { replaces: null, replaced: null, successors: [] }
 
 /** Where the rows of a segment are that was never re-encrypted. */
 export const rowsOf = ({ dekId, segmentId }: SegmentKey) => ({ rowsDekId: dekId, segmentId })
-
-/** Columns of the frames of these messages, in their order. */
-export function columnsOf(messages: readonly MappedMessage[]): FrameColumns {
-  const sources: { topic: string; partition: number }[] = []
-  const source = messages.map(({ topic, partition }) => {
-    const found = sources.findIndex((one) => one.topic === topic && one.partition === partition)
-    return found >= 0 ? found : sources.push({ topic, partition }) - 1
-  })
-  return {
-    count: messages.length,
-    sources,
-    source: Uint16Array.from(source),
-    offset: Float64Array.from(messages, (message) => message.offset),
-    position: Float64Array.from(messages, (message) => message.position),
-    length: Uint32Array.from(messages, (message) => message.length),
-  }
-}
 
 /** `count` messages of one partition, offsets rising from `base`. */
 export function messagesFrom(
@@ -81,7 +68,7 @@ export async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
 export function mappingStoreContract(parts: () => MappingStoreParts): void {
   deksContract(parts)
   segmentsContract(parts)
-  rowsContract(parts)
+  mappedMessagesContract(parts)
 }
 
 function deksContract(parts: () => MappingStoreParts): void {
@@ -146,10 +133,10 @@ function segmentsContract(parts: () => MappingStoreParts): void {
 
     await writer.recordIntent(intent)
     const known = { ...intent, ...FIRST_WRITING, rowsDekId: segment.dekId, sweptAtMs: null }
-    const unsealed = { messageCount: null, bytes: null }
+    const unsealed = { sealedAtMs: null, messageCount: null, bytes: null }
     expect(await entries()).toEqual([{ ...known, state: 'intended', ...unsealed }])
     await writer.recordSealed(summary)
-    const totals = { messageCount: 7, bytes: 2 ** 32 + 5 }
+    const totals = { sealedAtMs: CREATED_AT_MS, messageCount: 7, bytes: 2 ** 32 + 5 }
     expect(await entries()).toEqual([{ ...known, state: 'sealed', ...totals }])
     await writer.recordPublished(segment, CREATED_AT_MS)
     expect(await entries()).toEqual([{ ...known, state: 'published', ...totals }])
@@ -186,8 +173,8 @@ function segmentsContract(parts: () => MappingStoreParts): void {
         .sort(),
     )
     const [first, second] = keys as [SegmentKey, SegmentKey]
-    expect(await all(reader.messagesOfSegment(rowsOf(first)))).toEqual(messagesFrom(0, 1))
-    expect(await all(reader.messagesOfSegment(rowsOf(second)))).toEqual(messagesFrom(10, 2))
+    expect(await all(messagesOf(reader, rowsOf(first)))).toEqual(messagesFrom(0, 1))
+    expect(await all(messagesOf(reader, rowsOf(second)))).toEqual(messagesFrom(10, 2))
   })
 
   test('a mark whose intent is not on record makes no segment', async () => {
@@ -227,7 +214,7 @@ function segmentsContract(parts: () => MappingStoreParts): void {
     await writer.recordIntent(intent)
     const [entry] = await all(reader.segmentsOfDek(segment.dekId))
     expect(entry).toMatchObject({ ...intent, ...totals, state: 'published' })
-    expect(await all(reader.messagesOfSegment(rowsOf(segment)))).toEqual(messagesFrom(0, 3))
+    expect(await all(messagesOf(reader, rowsOf(segment)))).toEqual(messagesFrom(0, 3))
   })
 
   test('a DEK that sealed nothing has no segments', async () => {
@@ -238,14 +225,15 @@ function segmentsContract(parts: () => MappingStoreParts): void {
   })
 }
 
-function rowsContract(parts: () => MappingStoreParts): void {
+/** The part of it that is about the messages of one segment. */
+export function mappedMessagesContract(parts: () => MappingStoreParts): void {
   const written = async (...calls: MappedMessage[][]): Promise<MappedMessage[]> => {
     const { writer, reader } = parts()
     const segment = { dekId: randomUUID(), segmentId: randomUUID() }
     for (const messages of calls) {
       await writer.writeRows(segment, 'segments/a.seal', columnsOf(messages))
     }
-    return all(reader.messagesOfSegment(rowsOf(segment)))
+    return all(messagesOf(reader, rowsOf(segment)))
   }
 
   test('rows written twice are there once', async () => {
@@ -256,6 +244,22 @@ function rowsContract(parts: () => MappingStoreParts): void {
   test('the parts of a segment add up, and come back by rising offset', async () => {
     const messages = messagesFrom(5, 700)
     expect(await written(messages.slice(400), messages.slice(0, 400))).toEqual(messages)
+  })
+
+  test('messages that are written again in other cuts are there once', async () => {
+    const messages = messagesFrom(5, 700)
+    const cuts = [messages, messages.slice(0, 300), messages.slice(200, 500), messages.slice(650)]
+    expect(await written(...cuts)).toEqual(messages)
+    expect(await written(...cuts.toReversed())).toEqual(messages)
+  })
+
+  test('frames with others between them and offsets that skip come back as they were', async () => {
+    const messages = Array.from({ length: 1_000 }, (_, i) => ({
+      ...{ topic: 'orders', partition: i % 3, offset: 7 * i + (i % 5) },
+      ...{ position: 160 + 5_000 * i, length: 100 + ((i * 7919) % 4_900) },
+    }))
+    const sorted = messages.toSorted((a, b) => a.partition - b.partition || a.offset - b.offset)
+    expect(await written(messages)).toEqual(sorted)
   })
 
   test.each([1, 249, 250, 251, 500])('a part of %i messages is written whole', async (count) => {

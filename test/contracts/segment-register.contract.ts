@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
+import { messagesOf } from '../../src/mapping/mapped-messages.ts'
 import type { SegmentKey } from '../../src/mapping/mapping-store.ts'
 import type { SegmentRegister } from '../../src/mapping/segment-register.ts'
 import {
@@ -62,8 +63,8 @@ export function segmentRegisterContract(parts: () => SegmentRegisterParts): void
     for (const one of [intent, other]) {
       await writer.writeRows(one, one.objectKey, columnsOf(messagesFrom(0, 300)))
     }
-    const totals = { messageCount: 300, bytes: 30_000 }
-    await writer.recordSealed({ ...intent, ...totals, sealedAtMs: CREATED_AT_MS })
+    const totals = { messageCount: 300, bytes: 30_000, sealedAtMs: CREATED_AT_MS }
+    await writer.recordSealed({ ...intent, ...totals })
     const sweptAtMs = CREATED_AT_MS + 5_000
     await register.markSwept(intent, sweptAtMs)
     await register.markSwept(intent, sweptAtMs)
@@ -73,8 +74,8 @@ export function segmentRegisterContract(parts: () => SegmentRegisterParts): void
     const ofDek = await all(reader.segmentsOfDek(intent.dekId))
     expect(ofDek).toContainEqual(swept)
     expect(ofDek).toContainEqual(expect.objectContaining({ ...other, state: 'intended' }))
-    expect(await all(reader.messagesOfSegment(rowsOf(intent)))).toEqual([])
-    expect(await all(reader.messagesOfSegment(rowsOf(other)))).toHaveLength(300)
+    expect(await all(messagesOf(reader, rowsOf(intent)))).toEqual([])
+    expect(await all(messagesOf(reader, rowsOf(other)))).toHaveLength(300)
   })
 
   test('what a writer brings late is on record again, and can be swept again', async () => {
@@ -85,12 +86,12 @@ export function segmentRegisterContract(parts: () => SegmentRegisterParts): void
     await writer.writeRows(intent, intent.objectKey, columnsOf(messagesFrom(0, 3)))
     await writer.recordSealed({ ...intent, messageCount: 3, bytes: 300, sealedAtMs: CREATED_AT_MS })
     expect(await entryOf(intent)).toEqual([expect.objectContaining({ state: 'swept' })])
-    expect(await all(reader.messagesOfSegment(rowsOf(intent)))).toHaveLength(3)
+    expect(await all(messagesOf(reader, rowsOf(intent)))).toHaveLength(3)
     await register.markSwept(intent, CREATED_AT_MS + 1)
     expect(await entryOf(intent)).toEqual([
       expect.objectContaining({ sweptAtMs: CREATED_AT_MS + 1 }),
     ])
-    expect(await all(reader.messagesOfSegment(rowsOf(intent)))).toEqual([])
+    expect(await all(messagesOf(reader, rowsOf(intent)))).toEqual([])
   })
 
   test('a published mark shows through that of a sweep', async () => {

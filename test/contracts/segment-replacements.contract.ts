@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
+import { messagesOf } from '../../src/mapping/mapped-messages.ts'
 import type { SegmentReplacements } from '../../src/mapping/segment-replacements.ts'
 import { all, columnsOf, messagesFrom } from './mapping-store.contract.ts'
 import type { SegmentRegisterParts } from './segment-register.contract.ts'
@@ -42,12 +43,19 @@ export function segmentReplacementsContract(parts: () => SegmentReplacementsPart
       ...{ dekId: intent.dekId, segmentId: old.segmentId, objectKey: old.objectKey },
       ...{ createdAtMs: CREATED_AT_MS, rowsDekId: old.dekId, state: 'intended' },
       ...{ replaces: { dekId: old.dekId, atMs: BEGAN_AT_MS }, replaced: null, sweptAtMs: null },
-      ...{ messageCount: null, bytes: null },
+      ...{ sealedAtMs: null, messageCount: null, bytes: null, successors: [] },
     })
-    expect(await all(reader.messagesOfSegment(entry as never))).toEqual(MESSAGES)
-    expect(await entryOf(old.dekId)).toMatchObject({ state: 'published', replaced: null })
+    expect(await all(messagesOf(reader, entry as never))).toEqual(MESSAGES)
+    expect(await entryOf(old.dekId)).toMatchObject({
+      ...{ state: 'published', replaced: null, successors: [intent.dekId] },
+    })
+    const another = intentAfter(old)
+    await replacements.recordReplacing(another)
+    await replacements.recordReplacing(intent)
+    const successors = (await entryOf(old.dekId))?.successors.toSorted()
+    expect(successors).toEqual([intent.dekId, another.dekId].sort())
     const told = await all(register.segments())
-    expect(told.filter(({ segmentId }) => segmentId === old.segmentId)).toHaveLength(2)
+    expect(told.filter(({ segmentId }) => segmentId === old.segmentId)).toHaveLength(3)
   })
 
   test('what was replaced keeps its totals and rows, and says by what and until when', async () => {
@@ -66,7 +74,7 @@ export function segmentReplacementsContract(parts: () => SegmentReplacementsPart
     await replacements.recordReplaced(old, { ...replaced, retainedUntilMs: null })
     const entry = await entryOf(old.dekId)
     expect(entry).toMatchObject({ state: 'replaced', replaced: { retainedUntilMs: null } })
-    expect(await all(reader.messagesOfSegment(entry as never))).toEqual(MESSAGES)
+    expect(await all(messagesOf(reader, entry as never))).toEqual(MESSAGES)
     expect(await entryOf(intent.dekId)).toMatchObject({ state: 'published' })
   })
 
@@ -78,7 +86,7 @@ export function segmentReplacementsContract(parts: () => SegmentReplacementsPart
     await register.markSwept(intent, BEGAN_AT_MS)
     const entry = await entryOf(intent.dekId)
     expect(entry).toMatchObject({ state: 'swept' })
-    expect(await all(reader.messagesOfSegment(entry as never))).toEqual([])
-    expect(await all(reader.messagesOfSegment(old))).toEqual(MESSAGES)
+    expect(await all(messagesOf(reader, entry as never))).toEqual([])
+    expect(await all(messagesOf(reader, old))).toEqual(MESSAGES)
   })
 }

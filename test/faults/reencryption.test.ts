@@ -106,3 +106,26 @@ test('asleep at every failpoint while others do its work: what it does late chan
   expect(failures).toEqual([])
   await expectDone(place, dekId)
 })
+
+test('shared out over encryptors, one of which is killed: the others do its share', async () => {
+  const { place, opened, dekId } = await sealed('reencrypt-share')
+  const encryptors = [1, 2].map(() => new EncryptorProcess(config))
+  const [doomed, other] = encryptors as [EncryptorProcess, EncryptorProcess]
+  for (const encryptor of encryptors) {
+    await encryptor.until('ready', async () => (await encryptor.readiness())?.httpStatus === 200)
+  }
+  const stopHammer = hammerReferences(place, opened)
+  const sharing = runCommand([...args(dekId), '--share'])
+  const moved = (encryptor: EncryptorProcess) =>
+    encryptor.metric('sealstream_reencrypted_segments_total')
+  await doomed.until('at work', async () => (await moved(doomed)) > 0)
+  doomed.kill('SIGKILL')
+  const { code, stdout, stderr } = await sharing
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  const segments = new Set(opened.map(({ reference }) => reference.object)).size
+  expect(JSON.parse(stdout)).toEqual({ shared: segments, notDone: 0, isStopped: false })
+  expect(await moved(other)).toBeGreaterThan(0)
+  expect((await stopHammer()).failures).toEqual([])
+  expect(await other.stop()).toMatchObject({ code: 0 })
+  await expectDone(place, dekId)
+})

@@ -70,7 +70,7 @@ describe('a command line', () => {
     ['a DEK of nothing', ['impact', '--dek', ''], 'is a UUID'],
     ['a wildcard for a DEK', ['keys', 'retire', '*', '--reason', 'x'], 'is a UUID'],
     ['a KEK of nothing', ['impact', '--kek', ' '], '--kek is empty'],
-    ['no key', ['impact'], 'name one key'],
+    ['nothing to ask about', ['impact'], 'say what is asked about'],
     ['two keys', ['impact', '--dek', DEK, '--kek', 'k'], 'name one key'],
     ['no reason', ['keys', 'rotate-now'], "required option '--reason <text>' not specified"],
     ['a blank reason', ['keys', 'rotate-now', '--reason', ' '], 'a text of 1 to 500'],

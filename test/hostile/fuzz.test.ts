@@ -8,6 +8,7 @@ import { DekCache } from '../../src/keys/dek-cache.ts'
 import { SealedReader } from '../../src/reader/sealed-reader.ts'
 import { inspectSegment } from '../../src/reader/segment-inspection.ts'
 import { verifySegment } from '../../src/reader/segment-verification.ts'
+import { emptyDirectory } from '../support/empty-directory.ts'
 import { FakeKms } from '../support/fake-kms.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { MemoryObjectStore } from '../support/memory-object-store.ts'
@@ -29,7 +30,10 @@ const MESSAGES: readonly Message[] = Array.from({ length: 5 }, (_, i) =>
 )
 const kms = new FakeKms(KEK_ID)
 const objects = new MemoryObjectStore()
-const reader = new SealedReader({ objects, kms, clock: new ManualClock() }, KEY_OPTIONS)
+const reader = new SealedReader(
+  { objects, kms, directory: emptyDirectory, clock: new ManualClock() },
+  KEY_OPTIONS,
+)
 let segment: SealedSegment
 
 afterAll(() => reader.close())
@@ -114,7 +118,7 @@ function put(bytes: Buffer, metadata: Readonly<Record<string, string>>): void {
 }
 
 async function verify(): Promise<void> {
-  const keys = new DekCache(kms, new ManualClock(), KEY_OPTIONS)
+  const keys = new DekCache({ kms, directory: emptyDirectory }, new ManualClock(), KEY_OPTIONS)
   try {
     const inspection = await inspectSegment(objects, segment.objectKey)
     await verifySegment(inspection, { objects, keys, engine: nodeEngine, onFrames: () => {} })

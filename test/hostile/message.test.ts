@@ -5,6 +5,7 @@ import { domainOfBy } from '../../src/keys/key-domain.ts'
 import { nextSlice } from '../../src/pipeline/message-slice.ts'
 import { SealedReader } from '../../src/reader/sealed-reader.ts'
 import { inspectSegment } from '../../src/reader/segment-inspection.ts'
+import { emptyDirectory } from '../support/empty-directory.ts'
 import { FakeKms } from '../support/fake-kms.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { MemoryObjectStore } from '../support/memory-object-store.ts'
@@ -42,7 +43,10 @@ const MESSAGES: Readonly<Record<string, Partial<Message>>> = {
 }
 
 const options = { allowedKekIds: [KEK_ID], entriesMax: 1, ttlMs: 1_000 }
-const reader = new SealedReader({ objects: store, kms, clock: new ManualClock() }, options)
+const reader = new SealedReader(
+  { objects: store, kms, directory: emptyDirectory, clock: new ManualClock() },
+  options,
+)
 
 afterAll(() => reader.close())
 

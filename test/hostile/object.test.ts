@@ -7,6 +7,7 @@ import { SealedReader } from '../../src/reader/sealed-reader.ts'
 import { inspectSegment } from '../../src/reader/segment-inspection.ts'
 import { verifySegment } from '../../src/reader/segment-verification.ts'
 import { putTogether, takeApart } from '../support/altered-segment.ts'
+import { emptyDirectory } from '../support/empty-directory.ts'
 import { FakeKms } from '../support/fake-kms.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { MemoryObjectStore } from '../support/memory-object-store.ts'
@@ -266,7 +267,11 @@ async function ending(work: () => Promise<unknown>): Promise<string> {
 }
 
 async function verifyWhole(allowedKekIds = [KEK_ID]): Promise<number> {
-  const keys = new DekCache(kms, new ManualClock(), { allowedKekIds, entriesMax: 1, ttlMs: 1_000 })
+  const keys = new DekCache({ kms, directory: emptyDirectory }, new ManualClock(), {
+    allowedKekIds,
+    entriesMax: 1,
+    ttlMs: 1_000,
+  })
   try {
     const inspection = await inspectSegment(store, segment.objectKey)
     const services = { objects: store, keys, engine: nodeEngine, onFrames: () => {} }
@@ -277,7 +282,7 @@ async function verifyWhole(allowedKekIds = [KEK_ID]): Promise<number> {
 }
 
 async function openOne(change: Partial<Reference> = {}, allowedKekIds = [KEK_ID]) {
-  const services = { objects: store, kms, clock: new ManualClock() }
+  const services = { objects: store, kms, directory: emptyDirectory, clock: new ManualClock() }
   const reader = new SealedReader(services, { allowedKekIds, entriesMax: 1, ttlMs: 1_000 })
   try {
     return await reader.openReference({ ...(segment.references[0] as Reference), ...change })

@@ -8,6 +8,7 @@ import { numberedRecords } from '../support/records.ts'
 import { expectSealedOnce } from '../support/sealed-proof.ts'
 import { SealingPlace } from '../support/sealing-place.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
+import { expectVerified } from '../support/verified.ts'
 
 const PARTITIONS = 4
 const KILLS = 5
@@ -44,12 +45,14 @@ describe('an encryptor that is killed without warning', () => {
       const records = numberedRecords(MESSAGES_PER_START, `crash ${messages.length}`)
       messages.push(...(await kafka.appendMany(place.topic, PARTITIONS, records, 1_000)))
     }
-    const config = place.config({ ...SMALL_SEGMENTS, 'kafka.fetchBytesPerPartitionMax': '64KiB' })
+    const settings = { ...SMALL_SEGMENTS, 'kafka.fetchBytesPerPartitionMax': '64KiB' }
+    const rows = place.config({ ...settings, 'mapping.mode': 'rows' })
+    const runs = place.config({ ...settings, 'mapping.mode': 'runs' })
 
     let killsInMidRun = 0
     for (let kill = 1; kill <= KILLS; kill++) {
       await append()
-      const encryptor = new EncryptorProcess(config)
+      const encryptor = new EncryptorProcess(kill % 2 === 0 ? rows : runs)
       await encryptor.until(
         'at work',
         async () => (await encryptor.metric('sealstream_packed_messages_total')) > 0,
@@ -62,10 +65,12 @@ describe('an encryptor that is killed without warning', () => {
     }
     expect(killsInMidRun).toBeGreaterThan(KILLS / 2)
 
-    const encryptor = new EncryptorProcess(config)
+    const encryptor = new EncryptorProcess(rows)
     const ends = await kafka.ends(place.topic)
     await encryptor.until('done', () => kafka.hasReached(place.groupId, place.topic, ends))
     expect((await encryptor.stop()).code).toBe(0)
     await expectSealedOnce(kafka, place, place.topic, messages)
+    const counts = await expectVerified(place, { config: rows, args: ['--no-open'] })
+    expect(counts.references).toBe(messages.length)
   }, 180_000)
 })

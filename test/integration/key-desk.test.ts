@@ -5,11 +5,13 @@ import {
   type CassandraConnection,
   connectCassandra,
 } from '../../src/adapters/cassandra/connection.ts'
+import { CassandraKekOrderLog } from '../../src/adapters/cassandra/kek-order-log.ts'
 import { CassandraKeyDesk } from '../../src/adapters/cassandra/key-desk.ts'
 import { CassandraKeyEventLog } from '../../src/adapters/cassandra/key-event-log.ts'
 import { migrate } from '../../src/adapters/cassandra/schema.ts'
 import { systemClock } from '../../src/clock.ts'
 import { REQUEST_MS } from '../../src/keys/key-desk.ts'
+import { kekOrdersContract } from '../contracts/kek-orders.contract.ts'
 import { keyDeskContract, keyRequest } from '../contracts/key-desk.contract.ts'
 import { keyEvent, keyEventLogContract } from '../contracts/key-event-log.contract.ts'
 
@@ -52,6 +54,10 @@ describe('the desk over Cassandra', () => {
     expect(ttl).toBeGreaterThan(REQUEST_MS / 1000 - 60)
     expect(ttl).toBeLessThanOrEqual(REQUEST_MS / 1000)
   })
+})
+
+describe('KEK orders over Cassandra', () => {
+  kekOrdersContract(() => new CassandraKekOrderLog(connection))
 })
 
 describe('the log of key events over Cassandra', () => {

@@ -9,22 +9,29 @@ import {
 } from '../../src/adapters/cassandra/connection.ts'
 import { CassandraDekStore } from '../../src/adapters/cassandra/dek-store.ts'
 import { durabilityOf } from '../../src/adapters/cassandra/durability.ts'
-import { CassandraMappingReader } from '../../src/adapters/cassandra/mapping-reader.ts'
+import { CassandraLookUps } from '../../src/adapters/cassandra/look-ups.ts'
 import { CassandraMappingWriter } from '../../src/adapters/cassandra/mapping-writer.ts'
 import { migrate } from '../../src/adapters/cassandra/schema.ts'
 import { CassandraSegmentRegister } from '../../src/adapters/cassandra/segment-register.ts'
 import { CassandraSegmentReplacements } from '../../src/adapters/cassandra/segment-replacements.ts'
+import { CassandraWrapRegister } from '../../src/adapters/cassandra/wrap-register.ts'
 import { systemClock } from '../../src/clock.ts'
 import { impactOf } from '../../src/incident/impact.ts'
+import { messagesOf } from '../../src/mapping/mapped-messages.ts'
+import type { MappingMode, MappingWriter } from '../../src/mapping/mapping-store.ts'
+import { lookUpsContract } from '../contracts/look-ups.contract.ts'
 import {
+  all,
   columnsOf,
   dekRecord,
   type MappingStoreParts,
+  mappedMessagesContract,
   mappingStoreContract,
   messagesFrom,
 } from '../contracts/mapping-store.contract.ts'
 import { segmentRegisterContract } from '../contracts/segment-register.contract.ts'
 import { segmentReplacementsContract } from '../contracts/segment-replacements.contract.ts'
+import { wrapRegisterContract } from '../contracts/wrap-register.contract.ts'
 
 const { contactPoints, localDatacenter } = inject('stack').cassandra
 const keyspace = `t_${randomUUID().replaceAll('-', '')}`
@@ -43,16 +50,20 @@ const plain = new Client({
   localDataCenter: localDatacenter,
 })
 let connection: CassandraConnection
-let parts: MappingStoreParts
+/** The store whose writer writes in `mode`; its reader is the same for all. */
+const partsOf = (mode: MappingMode): MappingStoreParts => ({
+  writer: new CassandraMappingWriter(connection, systemClock, mode),
+  reader: new CassandraLookUps(connection),
+  keys: new CassandraDekStore(connection),
+})
+const TABLES = [
+  ['rows', 'message_encryption_map'],
+  ['runs', 'message_runs'],
+] as const
 
 beforeAll(async () => {
   await Promise.all([migrate(options, create), migrate(options, create)])
   connection = await connectCassandra(options)
-  parts = {
-    writer: new CassandraMappingWriter(connection, systemClock),
-    reader: new CassandraMappingReader(connection),
-    keys: new CassandraDekStore(connection),
-  }
 }, 60_000)
 
 test('tells what its acknowledgements are worth: the stack keeps one copy, which is on disk', async () => {
@@ -66,16 +77,120 @@ afterAll(async () => {
   await plain.shutdown()
 }, 60_000)
 
-describe('the mapping store over Cassandra', () => {
-  mappingStoreContract(() => parts)
-  const all = () => ({
-    ...{ ...parts, register: new CassandraSegmentRegister(connection) },
+describe.each(TABLES)('the mapping store over Cassandra, in %s', (mode, tableName) => {
+  const parts = () => partsOf(mode)
+  mappingStoreContract(parts)
+  lookUpsContract(parts)
+  const everything = () => ({
+    ...{ ...parts(), register: new CassandraSegmentRegister(connection) },
     replacements: new CassandraSegmentReplacements(connection),
   })
-  segmentRegisterContract(all)
-  segmentReplacementsContract(all)
+  segmentRegisterContract(everything)
+  segmentReplacementsContract(everything)
+
+  test('notes object and status with the rows, and a repetition keeps a later status', async () => {
+    const segment = { dekId: randomUUID(), segmentId: randomUUID() }
+    const where = `WHERE dek_id = ${segment.dekId} AND segment_id = ${segment.segmentId}`
+    const table = `${keyspace}.${tableName}`
+    const { writer } = parts()
+    const query = `SELECT object_path, encrypted_at, key_rotation_status FROM ${table} ${where}`
+    const frames = columnsOf(messagesFrom(0, 260))
+
+    await writer.writeRows(segment, 'segments/a.seal', frames)
+    const first = (await plain.execute(query)).first()
+    expect(first.object_path).toBe('segments/a.seal')
+    expect(first.encrypted_at).toBeInstanceOf(Date)
+    expect(first.key_rotation_status).toBe('current')
+
+    await plain.execute(`UPDATE ${table} SET key_rotation_status = 'compromised' ${where}`)
+    await writer.writeRows(segment, 'segments/a.seal', frames)
+    expect((await plain.execute(query)).first().key_rotation_status).toBe('compromised')
+  })
+})
+
+/** Writes part after part in another mode. */
+class ChangingWriter extends CassandraMappingWriter {
+  #isRuns = false
+
+  override writeRows(...call: Parameters<MappingWriter['writeRows']>): Promise<void> {
+    this.#isRuns = !this.#isRuns
+    return this.#isRuns ? partsOf('runs').writer.writeRows(...call) : super.writeRows(...call)
+  }
+}
+
+describe('a mapping whose mode was changed', () => {
+  mappedMessagesContract(() => ({
+    ...partsOf('rows'),
+    writer: new ChangingWriter(connection, systemClock, 'rows'),
+  }))
+
+  test('loses what was written in either mode when its segment is swept', async () => {
+    const segment = { dekId: randomUUID(), segmentId: randomUUID() }
+    const { reader } = partsOf('rows')
+    for (const [mode] of TABLES) {
+      await partsOf(mode).writer.writeRows(segment, 'a', columnsOf(messagesFrom(0, 3)))
+    }
+    await new CassandraSegmentRegister(connection).markSwept(segment, Date.now())
+    const left = messagesOf(reader, { ...segment, rowsDekId: segment.dekId })
+    expect(await all(left)).toEqual([])
+  })
+})
+
+describe('runs', () => {
+  const segment = { dekId: randomUUID(), segmentId: randomUUID() }
+  const rowsKey = { rowsDekId: segment.dekId, segmentId: segment.segmentId }
+  const where = `WHERE dek_id = ${segment.dekId} AND segment_id = ${segment.segmentId}`
+
+  test('of a part are a row a source, in a few bytes a message', async () => {
+    const { writer } = partsOf('runs')
+    const messages = [0, 1, 2].flatMap((partition) => messagesFrom(9, 800, 'orders', partition))
+    await writer.writeRows(segment, 'a', columnsOf(messages))
+    const query = `SELECT partition, base_offset, last_offset, message_count, packed FROM ${keyspace}.message_runs ${where}`
+    const { rows } = await plain.execute(query)
+    expect(rows.map((row) => row.partition)).toEqual([0, 1, 2])
+    expect(rows.map((row) => [Number(row.base_offset), Number(row.last_offset)])).toEqual(
+      rows.map(() => [9, 808]),
+    )
+    expect(rows.map((row) => row.message_count)).toEqual([800, 800, 800])
+    expect(Math.max(...rows.map((row) => row.packed.length))).toBeLessThan(900)
+  })
+
+  test('that are damaged fail the look-up, and say which', async () => {
+    const { reader } = partsOf('rows')
+    const damage = `UPDATE ${keyspace}.message_runs SET message_count = 799 ${where} AND topic = 'orders' AND partition = 1 AND base_offset = 9 AND last_offset = 808`
+    await plain.execute(damage)
+    await expect(all(messagesOf(reader, rowsKey))).rejects.toMatchObject({
+      code: 'SEAL_MALFORMED',
+      message: expect.stringMatching(
+        `orders/1 from offset 9 on, in segment ${segment.segmentId} under DEK ${segment.dekId} .*checksum`,
+      ),
+    })
+  })
+})
+
+describe('the keys and their look-ups', () => {
+  wrapRegisterContract(() => ({
+    ...{ ...partsOf('rows'), register: new CassandraWrapRegister(connection) },
+  }))
+
+  test('says that a new wrap does not show, when the maker of the DEK had a fast clock', async () => {
+    const dek = dekRecord({ wrapped: Buffer.from('old') })
+    const aheadMicros = (systemClock.nowMs() + 3_600_000) * 1000
+    await plain.execute(
+      `INSERT INTO ${keyspace}.deks (dek_id, key_domain, kek_id, kek_version, wrapped, created_at) VALUES (?, ?, ?, ?, ?, ?) USING TIMESTAMP ${aheadMicros}`,
+      [dek.dekId, dek.keyDomain, dek.kekId, dek.kekVersion, dek.wrapped, new Date(dek.createdAtMs)],
+      { prepare: true },
+    )
+    const register = new CassandraWrapRegister(connection)
+    const next = { ...dek, kekId: 'another', wrapped: Buffer.from('new') }
+    await expect(register.replaceWrap(next, dek.wrapped)).rejects.toMatchObject({
+      code: 'SEAL_MAPPING_REFUSED',
+    })
+    expect(await register.find(dek.dekId)).toEqual(dek)
+  })
 
   test('keeps the wrapped DEK, byte for byte', async () => {
+    const parts = partsOf('rows')
     const wrapped = Uint8Array.from({ length: 300 }, (_, i) => i & 0xff)
     const dek = dekRecord({ wrapped: wrapped.subarray(7) })
     await parts.keys.recordDek(dek)
@@ -84,25 +199,8 @@ describe('the mapping store over Cassandra', () => {
     expect(Uint8Array.from(row.wrapped)).toEqual(wrapped.subarray(7))
   })
 
-  test('notes object and status with the rows, and a repetition keeps a later status', async () => {
-    const segment = { dekId: randomUUID(), segmentId: randomUUID() }
-    const where = `WHERE dek_id = ${segment.dekId} AND segment_id = ${segment.segmentId}`
-    const table = `${keyspace}.message_encryption_map`
-    const query = `SELECT object_path, encrypted_at, key_rotation_status FROM ${table} ${where}`
-    const frames = columnsOf(messagesFrom(0, 260))
-
-    await parts.writer.writeRows(segment, 'segments/a.seal', frames)
-    const first = (await plain.execute(query)).first()
-    expect(first.object_path).toBe('segments/a.seal')
-    expect(first.encrypted_at).toBeInstanceOf(Date)
-    expect(first.key_rotation_status).toBe('current')
-
-    await plain.execute(`UPDATE ${table} SET key_rotation_status = 'compromised' ${where}`)
-    await parts.writer.writeRows(segment, 'segments/a.seal', frames)
-    expect((await plain.execute(query)).first().key_rotation_status).toBe('compromised')
-  })
-
   test('answers for a KEK through the same look-ups as the incident commands', async () => {
+    const parts = partsOf('runs')
     const dek = dekRecord()
     const segment = { dekId: dek.dekId, segmentId: randomUUID() }
     await parts.keys.recordDek(dek)
@@ -113,7 +211,7 @@ describe('the mapping store over Cassandra', () => {
   })
 
   test('refuses an id that is none', async () => {
-    await expect(parts.reader.findDek('no-uuid')).rejects.toMatchObject({
+    await expect(partsOf('rows').reader.findDek('no-uuid')).rejects.toMatchObject({
       code: 'SEAL_INPUT_INVALID',
     })
   })
@@ -124,7 +222,7 @@ describe('the schema', () => {
     await migrate(options, create)
     await migrate(options, look)
     const rows = await plain.execute(`SELECT version FROM ${keyspace}.schema_versions`)
-    expect(rows.rows.map((row) => row.version).sort()).toEqual([1, 2, 3, 6])
+    expect(rows.rows.map((row) => row.version).sort()).toEqual([1, 2, 3, 4, 5, 6, 7])
   })
 
   test('missing, is refused with the way out, and nothing is created', async () => {

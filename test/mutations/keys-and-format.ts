@@ -102,9 +102,9 @@ export const keysAndFormat: readonly Mutant[] = [
   },
   {
     name: 'a KEK need not be on the allow-list',
-    file: 'src/keys/dek-cache.ts',
-    text: '    this.#refuseForeign(metadata.kekId)\n',
-    replacement: '',
+    file: 'src/keys/unwrap-dek.ts',
+    text: "isAllowed(kekId) ? await tryToUnwrap(sources, own) : notAllowed(kekId, 'is')",
+    replacement: 'await tryToUnwrap(sources, own)',
     tests: unit('keys/dek-cache'),
   },
   {

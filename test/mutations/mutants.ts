@@ -1,8 +1,19 @@
 import { keysAndFormat } from './keys-and-format.ts'
+import { lookUps } from './look-ups.ts'
+import { mapping } from './mapping.ts'
 import type { Mutant } from './mutant.ts'
 import { rebuild } from './rebuild.ts'
 import { reencryption } from './reencryption.ts'
 import { road } from './road.ts'
+import { rotation } from './rotation.ts'
 
 /** Every guard that is worth one: what is added to the product adds a line to one of the tables. */
-export const mutants: readonly Mutant[] = [...keysAndFormat, ...road, ...reencryption, ...rebuild]
+export const mutants: readonly Mutant[] = [
+  ...keysAndFormat,
+  ...road,
+  ...mapping,
+  ...lookUps,
+  ...rotation,
+  ...reencryption,
+  ...rebuild,
+]

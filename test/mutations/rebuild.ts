@@ -55,10 +55,10 @@ export const rebuild: readonly Mutant[] = [
     tests,
   },
   {
-    name: 'a repetition degrades the record of a DEK to what a segment says of it',
+    name: 'the wrap of before takes the place of the one of now',
     file: 'src/rebuild/key-rebuild.ts',
-    text: '    if (onRecord !== null && onRecord.kekId !== kekId) await keys.recordDek(onRecord)\n',
-    replacement: '',
+    text: 'if (isOtherWrap) await keys.noteWrap(record)',
+    replacement: 'if (isOtherWrap) await keys.recordDek(record)',
     tests,
   },
   {

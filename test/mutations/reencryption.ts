@@ -26,7 +26,7 @@ export const reencryption: readonly Mutant[] = [
   {
     name: 'new DEKs are of the kind that is to be left',
     file: 'src/reencryption/segment-reencryption.ts',
-    text: '    if (isForbidden(record)) throw forbidden(record)\n',
+    text: '    if (leaving !== null && isUnder(record, leaving)) throw forbidden(record)\n',
     replacement: '',
     tests: unit('reencryption/segment-reencryption'),
   },

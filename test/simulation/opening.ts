@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { messageOf, SealError } from '../../src/errors.ts'
 import { placeOf } from '../../src/pipeline/message-source.ts'
 import { SealedReader } from '../../src/reader/sealed-reader.ts'
+import { emptyDirectory } from '../support/empty-directory.ts'
 import { comparable } from '../support/messages.ts'
 import { SteppedClock } from '../support/stepped-clock.ts'
 import { KEK_ID } from './sim-kms.ts'
@@ -47,5 +48,5 @@ function readerOf({ bucket, wrappedKeys }: World): SealedReader {
   }
   const clock = new SteppedClock()
   const keys = { allowedKekIds: [KEK_ID], entriesMax: 1_000, ttlMs: 60_000 }
-  return new SealedReader({ objects, kms, clock }, keys)
+  return new SealedReader({ objects, kms, directory: emptyDirectory, clock }, keys)
 }

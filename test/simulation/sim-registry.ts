@@ -3,6 +3,7 @@ import type { DekRecord, KeyStore } from '../../src/keys/key-store.ts'
 import type {
   FrameColumns,
   MappingWriter,
+  OpenedSegment,
   SegmentIntent,
   SegmentKey,
   SegmentSummary,
@@ -106,6 +107,18 @@ export class SimRegistry implements KeyStore, MappingWriter, Pick<KeyEventLog, '
         .filter((some) => some.length > 0)
         .map((some) => this.#call(`${some.length} rows ${segment.segmentId}`, write(some))),
     )
+  }
+
+  recordPlaces({ segmentId }: OpenedSegment): Promise<void> {
+    return this.#call(`places of ${segmentId}`, () => {})
+  }
+
+  recordMessageIds({ segmentId }: OpenedSegment): Promise<void> {
+    return this.#call(`message ids of ${segmentId}`, () => {})
+  }
+
+  recordTotals({ segmentId }: OpenedSegment): Promise<void> {
+    return this.#call(`totals of ${segmentId}`, () => {})
   }
 
   recordSealed(summary: SegmentSummary): Promise<void> {

@@ -2,8 +2,9 @@ import { messageOf } from '../../src/errors.ts'
 import type { ReferenceLog } from '../../src/incident/reference-log.ts'
 import { carryOut, type SweepPorts } from '../../src/incident/sweep.ts'
 import { planSweep, type SweepItem, type SweepScope } from '../../src/incident/sweep-plan.ts'
-import type { MappedMessage, SegmentEntry, SegmentKey } from '../../src/mapping/mapping-store.ts'
+import type { FrameColumns, SegmentEntry, SegmentKey } from '../../src/mapping/mapping-store.ts'
 import type { OpenUpload, StoredObject } from '../../src/segment/object-inventory.ts'
+import { columnsOf } from '../support/frame-columns.ts'
 import type { Host } from './host.ts'
 import type { Service } from './network.ts'
 import { TRANSACTION_MS_MAX } from './transactions.ts'
@@ -63,8 +64,8 @@ export class SimSweeper {
           ),
       },
       mapping: {
-        messagesOfSegment: (segment) =>
-          this.#all('cassandra', `rows of ${segment.segmentId}`, () => this.#messages(segment)),
+        framesOfSegment: (segment) =>
+          this.#all('cassandra', `rows of ${segment.segmentId}`, () => this.#frames(segment)),
       },
       marks: {
         recordPublished: (segment, atMs) =>
@@ -93,18 +94,19 @@ export class SimSweeper {
       const sealed = summary === null ? 'intended' : 'sealed'
       const unpublished = sweptAtMs === null ? sealed : 'swept'
       const state = publishedAtMs === null ? unpublished : 'published'
-      const { messageCount = null, bytes = null } = summary ?? {}
-      const written = { rowsDekId: intent.dekId, replaces: null, replaced: null }
-      return { ...intent, ...written, state, sweptAtMs, messageCount, bytes }
+      const { sealedAtMs = null, messageCount = null, bytes = null } = summary ?? {}
+      const written = { rowsDekId: intent.dekId, replaces: null, replaced: null, successors: [] }
+      return { ...intent, ...written, state, sweptAtMs, sealedAtMs, messageCount, bytes }
     })
   }
 
-  #messages({ segmentId }: Pick<SegmentKey, 'segmentId'>): MappedMessage[] {
+  #frames({ segmentId }: Pick<SegmentKey, 'segmentId'>): FrameColumns[] {
     const rows = this.#world.registry.segments.get(segmentId)?.rows ?? new Map()
-    return [...rows].map(([place, row]) => {
+    const messages = [...rows].map(([place, row]) => {
       const [topic = '', partition, offset] = place.split('/')
       return { topic, partition: Number(partition), offset: Number(offset), ...row }
     })
+    return messages.length === 0 ? [] : [columnsOf(messages)]
   }
 
   #objects(prefix: string): StoredObject[] {

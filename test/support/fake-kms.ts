@@ -24,9 +24,12 @@ export class FakeKms implements Kms {
   readonly #keks = new Map<string, Kek>()
 
   constructor(...kekIds: string[]) {
-    for (const kekId of kekIds) {
-      this.#keks.set(kekId, { versions: [randomBytes(32)], isEnabled: true })
-    }
+    for (const kekId of kekIds) this.add(kekId)
+  }
+
+  /** Adds a KEK. */
+  add(kekId: string): void {
+    this.#keks.set(kekId, { versions: [randomBytes(32)], isEnabled: true })
   }
 
   async generateDataKey(kekId: string, context: KmsContext): Promise<GeneratedDataKey> {
@@ -72,9 +75,20 @@ export class FakeKms implements Kms {
     this.#kekOf(kekId).versions.push(randomBytes(32))
   }
 
+  /** Takes a KEK away for good. */
+  destroy(kekId: string): void {
+    this.#keks.delete(kekId)
+  }
+
   /** Switches a KEK off. */
   disable(kekId: string): void {
     this.#kekOf(kekId).isEnabled = false
+  }
+
+  /** Switches it on again. */
+  enable(kekId: string): void {
+    const kek = this.#keks.get(kekId)
+    if (kek !== undefined) kek.isEnabled = true
   }
 
   #wrap(kekId: string, plaintext: Uint8Array, context: KmsContext): WrappedKey {

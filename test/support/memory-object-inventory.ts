@@ -31,7 +31,7 @@ export class MemoryObjectInventory implements ObjectInventory {
       const isCurrent = content !== undefined && this.#current(key).versionId === versionId
       return isCurrent ? content : this.#pastContent.get(versionId)
     }
-    store.onReplaced = (key) => this.#keepCurrent(key)
+    store.onReplaced = (key) => this.#outdate(key)
   }
 
   async retainedUntilMs({ versionId }: StoredObject): Promise<number | null> {
@@ -74,32 +74,29 @@ export class MemoryObjectInventory implements ObjectInventory {
 
   /** What somebody does who writes over what is there. */
   replace(key: string, bytes: Buffer, metadata: ObjectMetadata = {}): void {
-    this.#keepCurrent(key)
+    this.#outdate(key)
     const modifiedAtMs = this.#store.clock.nowMs()
     this.#store.objects.set(key, { bytes, metadata, modifiedAtMs })
   }
 
   /** What somebody does who deletes without naming a version: a mark covers what is there. */
   cover(key: string): void {
-    this.#keepCurrent(key)
+    this.#outdate(key)
     this.#store.objects.delete(key)
     const modifiedAtMs = this.#store.clock.nowMs()
-    this.#past.push({
-      key,
-      versionId: randomUUID(),
-      isDeleteMarker: true,
-      isCurrent: true,
-      bytes: 0,
-      modifiedAtMs,
-    })
+    const mark = { isDeleteMarker: true, isCurrent: true, bytes: 0, modifiedAtMs }
+    this.#past.push({ key, versionId: randomUUID(), ...mark })
   }
 
-  #keepCurrent(key: string): void {
+  /** What is current there is so no longer. */
+  #outdate(key: string): void {
     const content = this.#store.objects.get(key)
-    if (content === undefined) return
-    const current = this.#current(key)
-    this.#past.push({ ...current, isCurrent: false })
-    this.#pastContent.set(current.versionId, content)
+    if (content !== undefined) {
+      const current = this.#current(key)
+      this.#past.push(current)
+      this.#pastContent.set(current.versionId, content)
+    }
+    this.#past = this.#past.map((one) => (one.key === key ? { ...one, isCurrent: false } : one))
   }
 
   #current(key: string): StoredObject {

@@ -1,8 +1,9 @@
 import type { Message } from '../../src/format/message.ts'
+import type { KeyScope } from '../../src/incident/impact-scope.ts'
 import type { Dek } from '../../src/keys/dek.ts'
 import { encodeDirectoryEntry } from '../../src/keys/key-directory.ts'
 import type { DekRecord } from '../../src/keys/key-store.ts'
-import { type ProofScope, proveImpact } from '../../src/rebuild/impact-proof.ts'
+import { proveImpact } from '../../src/rebuild/impact-proof.ts'
 import {
   type RebuildPorts,
   type RebuildReport,
@@ -104,7 +105,7 @@ export class RebuildPlace {
     return this.rebuild(scope, { keys: null, writer: null, ...ports })
   }
 
-  prove(scope: ProofScope) {
+  prove(scope: KeyScope) {
     const { inventory, store, mapping, clock } = this
     const settings = { ...this.scope, onScanned: () => {} }
     return proveImpact({ store: { inventory, objects: store }, mapping, clock }, scope, settings)

@@ -1,3 +1,5 @@
+import type { NewOrders } from '../../src/keys/kek-follower.ts'
+import type { KekOrder } from '../../src/keys/kek-orders.ts'
 import type { KeyObserver } from '../../src/keys/key-observer.ts'
 
 /** Remembers how the keeping of keys fared. */
@@ -6,6 +8,9 @@ export class RecordingKeyObserver implements KeyObserver {
   lost = 0
   reads = 0
   readonly failed: unknown[] = []
+  /** Sequences of KEK orders, as they were taken over. */
+  readonly orders: number[] = []
+  refusedOrders: readonly number[] = []
   readonly rotated: [requestId: string, reason: string, retired: number][] = []
 
   keyEventsUnwritten(count: number): void {
@@ -22,6 +27,14 @@ export class RecordingKeyObserver implements KeyObserver {
 
   keyRecordsFailed(_what: string, error: unknown): void {
     this.failed.push(error)
+  }
+
+  kekOrderTaken({ sequence }: KekOrder): void {
+    this.orders.push(sequence)
+  }
+
+  kekOrdersRefused(refused: NewOrders['refused']): void {
+    this.refusedOrders = refused.map(({ order }) => order.sequence)
   }
 
   keysRotated(requestId: string, reason: string, retired: number): void {

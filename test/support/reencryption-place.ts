@@ -14,6 +14,7 @@ import { resealRange } from '../../src/reencryption/reseal-range.ts'
 import type { ResealTask } from '../../src/reencryption/reseal-task.ts'
 import type { ReencryptionServices } from '../../src/reencryption/segment-reencryption.ts'
 import { all } from '../contracts/mapping-store.contract.ts'
+import { emptyDirectory } from './empty-directory.ts'
 import { FakeKms } from './fake-kms.ts'
 import { ManualClock } from './manual-clock.ts'
 import { MemoryKeyEventLog } from './memory-key-event-log.ts'
@@ -39,7 +40,7 @@ export class ReencryptionPlace {
   /** Tasks as they came in. */
   readonly tasks: ResealTask[] = []
   readonly reader = new SealedReader(
-    { objects: this.store, kms: this.kms, clock: this.clock },
+    { objects: this.store, kms: this.kms, directory: emptyDirectory, clock: this.clock },
     { allowedKekIds: [KEK_ID, NEW_KEK_ID], entriesMax: 100, ttlMs: 60_000 },
   )
 
@@ -92,14 +93,14 @@ export class ReencryptionPlace {
     const toldStore = told(store, 'store')
     const services: ReencryptionServices = {
       ...{ objects: store, store: toldStore, windows, clock, partBytes: 8 * 1024 * 1024 },
-      isForbidden: () => false,
+      leaving: null,
       // Iterated, so not by way of the proxy.
       inventory: {
         objects: (prefix) => inventory.objects(prefix),
         remove: told({ remove: inventory.remove.bind(inventory) }, 'inventory').remove,
         retainedUntilMs: (object) => inventory.retainedUntilMs(object),
       },
-      keys: new DekCache(kms, clock, {
+      keys: new DekCache({ kms, directory: emptyDirectory }, clock, {
         allowedKekIds: [KEK_ID, NEW_KEK_ID],
         entriesMax: 10,
         ttlMs: 1e6,

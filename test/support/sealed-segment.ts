@@ -11,9 +11,9 @@ import { createDek } from '../../src/keys/create-dek.ts'
 import type { Dek } from '../../src/keys/dek.ts'
 import type { DekRecord } from '../../src/keys/key-store.ts'
 import type { Kms } from '../../src/keys/kms.ts'
-import type { FrameColumns, MappingWriter } from '../../src/mapping/mapping-store.ts'
+import type { FrameColumns, MessageIds } from '../../src/mapping/mapping-store.ts'
 import type { PartReferences, PartTask, Source } from '../../src/pipeline/part-task.ts'
-import { workPart } from '../../src/pipeline/part-worker.ts'
+import { type PartServices, workPart } from '../../src/pipeline/part-worker.ts'
 import { BufferPool } from '../../src/segment/buffer-pool.ts'
 import { segmentObjectKey } from '../../src/segment/object-key.ts'
 import { frameBytesOf, PartBuffer } from '../../src/segment/part-buffer.ts'
@@ -25,11 +25,23 @@ export const KEK_ID = '5ea15eed-0000-4000-8000-00000000000a'
 export const CLUSTER_ID = 'cluster-a'
 export const CREATED_AT_MS = Date.UTC(2026, 0, 2, 3, 4, 5)
 
+type PartMapping = PartServices['mapping']
+
 /** Remembers the rows of every call. */
-export class RecordingMapping implements Pick<MappingWriter, 'writeRows'> {
+export class RecordingMapping implements PartMapping {
   readonly rows: FrameColumns[] = []
+  readonly places: FrameColumns[] = []
+  readonly ids: MessageIds[] = []
   /** Thrown by the calls to come, one each. */
   readonly failures: Error[] = []
+
+  async recordPlaces(_segment: unknown, frames: FrameColumns): Promise<void> {
+    this.places.push(frames)
+  }
+
+  async recordMessageIds(_: unknown, _frames: FrameColumns, ids: MessageIds): Promise<void> {
+    this.ids.push(ids)
+  }
 
   async writeRows(_segment: unknown, _objectKey: string, frames: FrameColumns): Promise<void> {
     const failure = this.failures.shift()
@@ -83,6 +95,7 @@ export function prepareSegment(
   const segment = {
     dekId,
     segmentId,
+    createdAtMs: CREATED_AT_MS,
     objectKey,
     clusterId: CLUSTER_ID,
     frameKey,

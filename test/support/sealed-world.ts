@@ -9,6 +9,7 @@ import { segmentObjectKey } from '../../src/segment/object-key.ts'
 import type { VerifyObserver, VerifyServices, VerifySettings } from '../../src/verify/check.ts'
 import type { Place } from '../../src/verify/ports.ts'
 import { type Verification, verify } from '../../src/verify/verify.ts'
+import { columnsOf } from './frame-columns.ts'
 import { ManualClock } from './manual-clock.ts'
 import { MemoryRecordLog } from './memory-record-log.ts'
 
@@ -90,8 +91,9 @@ export class SealedWorld {
       position += length
     }
     const totals = { messageCount: messages.length, bytes: position }
-    const written = { rowsDekId: dekId, replaces: null, replaced: null }
-    const known = { state: 'published', sweptAtMs: null, ...written, ...totals } as const
+    const times = { sealedAtMs: CREATED_AT_MS, sweptAtMs: null }
+    const written = { rowsDekId: dekId, replaces: null, replaced: null, successors: [] }
+    const known = { state: 'published', ...times, ...written, ...totals } as const
     const entry = { dekId, segmentId, objectKey, createdAtMs: CREATED_AT_MS, ...known }
     const segment = { entry, frames, rows }
     this.segments.push(segment)
@@ -136,8 +138,10 @@ export class SealedWorld {
       },
       register: { segments: () => iterated(named().map(({ entry }) => entry)) },
       mapping: {
-        messagesOfSegment: (wanted) =>
-          iterated(segments.find(({ entry }) => entry.segmentId === wanted.segmentId)?.rows ?? []),
+        framesOfSegment: ({ segmentId }) => {
+          const rows = segments.find(({ entry }) => entry.segmentId === segmentId)?.rows ?? []
+          return iterated(rows.length === 0 ? [] : [columnsOf(rows)])
+        },
       },
       keys: {
         onRecord: async (dekId) => deks.get(dekId) ?? null,

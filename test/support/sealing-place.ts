@@ -73,7 +73,7 @@ export class SealingPlace {
 
   /** A reader of the bucket and the KEK of this place. */
   reader() {
-    return createReader({ s3: this.stack.s3, kms: this.kms })
+    return createReader({ s3: { ...this.stack.s3, prefix: this.prefix }, kms: this.kms })
   }
 
   /** Deletes configurations and logs. */

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { ReferenceEncoder } from '../../src/format/reference-value.ts'
 import { carryOut } from '../../src/incident/sweep.ts'
 import { planSweep, type SweepScope } from '../../src/incident/sweep-plan.ts'
+import { messagesOf } from '../../src/mapping/mapped-messages.ts'
 import type { SegmentEntry, SegmentIntent } from '../../src/mapping/mapping-store.ts'
 import { dekOfObject } from '../../src/reader/segment-holder.ts'
 import { segmentObjectKey } from '../../src/segment/object-key.ts'
@@ -91,6 +92,6 @@ export class SweepPlace {
   }
 
   rows(segment: SegmentIntent) {
-    return all(this.mapping.messagesOfSegment(rowsOf(segment)))
+    return all(messagesOf(this.mapping, rowsOf(segment)))
   }
 }

@@ -19,6 +19,7 @@ const LEVELS: Readonly<Record<string, number>> = {
   reader: 4,
   pipeline: 5,
   reencryption: 6,
+  rewrap: 5,
   incident: 5,
   verify: 5,
   rebuild: 6,

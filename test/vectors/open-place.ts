@@ -4,6 +4,7 @@ import { DekCache } from '../../src/keys/dek-cache.ts'
 import { SealedReader } from '../../src/reader/sealed-reader.ts'
 import { inspectSegment } from '../../src/reader/segment-inspection.ts'
 import { verifySegment } from '../../src/reader/segment-verification.ts'
+import { emptyDirectory } from '../support/empty-directory.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { MemoryObjectStore } from '../support/memory-object-store.ts'
 import { VectorKms, type VectorPlace } from './vector-files.ts'
@@ -16,7 +17,12 @@ export async function readByReference(
 ): Promise<Message> {
   const objects = await storeOf(place)
   const services = {
-    ...{ objects, kms: new VectorKms(place.kms), clock: new ManualClock() },
+    ...{
+      objects,
+      kms: new VectorKms(place.kms),
+      directory: emptyDirectory,
+      clock: new ManualClock(),
+    },
     selectEngine: async () => engine,
   }
   const reader = new SealedReader(services, keyOptions(place))
@@ -38,7 +44,11 @@ export async function verifyWhole(
   engine: CipherEngine = nodeEngine,
 ): Promise<number> {
   const objects = await storeOf(place)
-  const keys = new DekCache(new VectorKms(place.kms), new ManualClock(), keyOptions(place))
+  const keys = new DekCache(
+    { kms: new VectorKms(place.kms), directory: emptyDirectory },
+    new ManualClock(),
+    keyOptions(place),
+  )
   try {
     const inspection = await inspectSegment(objects, place.objectKey)
     return await verifySegment(inspection, { objects, keys, engine, onFrames: () => {} })

@@ -19,7 +19,15 @@ export interface CassandraOptions {
 }
 
 /** A value bound to a `?` of a statement. */
-export type CqlValue = string | number | Buffer | Date | null
+export type CqlValue =
+  | string
+  | number
+  | boolean
+  | Buffer
+  | Date
+  | readonly Buffer[]
+  | readonly string[]
+  | null
 
 /** One statement of a batch. */
 export interface CqlStatement {
@@ -66,16 +74,25 @@ export class CassandraConnection {
 
   /** The rows of a query, fetched by the page as they are asked for. */
   async *rows(query: string, params: readonly CqlValue[]): AsyncGenerator<types.Row> {
+    for await (const page of this.pages(query, params)) yield* page
+  }
+
+  /** The same by the page; `pageRows` is for rows that are large. */
+  async *pages(
+    query: string,
+    params: readonly CqlValue[],
+    pageRows = PAGE_ROWS,
+  ): AsyncGenerator<readonly types.Row[]> {
     let pageState: string | undefined
     do {
       const page = await this.#run(() =>
         this.#client.execute(query, params as CqlValue[], {
           prepare: true,
-          fetchSize: PAGE_ROWS,
+          fetchSize: pageRows,
           ...(pageState === undefined ? {} : { pageState }),
         }),
       )
-      yield* page.rows
+      yield page.rows
       pageState = page.pageState ?? undefined
     } while (pageState !== undefined)
   }

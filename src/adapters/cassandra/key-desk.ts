@@ -36,9 +36,9 @@ const SELECT_REQUEST =
 const INSERT_RETIRED =
   'INSERT INTO key_answers (request_id, instance_id, chunk, retired) VALUES (?, ?, ?, ?) USING TTL ?'
 const INSERT_ANSWER =
-  'INSERT INTO key_answers (request_id, instance_id, chunk, chunks, accepted_at, finished_at, retired) VALUES (?, ?, 0, ?, ?, ?, ?) USING TTL ?'
+  'INSERT INTO key_answers (request_id, instance_id, chunk, chunks, accepted_at, finished_at, refusal, retired) VALUES (?, ?, 0, ?, ?, ?, ?, ?) USING TTL ?'
 const SELECT_ANSWERS =
-  'SELECT instance_id, chunk, chunks, accepted_at, finished_at, retired FROM key_answers WHERE request_id = ?'
+  'SELECT instance_id, chunk, chunks, accepted_at, finished_at, refusal, retired FROM key_answers WHERE request_id = ?'
 
 /** {@link KeyDesk} and {@link KeyOffice} over Cassandra, whose clock alone decides what has run out. */
 export class CassandraKeyDesk implements KeyDesk, KeyOffice {
@@ -89,7 +89,7 @@ export class CassandraKeyDesk implements KeyDesk, KeyOffice {
   }
 
   async answer(answer: KeyAnswer): Promise<void> {
-    const { instanceId, acceptedAtMs, finishedAtMs } = answer
+    const { instanceId, acceptedAtMs, finishedAtMs, refusal } = answer
     const requestId = uuidBytes(answer.requestId)
     const ttl = REQUEST_MS / 1000
     const [first, ...others] = chunksOf(answer.retired)
@@ -98,7 +98,7 @@ export class CassandraKeyDesk implements KeyDesk, KeyOffice {
     }
     const finishedAt = finishedAtMs === null ? null : new Date(finishedAtMs)
     const times = [new Date(acceptedAtMs), finishedAt]
-    const about = [others.length + 1, ...times, first]
+    const about = [others.length + 1, ...times, refusal, first]
     await this.#connection.execute(INSERT_ANSWER, [requestId, instanceId, ...about, ttl])
   }
 
@@ -143,6 +143,7 @@ export class CassandraKeyDesk implements KeyDesk, KeyOffice {
         instanceId: row.instance_id,
         acceptedAtMs: timeOf(row.accepted_at),
         finishedAtMs: row.finished_at === null ? null : timeOf(row.finished_at),
+        refusal: row.refusal,
       }))
     }
     return chunks.whole().map(({ head, items }) => ({ ...head, retired: items }))

@@ -1,7 +1,8 @@
 import type { types } from 'cassandra-driver'
+import { mergedRuns, runColumns } from '../../mapping/frame-runs.ts'
 import type {
   DekEntry,
-  MappedMessage,
+  FrameColumns,
   MappingReader,
   RowsKey,
   SegmentEntry,
@@ -9,17 +10,20 @@ import type {
 } from '../../mapping/mapping-store.ts'
 import type { CassandraConnection } from './connection.ts'
 import { uuidBytes } from './ids.ts'
+import { dayOf } from './look-up-days.ts'
+import { installColumnParser } from './row-columns.ts'
 import { SEGMENT_COLUMNS, segmentEntry } from './segment-entry.ts'
+import { rowsOfSegment, runsOfSegment } from './segment-runs.ts'
 
 const SELECT_DEK =
   'SELECT dek_id, key_domain, kek_id, kek_version, created_at FROM deks WHERE dek_id = ?'
 const SELECT_KEK_DAYS = 'SELECT kek_id, day FROM kek_days WHERE kek_name = ?'
 const SELECT_BY_KEK =
-  'SELECT dek_id, key_domain, kek_id, kek_version, created_at FROM deks_by_kek WHERE kek_id = ? AND day = ?'
+  'SELECT dek_id, key_domain, kek_id, kek_version, later_versions, created_at FROM deks_by_kek WHERE kek_id = ? AND day = ?'
+const SELECT_ONE_BY_KEK = `${SELECT_BY_KEK} AND created_at = ? AND dek_id = ?`
+const SELECT_KEK_DAY = 'SELECT kek_id FROM kek_days WHERE kek_name = ? AND day = ?'
 const SELECT_SEGMENTS = `SELECT ${SEGMENT_COLUMNS} FROM segments_by_dek WHERE dek_id = ?`
 const SELECT_SEGMENT = `${SELECT_SEGMENTS} AND segment_id = ?`
-const SELECT_ROWS =
-  'SELECT topic, partition, offset, position, length FROM message_encryption_map WHERE dek_id = ? AND segment_id = ?'
 
 /** {@link MappingReader} over Cassandra. Iterators hold one page of rows, whatever they walk over. */
 export class CassandraMappingReader implements MappingReader {
@@ -28,6 +32,7 @@ export class CassandraMappingReader implements MappingReader {
   /** The connection stays the caller's to close. */
   constructor(connection: CassandraConnection) {
     this.#connection = connection
+    installColumnParser()
   }
 
   async findDek(dekId: string): Promise<DekEntry | null> {
@@ -41,9 +46,23 @@ export class CassandraMappingReader implements MappingReader {
     for await (const { kek_id, day } of this.#connection.rows(SELECT_KEK_DAYS, [kekId])) {
       const params = [kek_id as string, String(day)]
       for await (const row of this.#connection.rows(SELECT_BY_KEK, params)) {
-        if (kekVersion === undefined || row.kek_version === kekVersion) yield dekEntry(row)
+        const dek = entryUnder(row, kekVersion)
+        if (dek !== null) yield dek
       }
     }
+  }
+
+  async dekUnder(dek: DekEntry, kekId: string, kekVersion?: string): Promise<DekEntry | null> {
+    const { dekId, createdAtMs } = dek
+    const day = dayOf(createdAtMs)
+    const { rows } = await this.#connection.execute(SELECT_KEK_DAY, [kekId, day])
+    for (const { kek_id } of rows) {
+      const params = [kek_id as string, day, new Date(createdAtMs), uuidBytes(dekId)]
+      const row = (await this.#connection.execute(SELECT_ONE_BY_KEK, params)).first()
+      const found = row === null ? null : entryUnder(row, kekVersion)
+      if (found !== null) return found
+    }
+    return null
   }
 
   async *segmentsOfDek(dekId: string): AsyncGenerator<SegmentEntry> {
@@ -60,23 +79,24 @@ export class CassandraMappingReader implements MappingReader {
     return row === null ? null : segmentEntry(row)
   }
 
-  async *messagesOfSegment(segment: RowsKey): AsyncGenerator<MappedMessage> {
-    const params = [uuidBytes(segment.rowsDekId), uuidBytes(segment.segmentId)]
-    for await (const row of this.#connection.rows(SELECT_ROWS, params)) {
-      // A segment whose rows are still to come has one row of static columns alone.
-      if (row.topic === null) continue
-      yield {
-        topic: row.topic,
-        partition: row.partition,
-        offset: toNumber(row.offset),
-        position: toNumber(row.position),
-        length: row.length,
-      }
-    }
+  /** A segment may be written in either mode, or parts of it in each. */
+  async *framesOfSegment(segment: RowsKey): AsyncGenerator<FrameColumns> {
+    const rows = rowsOfSegment(this.#connection, segment)
+    const runs = runsOfSegment(this.#connection, segment)
+    for await (const run of mergedRuns(rows, runs)) yield runColumns(run)
   }
 }
 
-function dekEntry(row: types.Row): DekEntry {
+/** A row of deks_by_kek, which is one for all versions that ever wrapped; null when this one did not. */
+function entryUnder(row: types.Row, kekVersion: string | undefined): DekEntry | null {
+  const versions: (string | null)[] = [row.kek_version, ...(row.later_versions ?? [])]
+  if (kekVersion !== undefined && !versions.includes(kekVersion)) return null
+  const first = versions.find((version) => version !== null) ?? null
+  return { ...dekEntry(row), kekVersion: kekVersion ?? first }
+}
+
+/** A row of deks, deks_by_kek or deks_by_domain. */
+export function dekEntry(row: types.Row): DekEntry {
   return {
     dekId: String(row.dek_id),
     keyDomain: row.key_domain,
@@ -85,5 +105,3 @@ function dekEntry(row: types.Row): DekEntry {
     createdAtMs: (row.created_at as Date).getTime(),
   }
 }
-
-const toNumber = (value: types.Long): number => value.toNumber()

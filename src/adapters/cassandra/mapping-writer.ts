@@ -1,14 +1,23 @@
 import type { Clock } from '../../clock.ts'
+import { forEachOf } from '../../for-each-of.ts'
 import type {
   FrameColumns,
+  MappingMode,
   MappingWriter,
+  MessageIds,
+  OpenedSegment,
   SegmentIntent,
   SegmentKey,
   SegmentSummary,
+  SourceTotals,
 } from '../../mapping/mapping-store.ts'
 import type { CassandraConnection, CqlStatement } from './connection.ts'
 import { uuidBytes } from './ids.ts'
+import { DayNotes } from './look-up-days.ts'
+import { idBatches } from './message-id-statements.ts'
+import { placeBatches, totalsBatches } from './place-statements.ts'
 import { ROWS_PER_CHUNK, RowStatements } from './row-statements.ts'
+import { runBatches } from './run-statements.ts'
 
 const INSERT_INTENT =
   'INSERT INTO segments_by_dek (dek_id, segment_id, object_key, created_at) VALUES (?, ?, ?, ?)'
@@ -16,25 +25,37 @@ const INSERT_SEALED =
   'INSERT INTO segments_by_dek (dek_id, segment_id, message_count, bytes, sealed_at) VALUES (?, ?, ?, ?, ?)'
 const INSERT_PUBLISHED =
   'INSERT INTO segments_by_dek (dek_id, segment_id, published_at) VALUES (?, ?, ?)'
-const INSERT_OBJECT =
-  'INSERT INTO message_encryption_map (dek_id, segment_id, object_path, encrypted_at) VALUES (?, ?, ?, ?)'
 
-// The oldest timestamp there is, so that a repeated call never undoes a later change of the status.
-const INSERT_STATUS =
-  "INSERT INTO message_encryption_map (dek_id, segment_id, key_rotation_status) VALUES (?, ?, 'current') USING TIMESTAMP 1"
+const TABLES = { rows: 'message_encryption_map', runs: 'message_runs' } as const
 
-/** Chunks of one call under way; other calls of the connection find places between them. */
-const CHUNKS_IN_FLIGHT_MAX = 6
+/** Segments that parts still come of, with room for those of slow lanes. */
+const SEGMENTS_NOTED_MAX = 64
+
+/** Requests of one call under way; other calls of the connection find places between them. */
+const REQUESTS_IN_FLIGHT_MAX = 6
+
+type Request = () => Promise<void>
 
 /** {@link MappingWriter} over Cassandra. */
 export class CassandraMappingWriter implements MappingWriter {
   readonly #connection: CassandraConnection
   readonly #clock: Clock
+  readonly #mode: MappingMode
+  readonly #insertObject: string
+  readonly #insertStatus: string
+  readonly #days: DayNotes
+  readonly #places = new Map<string, Set<string>>()
 
   /** The connection stays the caller's to close. */
-  constructor(connection: CassandraConnection, clock: Clock) {
+  constructor(connection: CassandraConnection, clock: Clock, mode: MappingMode) {
     this.#connection = connection
     this.#clock = clock
+    this.#mode = mode
+    const insert = `INSERT INTO ${TABLES[mode]} (dek_id, segment_id`
+    this.#insertObject = `${insert}, object_path, encrypted_at) VALUES (?, ?, ?, ?)`
+    // The oldest timestamp there is, so that a repeated call never undoes a later change of the status.
+    this.#insertStatus = `${insert}, key_rotation_status) VALUES (?, ?, 'current') USING TIMESTAMP 1`
+    this.#days = new DayNotes(connection)
   }
 
   async recordIntent(intent: SegmentIntent): Promise<void> {
@@ -48,17 +69,47 @@ export class CassandraMappingWriter implements MappingWriter {
 
   async writeRows(segment: SegmentKey, objectKey: string, frames: FrameColumns): Promise<void> {
     const [dekId, segmentId] = segmentParams(segment)
-    const rows = new RowStatements(dekId, segmentId, frames)
-    const chunksEnd = frames.count - (frames.count % ROWS_PER_CHUNK)
-    const rest: CqlStatement[] = [
+    const object = [
       {
-        query: INSERT_OBJECT,
+        query: this.#insertObject,
         params: [dekId, segmentId, objectKey, new Date(this.#clock.nowMs())],
       },
-      { query: INSERT_STATUS, params: [dekId, segmentId] },
-      ...rows.tail(chunksEnd),
+      { query: this.#insertStatus, params: [dekId, segmentId] },
     ]
-    await allDone([this.#connection.batch(rest), ...this.#writeChunks(rows, chunksEnd)])
+    const requests =
+      this.#mode === 'rows'
+        ? this.#rowRequests(object, new RowStatements(dekId, segmentId, frames), frames.count)
+        : this.#runRequests(object, runBatches(dekId, segmentId, frames))
+    // What is under way bounds the memory; and once this rejects, the columns are the caller's again.
+    await forEachOf(requests, REQUESTS_IN_FLIGHT_MAX, (request) => request())
+  }
+
+  async recordPlaces(segment: OpenedSegment, frames: FrameColumns): Promise<void> {
+    const noted = this.#placesOf(segment)
+    const { batches, places } = placeBatches(segment, frames, noted)
+    await allDone([
+      ...frames.sources.map(({ topic, partition }) =>
+        this.#days.note('topic', topic, segment.createdAtMs, partition),
+      ),
+      ...batches.map((batch) => this.#connection.batch(batch)),
+    ])
+    for (const place of places) noted.add(place)
+  }
+
+  async recordMessageIds(
+    segment: OpenedSegment,
+    frames: FrameColumns,
+    ids: MessageIds,
+  ): Promise<void> {
+    if (ids.frame.length === 0) return
+    const batches = idBatches(segment, frames, ids).map((batch) => this.#connection.batch(batch))
+    const hour = new Date(segment.createdAtMs).getUTCHours()
+    const noted = this.#days.note('message-id', 'all', segment.createdAtMs, hour)
+    await allDone([noted, ...batches])
+  }
+
+  async recordTotals(segment: OpenedSegment, totals: readonly SourceTotals[]): Promise<void> {
+    await allDone(totalsBatches(segment, totals).map((batch) => this.#connection.batch(batch)))
   }
 
   async recordSealed(summary: SegmentSummary): Promise<void> {
@@ -75,20 +126,37 @@ export class CassandraMappingWriter implements MappingWriter {
     await this.#connection.execute(INSERT_PUBLISHED, params)
   }
 
-  /** Encodes a chunk only when its turn has come: what is under way bounds the memory. */
-  #writeChunks(rows: RowStatements, end: number): Promise<void>[] {
-    let next = 0
-    const runner = async () => {
-      while (next < end) {
-        const { query, params } = rows.chunk(next)
-        next += ROWS_PER_CHUNK
-        await this.#connection.execute(query, params).catch((error: unknown) => {
-          next = end
-          throw error
-        })
+  /** What was noted of a segment already: its parts have much in common. Old segments are let go. */
+  #placesOf({ dekId, segmentId }: SegmentKey): Set<string> {
+    const key = `${dekId}/${segmentId}`
+    const places = this.#places.get(key) ?? new Set<string>()
+    this.#places.set(key, places)
+    const [oldest] = this.#places.keys()
+    if (this.#places.size > SEGMENTS_NOTED_MAX && oldest !== undefined) this.#places.delete(oldest)
+    return places
+  }
+
+  *#rowRequests(object: CqlStatement[], rows: RowStatements, count: number): Generator<Request> {
+    const end = count - (count % ROWS_PER_CHUNK)
+    yield () => this.#connection.batch([...object, ...rows.tail(end)])
+    for (let first = 0; first < end; first += ROWS_PER_CHUNK) {
+      const { query, params } = rows.chunk(first)
+      yield async () => {
+        await this.#connection.execute(query, params)
       }
     }
-    return Array.from({ length: CHUNKS_IN_FLIGHT_MAX }, runner)
+  }
+
+  *#runRequests(
+    object: CqlStatement[],
+    batches: Iterable<readonly CqlStatement[]>,
+  ): Generator<Request> {
+    let first = object
+    for (const batch of batches) {
+      const statements = [...first, ...batch]
+      first = []
+      yield () => this.#connection.batch(statements)
+    }
   }
 }
 

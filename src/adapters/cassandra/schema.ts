@@ -5,10 +5,14 @@ import {
   type CassandraOptions,
   connectWithoutKeyspace,
 } from './connection.ts'
+import { noteCoverage } from './look-up-days.ts'
 import { initialSchema } from './schema/0001-initial.ts'
 import { keyEventsSchema } from './schema/0002-key-events.ts'
 import { sweptSegmentsSchema } from './schema/0003-swept-segments.ts'
+import { lookUpsSchema } from './schema/0004-look-ups.ts'
+import { messageRunsSchema } from './schema/0005-message-runs.ts'
 import { replacedSegmentsSchema } from './schema/0006-replaced-segments.ts'
+import { kekOrdersSchema } from './schema/0007-kek-orders.ts'
 
 interface SchemaStep {
   readonly version: number
@@ -20,7 +24,10 @@ const STEPS: readonly SchemaStep[] = [
   { version: 1, name: 'initial', statements: initialSchema },
   { version: 2, name: 'key events', statements: keyEventsSchema },
   { version: 3, name: 'swept segments', statements: sweptSegmentsSchema },
+  { version: 4, name: 'look-ups', statements: lookUpsSchema },
+  { version: 5, name: 'message runs', statements: messageRunsSchema },
   { version: 6, name: 'replaced segments', statements: replacedSegmentsSchema },
+  { version: 7, name: 'KEK orders', statements: kekOrdersSchema },
 ]
 
 /** The schema version that this release of sealstream reads and writes. */
@@ -54,6 +61,10 @@ export async function migrate(options: CassandraOptions, plan: MigrationOptions)
     if (missing.length === 0) return
     if (!plan.createSchema) throw schemaMissing(options.keyspace, missing)
     for (const step of missing) await apply(connection, options.keyspace, step)
+    // Nobody can have sealed anything before the first step.
+    if (missing.includes(STEPS[0] as SchemaStep)) {
+      await noteCoverage(connection, systemClock.nowMs(), options.keyspace)
+    }
   } finally {
     await connection.close()
   }

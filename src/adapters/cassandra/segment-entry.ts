@@ -3,7 +3,7 @@ import type { Replaced, SegmentEntry, SegmentState } from '../../mapping/mapping
 
 /** What {@link segmentEntry} reads of segments_by_dek. */
 export const SEGMENT_COLUMNS =
-  'dek_id, segment_id, object_key, created_at, message_count, bytes, sealed_at, published_at, swept_at, rows_dek_id, replaces_dek_id, replacing_at, replaced_at, replaced_by_dek_id, retained_until'
+  'dek_id, segment_id, object_key, created_at, message_count, bytes, sealed_at, published_at, swept_at, rows_dek_id, replaces_dek_id, replacing_at, replaced_at, replaced_by_dek_id, retained_until, successors'
 
 /**
  * A row of segments_by_dek. null for one that a mark alone has made, since there is nothing that it
@@ -20,7 +20,9 @@ export function segmentEntry(row: types.Row): SegmentEntry | null {
     state: segmentState(row),
     replaces: replaces(row),
     replaced: replaced(row),
+    successors: ((row.successors as types.Uuid[] | null) ?? []).map(String),
     sweptAtMs: timeOf(row.swept_at),
+    sealedAtMs: timeOf(row.sealed_at),
     messageCount: row.message_count,
     bytes: (row.bytes as types.Long | null)?.toNumber() ?? null,
   }

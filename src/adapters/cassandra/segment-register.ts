@@ -6,6 +6,7 @@ import { SEGMENT_COLUMNS, segmentEntry } from './segment-entry.ts'
 
 const SELECT_ALL = `SELECT ${SEGMENT_COLUMNS} FROM segments_by_dek`
 const DELETE_ROWS = 'DELETE FROM message_encryption_map WHERE dek_id = ? AND segment_id = ?'
+const DELETE_RUNS = 'DELETE FROM message_runs WHERE dek_id = ? AND segment_id = ?'
 const INSERT_SWEPT = 'INSERT INTO segments_by_dek (dek_id, segment_id, swept_at) VALUES (?, ?, ?)'
 
 /** {@link SegmentRegister} over Cassandra: one paged walk over the whole table. */
@@ -24,10 +25,11 @@ export class CassandraSegmentRegister implements SegmentRegister {
     }
   }
 
-  /** The mark comes last: whoever dies between the two finds the segment again. */
+  /** The mark comes last: whoever dies before it finds the segment again. */
   async markSwept(segment: SegmentKey, sweptAtMs: number): Promise<void> {
     const key = [uuidBytes(segment.dekId), uuidBytes(segment.segmentId)]
     await this.#connection.execute(DELETE_ROWS, key)
+    await this.#connection.execute(DELETE_RUNS, key)
     await this.#connection.execute(INSERT_SWEPT, [...key, new Date(sweptAtMs)])
   }
 }

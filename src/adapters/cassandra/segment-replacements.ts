@@ -3,12 +3,16 @@ import type { ReplacementIntent, SegmentReplacements } from '../../mapping/segme
 import type { CassandraConnection } from './connection.ts'
 import { uuidBytes } from './ids.ts'
 
+const ADD_SUCCESSOR =
+  'UPDATE segments_by_dek SET successors = successors + ? WHERE dek_id = ? AND segment_id = ?'
 const INSERT_REPLACING =
   'INSERT INTO segments_by_dek (dek_id, segment_id, object_key, created_at, rows_dek_id, replaces_dek_id, replacing_at) VALUES (?, ?, ?, ?, ?, ?, ?)'
 const INSERT_REPLACED =
   'INSERT INTO segments_by_dek (dek_id, segment_id, replaced_at, replaced_by_dek_id, retained_until) VALUES (?, ?, ?, ?, ?)'
-const UPDATE_STATUS =
-  "UPDATE message_encryption_map SET key_rotation_status = 'replaced' WHERE dek_id = ? AND segment_id = ?"
+const UPDATE_STATUS = ['message_encryption_map', 'message_runs'].map(
+  (table) =>
+    `UPDATE ${table} SET key_rotation_status = 'replaced' WHERE dek_id = ? AND segment_id = ?`,
+)
 
 /** {@link SegmentReplacements} over Cassandra. */
 export class CassandraSegmentReplacements implements SegmentReplacements {
@@ -20,6 +24,9 @@ export class CassandraSegmentReplacements implements SegmentReplacements {
   }
 
   async recordReplacing(intent: ReplacementIntent): Promise<void> {
+    const successor = [[uuidBytes(intent.dekId)]]
+    const before = [uuidBytes(intent.replacesDekId), uuidBytes(intent.segmentId)]
+    await this.#connection.execute(ADD_SUCCESSOR, [...successor, ...before])
     await this.#connection.execute(INSERT_REPLACING, [
       uuidBytes(intent.dekId),
       uuidBytes(intent.segmentId),
@@ -39,7 +46,9 @@ export class CassandraSegmentReplacements implements SegmentReplacements {
     const until = retainedUntilMs === null ? null : new Date(retainedUntilMs)
     const replaced = [new Date(atMs), uuidBytes(byDekId), until]
     const segment = uuidBytes(segmentId)
-    await this.#connection.execute(UPDATE_STATUS, [uuidBytes(rowsDekId), segment])
+    for (const update of UPDATE_STATUS) {
+      await this.#connection.execute(update, [uuidBytes(rowsDekId), segment])
+    }
     await this.#connection.execute(INSERT_REPLACED, [uuidBytes(dekId), segment, ...replaced])
   }
 }

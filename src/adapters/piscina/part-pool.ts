@@ -1,5 +1,6 @@
 import type { Piscina } from 'piscina'
 import type { EngineName } from '../../crypto/cipher-engine.ts'
+import type { MappingMode } from '../../mapping/mapping-store.ts'
 import type { PartResult, PartRunner, PartTask } from '../../pipeline/part-task.ts'
 import type { CassandraOptions } from '../cassandra/connection.ts'
 import type { S3Options } from '../s3/s3-client.ts'
@@ -10,7 +11,10 @@ import { createThreadPool, type ThreadPoolOptions } from './thread-pool.ts'
 export interface PartWorkerData {
   readonly s3: S3Options
   readonly cassandra: CassandraOptions
+  readonly mappingMode: MappingMode
   readonly cipherEngine: EngineName
+  /** Name of the header with the id of a message; absent where ids are not to be found again. */
+  readonly messageIdHeader?: string
 }
 
 /** The pool that works parts: one is sealed while another is sent. */

@@ -19,6 +19,8 @@ import { createS3Client, placeOfBucket, type S3Options } from './s3-client.ts'
 import { s3Error, statusOf } from './s3-errors.ts'
 
 const CONTENT_TYPE = 'application/octet-stream'
+/** Entries of the key directory, for people who look at one. */
+const JSON_TYPE = 'application/json'
 const PRECONDITION_FAILED = 412
 
 /**
@@ -44,7 +46,7 @@ export class S3ObjectStore implements ObjectStore {
       Bucket: this.#options.bucket,
       Key: key,
       Body: body,
-      ContentType: CONTENT_TYPE,
+      ContentType: key.endsWith('.json') ? JSON_TYPE : CONTENT_TYPE,
       ChecksumCRC32: checksumOf(body),
       ...conditionOf(replaces),
       Metadata: { ...metadata },
@@ -55,18 +57,6 @@ export class S3ObjectStore implements ObjectStore {
       const isOurs = isUnmet(error) && (await this.#holds(key, { bytes: body.length, metadata }))
       if (!isOurs) throw this.#refusal(error, `PUT ${key}`, replaces)
     }
-  }
-
-  /** Writes a small object, whatever was there before. For records that never change. */
-  async overwrite(key: string, body: Uint8Array, contentType: string): Promise<void> {
-    const command = new PutObjectCommand({
-      Bucket: this.#options.bucket,
-      Key: key,
-      Body: body,
-      ContentType: contentType,
-      ChecksumCRC32: checksumOf(body),
-    })
-    await this.#try(`PUT ${key}`, () => this.#client.send(command))
   }
 
   async createUpload(key: string, metadata: ObjectMetadata): Promise<string> {

@@ -1,119 +1,186 @@
-import { once } from 'node:events'
 import type { Command } from 'commander'
 import { configFileOf, loadConfig } from '../../config/load-config.ts'
-import { SealError } from '../../errors.ts'
+import type { Config } from '../../config/schema.ts'
+import { type CopiesSummary, copiesOf } from '../../incident/copies.ts'
+import { type ImpactSummary, impactOf, impactPages } from '../../incident/impact.ts'
+import type { ImpactReader, ImpactScope } from '../../incident/impact-scope.ts'
+import { placesOfMessage, placesOfMessageId } from '../../incident/message-places.ts'
+import { stdoutOutput } from '../data-output.ts'
+import { EXIT_CODES } from '../exit-codes.ts'
 import {
-  type ImpactScope,
-  type ImpactSummary,
-  impactMessages,
-  impactOf,
-} from '../../incident/impact.ts'
-import type { MappingReader } from '../../mapping/mapping-store.ts'
-import { type ConfigOption, parseDekId, withConfigOption, withExamples } from '../options.ts'
+  type ImpactOptions,
+  type ImpactQuestion,
+  parseFormat,
+  parseOffset,
+  parsePartition,
+  parseTime,
+  provenKeyOf,
+  questionOf,
+} from '../impact-options.ts'
+import {
+  INCOMPLETE,
+  renderImpact,
+  renderImpactJson,
+  renderMessage,
+  renderMessageJson,
+} from '../impact-text.ts'
+import { type ListFormat, listHead, listLines } from '../list-lines.ts'
+import { parseDekId, withConfigOption, withExamples } from '../options.ts'
 import { startProgress } from '../progress.ts'
 import { answerProof } from '../prove-impact.ts'
-import { renderJson } from '../render.ts'
+import { renderWarning } from '../render.ts'
+import { stopSignal } from '../stop-signal.ts'
 import type { Terminal } from '../terminal.ts'
 
-interface ImpactOptions extends ConfigOption {
-  readonly dek?: string
-  readonly kek?: string
-  readonly kekVersion?: string
-  readonly list?: true
-  readonly prove?: true
-  readonly json?: true
-}
-
-/** Rows that are written at once. */
-const ROWS_PER_WRITE = 1_000
+type MessageQuestion = Exclude<ImpactQuestion, { readonly scope: ImpactScope }>
 
 /** `sealstream impact`. */
 export function registerImpact(program: Command, terminal: Terminal): void {
   const impact = program
     .command('impact')
-    .description('Tell which messages a key ever protected: the count first, then the list')
+    .description('Tell which messages a key ever protected, or which key protects a message')
     .option('--dek <id>', 'the data key that is asked about', parseDekId)
     .option('--kek <id>', 'the KEK that is asked about: its ARN or bare id')
     .option('--kek-version <version>', 'only what this version of the KEK wrapped')
-    .option('--list', 'then list every message, one JSON object a line')
-    .option('--prove', 'hold the index against a scan of the whole bucket instead')
-    .option('--json', 'print the count as JSON too')
+    .option('--domain <name>', 'the key domain that is asked about')
+    .option('--topic <name>', 'the source topic that is asked about')
+    .option('--partition <number>', 'only this partition of the topic', parsePartition)
+    .option('--from <time>', 'segments that were open at this time or later', parseTime)
+    .option('--to <time>', 'segments that were open before this time', parseTime)
+    .option('--offset <number>', 'with topic and partition: this one message', parseOffset)
+    .option('--message-id <id>', 'messages with this id (mapping.messageIdHeader)')
+    .option('--list', 'list every message on stdout; the counts go to stderr')
+    .option('--format <format>', 'of the list: ndjson (the default) or csv', parseFormat)
+    .option('--copies', 'count what is in the bucket too: old versions, uploads, orphans')
+    .option('--prove', 'hold the index against a scan of the whole bucket instead; of a key')
+    .option('--json', 'print JSON')
     .action((options: ImpactOptions) => answer(options, terminal))
   withExamples(
     withConfigOption(impact),
     'sealstream impact --dek 2f6c1e9a-57c4-4d0e-9d3b-7a1f6f0c9b11',
-    'sealstream impact --kek 1234abcd-12ab-34cd-56ef-1234567890ab --json',
-    'sealstream impact --dek 2f6c1e9a-57c4-4d0e-9d3b-7a1f6f0c9b11 --list > affected.ndjson',
+    'sealstream impact --kek 1234abcd-12ab-34cd-56ef-1234567890ab --kek-version 3 --copies --json',
+    'sealstream impact --topic orders --from 2026-01-02 --to 2026-01-03 --list --format csv > orders.csv',
+    'sealstream impact --topic orders --partition 3 --offset 42',
   )
 }
 
 async function answer(options: ImpactOptions, terminal: Terminal): Promise<void> {
-  const scope = scopeOf(options)
+  const question = questionOf(options)
   const { env } = terminal
   const { config } = loadConfig({ file: configFileOf(options.config, env), env })
-  if (options.prove) return answerProof(config, scope, options.json === true, terminal)
-  const { withMappingReader } = await import('../../compose/impact.ts')
-  await withMappingReader(config, async (reader) => {
-    const summary = await impactOf(reader, scope)
-    if (options.json) terminal.out(renderJson({ ...scope, ...summary }))
-    else if (options.list) terminal.err(renderSummary(scope, summary))
-    else terminal.out(renderSummary(scope, summary))
-    if (options.list) await list(reader, scope, summary)
-  })
+  if (options.prove) {
+    return answerProof(config, provenKeyOf(options), options.json === true, terminal)
+  }
+  const { withImpactReader } = await import('../../compose/impact.ts')
+  const stop = stopSignal()
+  const work = withImpactReader(config, (reader) =>
+    'scope' in question
+      ? answerScope(reader, config, question.scope, options, terminal, stop.signal)
+      : answerMessage(reader, question, options, terminal),
+  )
+  try {
+    // Reading has no effect that would have to end in good order, so it is simply left.
+    await Promise.race([work, stop.requested])
+    if (stop.signal.aborted) {
+      const isInterrupt = stop.signal.reason === 'SIGINT'
+      terminal.exitCode = isInterrupt ? EXIT_CODES.interrupted : EXIT_CODES.terminated
+    }
+  } finally {
+    stop.release()
+  }
 }
 
-function scopeOf({ dek, kek, kekVersion }: ImpactOptions): ImpactScope {
-  if ((dek === undefined) === (kek === undefined)) {
-    throw new SealError('SEAL_INPUT_INVALID', 'name one key: --dek <id> or --kek <id>')
+async function answerScope(
+  reader: ImpactReader,
+  config: Config,
+  scope: ImpactScope,
+  options: ImpactOptions,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<void> {
+  const summary = await counted(reader, scope)
+  const copies = options.copies ? await copiesIn(reader, config, scope, summary) : null
+  const render = options.json ? renderImpactJson : renderImpact
+  const write = options.list ? terminal.err : terminal.out
+  write(render(scope, summary, copies))
+  tellCoverage(summary.isComplete, terminal)
+  if (options.list) await list(reader, scope, summary, options.format ?? 'ndjson', signal)
+}
+
+async function counted(reader: ImpactReader, scope: ImpactScope): Promise<ImpactSummary> {
+  const progress = startProgress('segments', true)
+  try {
+    return await impactOf(reader, scope, () => progress.add(1))
+  } finally {
+    progress.end()
   }
-  if (kek?.trim() === '') throw new SealError('SEAL_INPUT_INVALID', '--kek is empty')
-  if (dek === undefined) {
-    return { kekId: kek ?? '', ...(kekVersion === undefined ? {} : { kekVersion }) }
+}
+
+async function copiesIn(
+  reader: ImpactReader,
+  config: Config,
+  scope: ImpactScope,
+  { segments }: ImpactSummary,
+): Promise<CopiesSummary> {
+  const { withInventory } = await import('../../compose/impact.ts')
+  const total = Object.values(segments).reduce((sum, count) => sum + count, 0)
+  const progress = startProgress('segments in the bucket', true, total)
+  try {
+    return await withInventory(config, (inventory) =>
+      copiesOf(reader, inventory, scope, config.s3.prefix, () => progress.add(1)),
+    )
+  } finally {
+    progress.end()
   }
-  if (kekVersion === undefined) return { dekId: dek }
-  throw new SealError('SEAL_INPUT_INVALID', '--kek-version goes with --kek')
 }
 
 async function list(
-  reader: MappingReader,
+  reader: ImpactReader,
   scope: ImpactScope,
   { messages }: ImpactSummary,
+  format: ListFormat,
+  signal: AbortSignal,
 ): Promise<void> {
   const progress = startProgress('messages', !process.stdout.isTTY, messages)
-  let rows: string[] = []
-  const write = async () => {
-    if (!process.stdout.write(rows.join(''))) await once(process.stdout, 'drain')
-    progress.add(rows.length)
-    rows = []
+  try {
+    await stdoutOutput.write(listHead(format))
+    for await (const page of impactPages(reader, scope)) {
+      if (signal.aborted) return
+      await stdoutOutput.write(listLines(format, page))
+      progress.add(page.frames.count)
+    }
+  } finally {
+    progress.end()
   }
-  for await (const message of impactMessages(reader, scope)) {
-    rows.push(renderJson(message))
-    if (rows.length >= ROWS_PER_WRITE) await write()
-  }
-  await write()
-  progress.end()
 }
 
-function renderSummary(scope: ImpactScope, summary: ImpactSummary): string {
-  const { deks, objects, messages, bytes, segments } = summary
-  const number = (count: number) => count.toLocaleString('en').padStart(15)
-  const name = 'dekId' in scope ? `DEK ${scope.dekId}` : `KEK ${scope.kekId}`
-  const version = 'kekVersion' in scope ? ` version ${scope.kekVersion}` : ''
-  const lines = [
-    `${name}${version} protected`,
-    `${number(messages)} messages`,
-    `${number(bytes)} bytes`,
-    `${number(objects)} objects`,
-    `${number(deks)} DEKs`,
-  ]
-  if (segments.sealed > 0) {
-    lines.push(`${number(segments.sealed)} of the objects are not marked as published`)
+async function answerMessage(
+  reader: ImpactReader,
+  question: MessageQuestion,
+  options: ImpactOptions,
+  terminal: Terminal,
+): Promise<void> {
+  const isComplete = await reader.coverAll()
+  tellCoverage(isComplete, terminal)
+  if ('messageId' in question) {
+    const found = await placesOfMessageId(reader, question.messageId)
+    const text = `messages with the id "${question.messageId}"`
+    terminal.out(
+      options.json ? renderMessageJson(question, found, isComplete) : renderMessage(text, found),
+    )
+    return
   }
-  if (segments.intended > 0) {
-    lines.push(`${number(segments.intended)} more objects were begun and may exist`)
-  }
-  if (segments.swept > 0) {
-    lines.push(`${number(segments.swept)} more were never published and have been swept`)
-  }
-  return `${lines.join('\n')}\n`
+  const { message } = question
+  const { topic, partition, offset } = message
+  const found = await placesOfMessage(reader, message)
+  const text = `topic ${topic} partition ${partition} offset ${offset}`
+  terminal.out(
+    options.json ? renderMessageJson(message, found, isComplete) : renderMessage(text, found),
+  )
+}
+
+function tellCoverage(isComplete: boolean, terminal: Terminal): void {
+  if (isComplete) return
+  terminal.err(renderWarning(INCOMPLETE))
+  terminal.exitCode = EXIT_CODES.incomplete
 }

@@ -9,8 +9,8 @@ import { armFailpoint } from '../../failpoints.ts'
 import { actorOfOperator } from '../../keys/instance.ts'
 import { type JobOutcome, reencryptAll } from '../../reencryption/job.ts'
 import {
-  forbiddenIn,
   itemsInScope,
+  leftKekOf,
   planReencryption,
   type ReencryptionPlan,
   type ReencryptionScope,
@@ -26,6 +26,7 @@ import {
 } from '../options.ts'
 import { startProgress } from '../progress.ts'
 import { renderReencryption, renderReencryptionJson } from '../reencryption-text.ts'
+import { share } from '../share-reencryption.ts'
 import { type StopSignal, stopSignal } from '../stop-signal.ts'
 import type { Terminal } from '../terminal.ts'
 
@@ -35,6 +36,7 @@ interface ReencryptOptions extends ConfigOption {
   readonly kekVersion?: string
   readonly olderThan?: number
   readonly yes?: true
+  readonly share?: true
   readonly bytesPerSecond?: number
   readonly segmentsAtOnce: number
   readonly threads: number
@@ -53,6 +55,10 @@ export function registerReencrypt(program: Command, terminal: Terminal): void {
     .option('--kek-version <version>', 'only what this version of the KEK wrapped')
     .option('--older-than <age>', 'all under data keys that are older than this', parseAge)
     .option('--yes', 'do it; without this the plan is printed and nothing is changed')
+    .option(
+      '--share',
+      'let the running encryptors do it, with the share that each is configured for',
+    )
     .option('--bytes-per-second <size>', 'the most that is worked on, e.g. 50MiB', parseBytes)
     .option(
       '--segments-at-once <count>',
@@ -68,6 +74,7 @@ export function registerReencrypt(program: Command, terminal: Terminal): void {
     'sealstream reencrypt --dek 2f6c1e9a-57c4-4d0e-9d3b-7a1f6f0c9b11',
     'sealstream reencrypt --kek 1234abcd-12ab-34cd-56ef-1234567890ab --yes',
     'sealstream reencrypt --older-than 90d --yes --bytes-per-second 20MiB',
+    'sealstream reencrypt --older-than 90d --yes --share',
   )
 }
 
@@ -81,6 +88,10 @@ async function answer(options: ReencryptOptions, terminal: Terminal): Promise<vo
   const stop = stopSignal()
   try {
     const startedAtMs = performance.now()
+    if (options.yes && options.share) {
+      await share(config, scope, { terminal, stop, isJson: options.json ?? false })
+      return
+    }
     const { plan, outcome } = options.yes
       ? await carryOut(config, scope, options, stop, terminal)
       : { plan: await planOnly(config, scope), outcome: null }
@@ -110,7 +121,7 @@ async function carryOut(
     ...{ actor: actorOfOperator(), threads: options.threads, signal },
     bytesPerSecond: options.bytesPerSecond ?? Number.POSITIVE_INFINITY,
     observer: sayingTo(terminal),
-    isForbidden: forbiddenIn(scope),
+    leaving: leftKekOf(scope),
   }
   return withReencryption(config, use, async ({ services, sources }) => {
     const plan = await planReencryption(sources, scope, systemClock.nowMs())
@@ -146,6 +157,13 @@ function scopeOf(options: ReencryptOptions, nowMs: number): ReencryptionScope {
   const named = [dek, kek, olderThan].filter((one) => one !== undefined)
   if (named.length !== 1) {
     const message = 'name what is to be re-encrypted: --dek <id>, --kek <id> or --older-than <age>'
+    throw new SealError('SEAL_INPUT_INVALID', message)
+  }
+  const { share: isShared, threads, segmentsAtOnce, bytesPerSecond } = options
+  const isTuned =
+    threads !== 0 || segmentsAtOnce !== SEGMENTS_AT_ONCE || bytesPerSecond !== undefined
+  if (isShared && isTuned) {
+    const message = '--share goes by the section reencryption of each encryptor, not by options'
     throw new SealError('SEAL_INPUT_INVALID', message)
   }
   if (kekVersion !== undefined && kek === undefined) {

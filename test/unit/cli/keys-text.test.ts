@@ -98,9 +98,9 @@ describe('the report of a rotation', () => {
   it('has a line a retired DEK with its last use, and one for each other instance', () => {
     const text = renderReport(
       report(
-        { instanceId: 'a', standing: 'retired', retired: [retired, unused] },
-        { instanceId: 'b', standing: 'retired', retired: [] },
-        { instanceId: 'c', standing: 'gone', retired: [] },
+        { instanceId: 'a', standing: 'retired', refusal: null, retired: [retired, unused] },
+        { instanceId: 'b', standing: 'retired', refusal: null, retired: [] },
+        { instanceId: 'c', standing: 'gone', retired: [], refusal: null },
       ),
     )
     expect(lines(text).map((line) => line.replace(/ {2,}/g, ' | '))).toEqual([
@@ -116,16 +116,16 @@ describe('the report of a rotation', () => {
   it('is complete when all confirmed, of which there is at least one', () => {
     const one = (standing: InstanceReport['standing']) =>
       report(
-        { instanceId: 'a', standing: 'retired', retired: [] },
-        { instanceId: 'b', standing, retired: [] },
+        { instanceId: 'a', standing: 'retired', refusal: null, retired: [] },
+        { instanceId: 'b', standing, retired: [], refusal: null },
       )
     expect(isComplete(report())).toBe(false)
     const complete = (['retired', 'stopped'] as const).map((standing) => isComplete(one(standing)))
     expect(complete).toEqual([true, true])
-    const open = (['waiting', 'closing', 'gone'] as const).map((standing) =>
+    const open = (['waiting', 'closing', 'gone', 'refused'] as const).map((standing) =>
       isComplete(one(standing)),
     )
-    expect(open).toEqual([false, false, false])
+    expect(open).toEqual([false, false, false, false])
   })
 })
 

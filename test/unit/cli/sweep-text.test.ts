@@ -10,8 +10,8 @@ function item(verdict: SweepVerdict, name: string, bytes: readonly number[] = []
   return {
     segment: {
       ...{ dekId: 'd', segmentId: name, objectKey, createdAtMs: AT_MS },
-      ...{ state: 'sealed', sweptAtMs: null, messageCount: 1, bytes: 1 },
-      ...{ rowsDekId: 'd', replaces: null, replaced: null },
+      ...{ state: 'sealed', sweptAtMs: null, sealedAtMs: AT_MS, messageCount: 1, bytes: 1 },
+      ...{ rowsDekId: 'd', replaces: null, replaced: null, successors: [] },
     },
     ...{ verdict, reason: `because ${name}` },
     objects: bytes.map((one) => ({

@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { impactMessages, impactOf } from '../../../src/incident/impact.ts'
+import { impactOf, impactPages } from '../../../src/incident/impact.ts'
+import type { ImpactScope } from '../../../src/incident/impact-scope.ts'
+import { messagesIn } from '../../../src/mapping/mapped-messages.ts'
+import { lookUpsContract } from '../../contracts/look-ups.contract.ts'
 import {
   all,
   columnsOf,
@@ -10,15 +13,26 @@ import {
 } from '../../contracts/mapping-store.contract.ts'
 import { segmentRegisterContract } from '../../contracts/segment-register.contract.ts'
 import { segmentReplacementsContract } from '../../contracts/segment-replacements.contract.ts'
+import { wrapRegisterContract } from '../../contracts/wrap-register.contract.ts'
 import { MemoryMappingStore } from '../../support/memory-mapping-store.ts'
 
 describe('the mapping store in memory', () => {
   const store = new MemoryMappingStore()
   const parts = { writer: store, reader: store, keys: store, register: store, replacements: store }
   mappingStoreContract(() => parts)
+  lookUpsContract(() => parts)
   segmentRegisterContract(() => parts)
   segmentReplacementsContract(() => parts)
+  wrapRegisterContract(() => parts)
 })
+
+/** Every message in scope, with what its page says. */
+async function messagesInScope(scope: ImpactScope) {
+  const pages = await all(impactPages(store, scope))
+  return pages.flatMap(({ dek, segment, frames }) =>
+    [...messagesIn(frames)].map((message) => ({ ...message, dek, segment })),
+  )
+}
 
 let store: MemoryMappingStore
 beforeEach(() => {
@@ -50,6 +64,7 @@ const THREE_SEGMENTS = {
   objects: 2,
   messages: 9,
   bytes: 2200,
+  isComplete: true,
 }
 
 describe('impact of a DEK', () => {
@@ -72,7 +87,7 @@ describe('impact of a DEK', () => {
     // A writer that slept through the sweep: its rows name messages that a key did protect.
     await store.writeRows(swept, 'd.seal', columnsOf(messagesFrom(9, 2)))
     expect(await impactOf(store, { dekId: dek.dekId })).toMatchObject({ messages: 11, objects: 2 })
-    expect(await all(impactMessages(store, { dekId: dek.dekId }))).toHaveLength(11)
+    expect(await messagesInScope({ dekId: dek.dekId })).toHaveLength(11)
   })
 
   test('takes an id as it was pasted', async () => {
@@ -87,7 +102,10 @@ describe('impact of a DEK', () => {
     const dek = dekRecord()
     await store.recordDek(dek)
     const nothing = { intended: 0, sealed: 0, published: 0, swept: 0, replaced: 0 }
-    const empty = { deks: 1, segments: nothing, objects: 0, messages: 0, bytes: 0 }
+    const empty = {
+      ...{ deks: 1, segments: nothing, objects: 0, messages: 0, bytes: 0 },
+      isComplete: true,
+    }
     expect(await impactOf(store, { dekId: dek.dekId })).toEqual(empty)
     const unknown = randomUUID()
     await expect(impactOf(store, { dekId: unknown })).rejects.toMatchObject({
@@ -100,19 +118,15 @@ describe('impact of a DEK', () => {
     const dek = dekRecord()
     await store.recordDek(dek)
     await threeSegments(dek.dekId)
-    const messages = await all(impactMessages(store, { dekId: dek.dekId }))
-    expect(messages.map(({ offset, object, state }) => [offset, object, state])).toEqual([
+    const messages = await messagesInScope({ dekId: dek.dekId })
+    expect(
+      messages.map(({ offset, segment }) => [offset, segment.objectKey, segment.state]),
+    ).toEqual([
       ...[0, 1, 2].map((offset) => [offset, 'a.seal', 'published']),
       ...[3, 4].map((offset) => [offset, 'b.seal', 'sealed']),
       ...[5, 6, 7, 8].map((offset) => [offset, 'c.seal', 'intended']),
     ])
-    expect(messages[0]).toEqual({
-      ...messagesFrom(0, 1)[0],
-      dekId: dek.dekId,
-      kekId: dek.kekId,
-      object: 'a.seal',
-      state: 'published',
-    })
+    expect(messages[0]).toMatchObject({ ...messagesFrom(0, 1)[0], dek: { kekId: dek.kekId } })
   })
 })
 
@@ -131,12 +145,13 @@ describe('impact of a KEK', () => {
       objects: 4,
       messages: 18,
       bytes: 4400,
+      isComplete: true,
     })
     expect(await impactOf(store, { kekId: old.kekId, kekVersion: '2' })).toEqual(THREE_SEGMENTS)
     const scope = { kekId: old.kekId, kekVersion: '1' }
-    const messages = await all(impactMessages(store, scope))
+    const messages = await messagesInScope(scope)
     expect(messages).toHaveLength(9)
-    expect(messages.every((message) => message.dekId === old.dekId)).toBe(true)
+    expect(messages.every((message) => message.dek.dekId === old.dekId)).toBe(true)
   })
 
   test('takes the bare id, and answers with the KEK in full', async () => {
@@ -145,8 +160,8 @@ describe('impact of a KEK', () => {
     await threeSegments(dek.dekId)
     const bare = dek.kekId.split('/')[1] as string
     expect(await impactOf(store, { kekId: bare })).toEqual(THREE_SEGMENTS)
-    const [first] = await all(impactMessages(store, { kekId: bare }))
-    expect(first?.kekId).toBe(dek.kekId)
+    const [first] = await messagesInScope({ kekId: bare })
+    expect(first?.dek.kekId).toBe(dek.kekId)
   })
 
   test('is an error for an unknown KEK and for an unknown version of a known one', async () => {
@@ -157,6 +172,47 @@ describe('impact of a KEK', () => {
     await expect(impactOf(store, { kekId: dek.kekId, kekVersion: '99' })).rejects.toMatchObject(
       unknown,
     )
-    await expect(all(impactMessages(store, { kekId: 'arn:none' }))).rejects.toMatchObject(unknown)
+    await expect(messagesInScope({ kekId: 'arn:none' })).rejects.toMatchObject(unknown)
   })
+})
+
+describe('impact of a KEK that wraps a DEK no longer', () => {
+  test.each<[string, ImpactScope]>([
+    ['the KEK', {}],
+    ['the KEK and the DEK', { dekId: 'of it' }],
+    ['the KEK and the key domain', { keyDomain: 'orders' }],
+    ['the KEK and the topic', { topic: 'orders' }],
+    ['the KEK, the topic and the DEK', { topic: 'orders', dekId: 'of it' }],
+  ])(
+    'is found by %s, at every version that ever wrapped it, and by no other',
+    async (_by, names) => {
+      const dek = dekRecord({ kekVersion: '1' })
+      await store.recordDek(dek)
+      const segment = await segmentOf(dek.dekId, 'a.seal', 0, 3)
+      const frames = columnsOf(messagesFrom(0, 3))
+      await store.recordPlaces({ ...segment, createdAtMs: NOW_MS }, frames)
+      const next = `${dek.kekId}-next`
+      for (const [kekId, kekVersion] of [
+        [dek.kekId, '2'],
+        [next, '7'],
+      ] as const) {
+        const wrap = { ...dek, kekId, kekVersion, wrapped: Buffer.from(`${kekId} ${kekVersion}`) }
+        await store.noteWrap(wrap)
+        const { wrapped } = (await store.find(dek.dekId)) as typeof dek
+        expect(await store.replaceWrap(wrap, wrapped)).toBe(true)
+      }
+      const scope = 'dekId' in names ? { ...names, dekId: dek.dekId } : names
+      const messagesUnder = async (kekId: string, kekVersion?: string) => {
+        const kek = { kekId, ...(kekVersion === undefined ? {} : { kekVersion }) }
+        const found = await messagesInScope({ ...scope, ...kek }).catch(() => [])
+        return found.map((one) => [one.dek.kekId, one.dek.kekVersion])
+      }
+      const thrice = (kekId: string, version: string) => Array(3).fill([kekId, version])
+      expect(await messagesUnder(dek.kekId)).toEqual(thrice(dek.kekId, '1'))
+      expect(await messagesUnder(dek.kekId, '2')).toEqual(thrice(dek.kekId, '2'))
+      expect(await messagesUnder(next)).toEqual(thrice(next, '7'))
+      expect(await messagesUnder(next, '2')).toEqual([])
+      expect(await messagesUnder(`${dek.kekId}-unknown`)).toEqual([])
+    },
+  )
 })

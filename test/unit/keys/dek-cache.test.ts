@@ -7,6 +7,7 @@ import { type DecodedMetadata, decodeMetadata } from '../../../src/format/segmen
 import type { Dek } from '../../../src/keys/dek.ts'
 import { DekCache, type DekCacheOptions } from '../../../src/keys/dek-cache.ts'
 import { kmsContextOf } from '../../../src/keys/kms-context.ts'
+import { emptyDirectory } from '../../support/empty-directory.ts'
 import { FakeKms } from '../../support/fake-kms.ts'
 import { ManualClock } from '../../support/manual-clock.ts'
 import { message } from '../../support/messages.ts'
@@ -22,7 +23,7 @@ beforeEach(() => {
 })
 
 function cacheWith(options: Partial<DekCacheOptions> = {}): DekCache {
-  return new DekCache(kms, clock, {
+  return new DekCache({ kms, directory: emptyDirectory }, clock, {
     ...{ allowedKekIds: [KEK_ID], entriesMax: 10, ttlMs: 1_000 },
     ...options,
   })
@@ -148,7 +149,7 @@ describe('the key cache of a reader', () => {
 describe('an entry whose time is over', () => {
   it('is wiped then, though nobody asks again, and one that came later is not', async () => {
     const stepped = new SteppedClock()
-    const cache = new DekCache(kms, stepped, {
+    const cache = new DekCache({ kms, directory: emptyDirectory }, stepped, {
       ...{ allowedKekIds: [KEK_ID], entriesMax: 10, ttlMs: 1_000 },
     })
     const deks: Dek[] = []

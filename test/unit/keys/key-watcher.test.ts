@@ -1,12 +1,17 @@
 import { randomUUID } from 'node:crypto'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { SealError } from '../../../src/errors.ts'
+import { KekFollower } from '../../../src/keys/kek-follower.ts'
+import type { NewKekOrder } from '../../../src/keys/kek-orders.ts'
 import { ANNOUNCED_MS } from '../../../src/keys/key-desk.ts'
 import { KeyWatcher } from '../../../src/keys/key-watcher.ts'
 import type { KeyInUse, KeyScope, RetiredKey } from '../../../src/keys/running-keys.ts'
+import { newKekOrder } from '../../contracts/kek-orders.contract.ts'
 import { keyInUse, keyRequest } from '../../contracts/key-desk.contract.ts'
+import { FakeKms } from '../../support/fake-kms.ts'
 import { Gate } from '../../support/gate.ts'
 import { away } from '../../support/lane-place.ts'
+import { MemoryKekOrders } from '../../support/memory-kek-orders.ts'
 import { MemoryKeyDesk } from '../../support/memory-key-desk.ts'
 import { RecordingKeyObserver } from '../../support/recording-key-observer.ts'
 import { SteppedClock, settled } from '../../support/stepped-clock.ts'
@@ -20,6 +25,8 @@ const RETIRED: RetiredKey = {
 let clock: SteppedClock
 let desk: MemoryKeyDesk
 let observer: RecordingKeyObserver
+let orders: MemoryKekOrders
+let kms: FakeKms
 let watcher: KeyWatcher
 let inUse: KeyInUse[]
 let held: number
@@ -35,6 +42,10 @@ beforeEach(() => {
   held = 0
   rotations = []
   segments = new Gate()
+  orders = new MemoryKekOrders()
+  kms = new FakeKms('old', 'new')
+  const configured = { keyId: 'old', byDomain: new Map() }
+  const keks = new KekFollower({ log: orders, kms, clock, configured, longestDomain: 'orders' })
   const keys = {
     inUse: () => inUse,
     held: () => held,
@@ -44,9 +55,10 @@ beforeEach(() => {
       return [RETIRED]
     },
   }
-  watcher = new KeyWatcher({ desk, keys, clock, observer }, SELF)
+  watcher = new KeyWatcher({ desk, keks, keys, clock, observer }, SELF)
 })
 
+const kmsAway = () => new SealError('SEAL_KMS_UNAVAILABLE', 'away', { retryable: true })
 const finished = () => desk.answered.map(({ finishedAtMs }) => finishedAtMs !== null)
 
 describe('a watcher', () => {
@@ -188,5 +200,72 @@ describe('a watcher', () => {
     expect(isStopped).toBe(false)
     await clock.step(1)
     expect(isStopped).toBe(true)
+  })
+})
+
+describe('a watcher and KEK orders', () => {
+  const order = (changes: Partial<NewKekOrder> = {}) =>
+    orders.append(newKekOrder({ toKekId: 'new', ...changes }))
+
+  it('takes an order over, ends the windows that it means, and answers what it retired', async () => {
+    await watcher.start()
+    const { orderId } = await order({ keyDomain: 'orders' })
+    await clock.step(2_000)
+    const scope = { dekId: null, keyDomain: 'orders' }
+    expect(rotations).toEqual([[scope, 'rotate kek by alice@ops-7: yearly']])
+    expect(await desk.answers(orderId)).toMatchObject([
+      { finishedAtMs: expect.any(Number), retired: [RETIRED], refusal: null },
+    ])
+    expect([observer.orders, observer.refusedOrders]).toEqual([[1], []])
+    await clock.step(10_000)
+    expect(rotations).toHaveLength(1)
+    await watcher.stop(1_000)
+  })
+
+  it('answers orders of before its start, and ends no window for them', async () => {
+    const { orderId } = await order()
+    await watcher.start()
+    expect(await desk.answers(orderId)).toMatchObject([
+      { finishedAtMs: expect.any(Number), retired: [] },
+    ])
+    expect([observer.orders, rotations]).toEqual([[1], []])
+    await watcher.stop(1_000)
+  })
+
+  it('does not start under an order that it cannot take over', async () => {
+    await order({ toKekId: 'nobody has it' })
+    await expect(watcher.start()).rejects.toMatchObject({ code: 'SEAL_KEK_DESTROYED' })
+  })
+
+  it('says why it goes on as before, once, and takes the order over when it can', async () => {
+    await watcher.start()
+    const { orderId } = await order({ toKekId: 'later' })
+    await clock.step(10_000)
+    expect(await desk.answers(orderId)).toMatchObject([
+      { finishedAtMs: null, refusal: expect.stringContaining('later') },
+    ])
+    expect([desk.answered.length, rotations, observer.refusedOrders]).toEqual([1, [], [1]])
+    kms.add('later')
+    await clock.step(10_000)
+    expect(rotations).toHaveLength(1)
+    expect(await desk.answers(orderId)).toMatchObject([
+      { finishedAtMs: expect.any(Number), refusal: null },
+    ])
+    expect(observer.refusedOrders).toEqual([])
+    await watcher.stop(1_000)
+  })
+
+  it('does not call a KMS that is away a refusal, and answers requests meanwhile', async () => {
+    await watcher.start()
+    const { orderId } = await order()
+    kms.failures.push(...Array.from({ length: 3 }, () => kmsAway()))
+    const request = keyRequest()
+    await desk.place(request)
+    await clock.step(1_500)
+    expect(await desk.answers(orderId)).toEqual([])
+    expect(await desk.answers(request.requestId)).toHaveLength(1)
+    await clock.step(5_000)
+    expect(await desk.answers(orderId)).toHaveLength(1)
+    await watcher.stop(1_000)
   })
 })

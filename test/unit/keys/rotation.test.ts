@@ -58,7 +58,11 @@ function begin() {
   const answer = ({ instanceId }: InstanceKeys, isFinished: boolean) =>
     desk.answer({
       ...{ requestId: request.requestId, instanceId, acceptedAtMs: 1 },
-      ...{ finishedAtMs: isFinished ? 2 : null, retired: isFinished ? [RETIRED] : [] },
+      ...{
+        finishedAtMs: isFinished ? 2 : null,
+        retired: isFinished ? [RETIRED] : [],
+        refusal: null,
+      },
     })
   const standings = () => outcome.report?.instances.map(({ standing }) => standing) ?? null
   return { request, outcome, answer, standings }
@@ -82,6 +86,19 @@ describe('a rotation', () => {
     expect(changes).toEqual(['a waiting', 'b waiting', 'a closing', 'b retired', 'a retired'])
     expect(outcome.report?.instances[0]?.retired).toEqual([RETIRED])
     expect(unconfirmed(outcome.report as RotationReport)).toEqual([])
+  })
+
+  it('names an instance that refuses, with its reason, and does not wait for it', async () => {
+    const { request, answer, outcome, standings } = begin()
+    await answer(a as InstanceKeys, true)
+    await desk.answer({
+      ...{ requestId: request.requestId, instanceId: b?.instanceId as string, acceptedAtMs: 1 },
+      ...{ finishedAtMs: null, retired: [], refusal: 'no such key' },
+    })
+    await clock.step(1_000)
+    expect(standings()).toEqual(['retired', 'refused'])
+    const open = unconfirmed(outcome.report as RotationReport)
+    expect(open).toMatchObject([{ instanceId: b?.instanceId, refusal: 'no such key' }])
   })
 
   it('does not wait for an instance that dies, and does not count it as done', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { decodeMetadata } from '../../../src/format/segment-metadata.ts'
 import { DekCache } from '../../../src/keys/dek-cache.ts'
+import { emptyDirectory } from '../../support/empty-directory.ts'
 import { FakeKms } from '../../support/fake-kms.ts'
 import { batch, LanePlace, quiet, SEGMENT_AGE_MS } from '../../support/lane-place.ts'
 import { ManualClock } from '../../support/manual-clock.ts'
@@ -45,7 +46,11 @@ describe.each(jumps)('a wall clock that is set %s', (_, steps) => {
     const kms = new FakeKms(KEK_ID)
     const clock = new ManualClock()
     const ttlMs = 1_000
-    const cache = new DekCache(kms, clock, { allowedKekIds: [KEK_ID], entriesMax: 10, ttlMs })
+    const cache = new DekCache({ kms, directory: emptyDirectory }, clock, {
+      allowedKekIds: [KEK_ID],
+      entriesMax: 10,
+      ttlMs,
+    })
     const metadata = decodeMetadata(prepareSegment(await makeDek(kms), [message()]).metadata)
     const use = async () => (await cache.dekOf(metadata)).release()
     await use()

@@ -3,6 +3,8 @@ import { nodeEngine } from '../../../src/crypto/cipher-engine.ts'
 import type { FrameCipher } from '../../../src/crypto/frame-cipher.ts'
 import type { SegmentKeys } from '../../../src/crypto/segment-keys.ts'
 import { SealError } from '../../../src/errors.ts'
+import type { MessageHeader } from '../../../src/format/message.ts'
+import { messageIdHash } from '../../../src/mapping/message-id.ts'
 import type { PartResult, PartTask } from '../../../src/pipeline/part-task.ts'
 import { workPart } from '../../../src/pipeline/part-worker.ts'
 import { FakeKms } from '../../support/fake-kms.ts'
@@ -81,6 +83,60 @@ describe('working a part', () => {
       [4, 1],
       [0, 2],
     ])
+  })
+})
+
+describe('what look-ups need of a part', () => {
+  it('is durable before the first byte leaves: without it nothing is sent', async () => {
+    const record = mapping.recordPlaces.bind(mapping)
+    mapping.recordPlaces = () => Promise.reject(rowsAway)
+    const first = await work(prepared.task)
+    expect(first).toMatchObject({
+      ok: false,
+      error: { code: 'SEAL_MAPPING_UNAVAILABLE', retryable: true },
+      progress: { sealed: true, uploaded: false, mapped: false },
+    })
+    expect([store.received, mapping.rows]).toEqual([[], []])
+    mapping.recordPlaces = record
+    expect((await work(again(prepared.task, first))).ok).toBe(true)
+    expect(mapping.places.map((frames) => [...frames.offset])).toEqual([[100, 101, 102]])
+  })
+
+  const header = (name: string, value: string | null): MessageHeader => [
+    Buffer.from(name),
+    value === null ? null : Buffer.from(value),
+  ]
+  const withIds = [
+    [header('id', 'a'), header('other', 'b')],
+    [header('ID', 'a'), header('id', null)],
+    [header('id', 'b'), header('id', '')],
+  ].map((headers, offset) => message({ offset, headers }))
+  const workWithIds = (task: PartTask) =>
+    workPart(task, { engine: nodeEngine, store, mapping, messageIdHeader: Buffer.from('id') })
+
+  it('are the ids of its messages where a header has them, hashed', async () => {
+    const { task } = prepareSegment(await makeDek(kms), withIds)
+    expect((await workWithIds(task)).ok).toBe(true)
+    const [ids] = mapping.ids
+    expect([...(ids?.frame ?? [])]).toEqual([0, 2, 2])
+    const hashes = ['a', 'b', ''].map((id) => messageIdHash(Buffer.from(id)))
+    expect(Buffer.from(ids?.hash ?? [])).toEqual(Buffer.concat(hashes))
+    expect(hashes[0]).toHaveLength(16)
+  })
+
+  it('are the same ids on a second try, when the messages are sealed already', async () => {
+    const { task } = prepareSegment(await makeDek(kms), withIds)
+    mapping.failures.push(rowsAway)
+    const first = await workWithIds(task)
+    expect(mapping.ids).toEqual([])
+    expect((await workWithIds(again(task, first))).ok).toBe(true)
+    expect([...(mapping.ids[0]?.frame ?? [])]).toEqual([0, 2, 2])
+  })
+
+  it('are no ids without a header that has them', async () => {
+    const { task } = prepareSegment(await makeDek(kms), withIds)
+    expect((await work(task)).ok).toBe(true)
+    expect(mapping.ids).toEqual([])
   })
 })
 

@@ -12,9 +12,11 @@ import {
 import { SEGMENT_HEADER_BYTES } from '../../../src/format/segment-header.ts'
 import type { DekWindow } from '../../../src/keys/dek-window.ts'
 import { PART_BYTES_MIN } from '../../../src/limits.ts'
+import { slotOf } from '../../../src/mapping/look-ups.ts'
 import type { SealedSegment } from '../../../src/pipeline/segment-plan.ts'
 import { SegmentWriter } from '../../../src/pipeline/segment-writer.ts'
 import { frameBytesOf } from '../../../src/segment/part-buffer.ts'
+import { all } from '../../contracts/mapping-store.contract.ts'
 import { away, batch, LanePlace } from '../../support/lane-place.ts'
 import { message } from '../../support/messages.ts'
 import { CLUSTER_ID, makeDek, referenceTexts } from '../../support/sealed-segment.ts'
@@ -185,6 +187,26 @@ describe('a segment', () => {
     expect(references).toEqual(index)
     expect(place.runner.tasks.map(({ progress }) => progress.uploaded)).toEqual([false, true, true])
     expect(place.store.received).toHaveLength(1)
+  })
+
+  it('leaves totals of every source before it is marked as sealed', async () => {
+    const lines: string[] = []
+    const { mapping } = place
+    const record = mapping.recordTotals.bind(mapping)
+    mapping.recordTotals = (segment, totals) => {
+      lines.push(...place.journal.filter((line) => line.startsWith('sealed')))
+      return record(segment, totals)
+    }
+    add(...large(7))
+    const { key } = await writer.finish()
+    expect(lines).toEqual([])
+    const { createdAtMs } = writer.plan
+    const frames = frameBytesOf(parcelBytes(message({ value: Buffer.alloc(MIB) })))
+    for (const [partition, count] of [4, 3].entries()) {
+      const found = await all(mapping.segmentsOfTopic('orders', slotOf(createdAtMs), partition))
+      const totals = { messageCount: count, bytes: count * frames }
+      expect(found).toEqual([{ ...key, partition, totals }])
+    }
   })
 
   it('fails with what no waiting mends, and lets go of its DEK', async () => {

@@ -3,6 +3,7 @@ import { SealError } from '../../../src/errors.ts'
 import type { Message } from '../../../src/format/message.ts'
 import type { Reference } from '../../../src/format/reference-value.ts'
 import { SealedReader } from '../../../src/reader/sealed-reader.ts'
+import { emptyDirectory } from '../../support/empty-directory.ts'
 import { FakeKms } from '../../support/fake-kms.ts'
 import { ManualClock } from '../../support/manual-clock.ts'
 import { MemoryObjectStore } from '../../support/memory-object-store.ts'
@@ -18,7 +19,7 @@ beforeEach(() => {
 })
 
 function newReader(allowedKekIds = [KEK_ID], entriesMax = 10): SealedReader {
-  const services = { objects: store, kms, clock: new ManualClock() }
+  const services = { objects: store, kms, directory: emptyDirectory, clock: new ManualClock() }
   return new SealedReader(services, { allowedKekIds, entriesMax, ttlMs: 1_000 })
 }
 

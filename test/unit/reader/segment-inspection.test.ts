@@ -279,6 +279,6 @@ describe('a forged segment', () => {
       store.objects.set(objectKey, { bytes, metadata: { ...metadata, 'ss-u': randomUUID() } })
       return end
     }
-    await expect(inspect()).rejects.toMatchObject({ code: 'SEAL_MALFORMED', retryable: true })
+    await expect(inspect()).rejects.toMatchObject({ code: 'SEAL_OBJECT_CHANGED' })
   })
 })

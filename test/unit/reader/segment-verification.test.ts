@@ -14,6 +14,7 @@ import { DekCache } from '../../../src/keys/dek-cache.ts'
 import { inspectSegment } from '../../../src/reader/segment-inspection.ts'
 import { verifySegment } from '../../../src/reader/segment-verification.ts'
 import { putTogether, takeApart, withFlippedBit } from '../../support/altered-segment.ts'
+import { emptyDirectory } from '../../support/empty-directory.ts'
 import { FakeKms } from '../../support/fake-kms.ts'
 import { ManualClock } from '../../support/manual-clock.ts'
 import { MemoryObjectStore } from '../../support/memory-object-store.ts'
@@ -52,7 +53,11 @@ beforeEach(() => {
 })
 
 function newKeys(allowedKekIds = [KEK_ID]): DekCache {
-  return new DekCache(kms, new ManualClock(), { allowedKekIds, entriesMax: 10, ttlMs: 1_000 })
+  return new DekCache({ kms, directory: emptyDirectory }, new ManualClock(), {
+    allowedKekIds,
+    entriesMax: 10,
+    ttlMs: 1_000,
+  })
 }
 
 /** Looks and verifies; tells the counts of frames that progress was shown for. */
@@ -336,8 +341,7 @@ describe('an object that changes while it is verified', () => {
     }
     const services = { objects: store, keys, engine: nodeEngine, onFrames }
     await expect(verifySegment(inspection, services)).rejects.toMatchObject({
-      code: 'SEAL_MALFORMED',
-      retryable: true,
+      code: 'SEAL_OBJECT_CHANGED',
     })
   })
 })

@@ -129,6 +129,18 @@ describe('the proof of the impact of a KEK', () => {
     expect((await place.prove({ kekId: 'another' })).deks).toEqual([])
   })
 
+  it('takes a DEK under every version that wrapped it, whichever does now', async () => {
+    const first = dek.record.kekVersion as string
+    for (const kekVersion of ['50', '51']) {
+      await place.mapping.noteWrap({ ...dek.record, kekVersion })
+    }
+    for (const kekVersion of [first, '50', '51']) {
+      const proof = await place.prove({ kekId: kekId(), kekVersion })
+      expect(proof.deks.map(({ dekId }) => dekId)).toContain(dek.record.dekId)
+      expect(proof.isProven).toBe(true)
+    }
+  })
+
   it('keeps to one version, and counts an object in whose version is known nowhere', async () => {
     const version = dek.record.kekVersion as string
     expect((await place.prove({ kekId: kekId(), kekVersion: version })).deks).toHaveLength(2)

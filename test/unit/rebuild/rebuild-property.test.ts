@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { Message } from '../../../src/format/message.ts'
 import { planSweep } from '../../../src/incident/sweep-plan.ts'
 import type { Dek } from '../../../src/keys/dek.ts'
+import { messagesOf } from '../../../src/mapping/mapped-messages.ts'
 import type { SegmentEntry } from '../../../src/mapping/mapping-store.ts'
 import { all } from '../../contracts/mapping-store.contract.ts'
 import { message } from '../../support/messages.ts'
@@ -96,7 +97,8 @@ async function contentOf({ mapping }: RebuildPlace, known: readonly Known[]) {
   const told = async (entry: SegmentEntry) => ({
     ...entry,
     createdAtMs: Math.floor(entry.createdAtMs / MINUTE_MS) * MINUTE_MS,
-    rows: await all(mapping.messagesOfSegment(entry)),
+    sealedAtMs: entry.sealedAtMs === null ? null : 'some time',
+    rows: await all(messagesOf(mapping, entry)),
   })
   const segments = await Promise.all(entries.map(told))
   const deks = await Promise.all(known.map(({ dek }) => mapping.onRecord(dek.record.dekId)))

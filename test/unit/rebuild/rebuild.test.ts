@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Message } from '../../../src/format/message.ts'
 import type { Dek } from '../../../src/keys/dek.ts'
+import { messagesOf } from '../../../src/mapping/mapped-messages.ts'
 import { dekObjectKey } from '../../../src/segment/object-key.ts'
 import { all } from '../../contracts/mapping-store.contract.ts'
 import { MemoryMappingStore } from '../../support/memory-mapping-store.ts'
@@ -28,7 +29,7 @@ const entryOf = ({ segmentId }: SealedSegment, dekId = dek.record.dekId) =>
   place.mapping.findSegment({ dekId, segmentId })
 
 const rowsOf = ({ segmentId }: SealedSegment, dekId = dek.record.dekId) =>
-  all(place.mapping.messagesOfSegment({ rowsDekId: dekId, segmentId }))
+  all(messagesOf(place.mapping, { rowsDekId: dekId, segmentId }))
 
 /** The keyspace was dropped. */
 function loseIndex(): void {
@@ -57,7 +58,9 @@ describe('an index that was lost', () => {
       written: { deks: 1, segments: 1, messages: 3 },
     })
     const createdAtMs = Math.floor(CREATED_AT_MS / MINUTE_MS) * MINUTE_MS
-    expect(await entryOf(segment)).toEqual({ ...before, createdAtMs })
+    expect(await entryOf(segment)).toEqual({
+      ...{ ...before, createdAtMs, sealedAtMs: expect.any(Number) },
+    })
     expect(await rowsOf(segment)).toEqual(rows)
     expect(await place.mapping.onRecord(dek.record.dekId)).toEqual(dek.record)
     await expectEqual()
@@ -390,6 +393,9 @@ describe('keys', () => {
     const metadata = { ...segment.metadata, 'ss-kek': 'another-kek' }
     place.inventory.replace(segment.objectKey, segment.bytes, metadata)
     expect(foundIn(await place.rebuild())).toEqual({ missingDek: 1 })
+    await expectEqual()
+    const [found] = await all(place.mapping.deksOfKek('another-kek'))
+    expect(found?.dekId).toBe(dek.record.dekId)
     // The record that a look-up by DEK finds stays that of the key directory.
     expect(await place.mapping.onRecord(dek.record.dekId)).toEqual(dek.record)
   })

@@ -17,8 +17,8 @@ const anyRows = fc.uniqueArray(anyRow, { selector: nameOf, maxLength: 40 })
 
 const entry = {} as SegmentEntry
 const readerOf = (rows: readonly MappedMessage[]) => ({
-  async *messagesOfSegment() {
-    yield* rows
+  async *framesOfSegment() {
+    if (rows.length > 0) yield columnsOf(rows)
   },
 })
 

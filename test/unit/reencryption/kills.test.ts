@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { decodeMetadata } from '../../../src/format/segment-metadata.ts'
+import { messagesOf } from '../../../src/mapping/mapped-messages.ts'
 import type { SegmentEntry } from '../../../src/mapping/mapping-store.ts'
 import { reencryptAll } from '../../../src/reencryption/job.ts'
 import { itemsInScope } from '../../../src/reencryption/plan.ts'
@@ -37,7 +38,7 @@ async function expectClaimed(place: ReencryptionPlace, items: readonly SegmentEn
     const entries = await place.entries(dekId)
     const claim = entries.find(({ segmentId }) => segmentId === item.segmentId)
     expect(['intended', 'sealed', 'published']).toContain(claim?.state)
-    expect(await all(place.mapping.messagesOfSegment(claim as SegmentEntry))).toHaveLength(5)
+    expect(await all(messagesOf(place.mapping, claim as SegmentEntry))).toHaveLength(5)
   }
 }
 

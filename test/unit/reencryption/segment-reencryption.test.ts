@@ -1,8 +1,9 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { SealError } from '../../../src/errors.ts'
 import { decodeMetadata } from '../../../src/format/segment-metadata.ts'
+import { messagesOf } from '../../../src/mapping/mapped-messages.ts'
 import type { SegmentEntry } from '../../../src/mapping/mapping-store.ts'
-import { forbiddenIn } from '../../../src/reencryption/plan.ts'
+import { leftKekOf } from '../../../src/reencryption/plan.ts'
 import { reencryptSegment } from '../../../src/reencryption/segment-reencryption.ts'
 import { all } from '../../contracts/mapping-store.contract.ts'
 import { messages } from '../../support/messages.ts'
@@ -49,18 +50,18 @@ describe('a segment that is re-encrypted', () => {
 
   test('is on record under the new DEK with the rows of before, and as replaced under the old one', async () => {
     const item = await place.seal(messages(10))
-    const rows = await all(place.mapping.messagesOfSegment(item))
+    const rows = await all(messagesOf(place.mapping, item))
     await reencryptSegment(place.services(), item)
     const { dekId } = metadataOf(item).header
     const [now] = await place.entries(dekId)
     expect(now).toMatchObject({ state: 'published', messageCount: 10, bytes: item.bytes })
-    expect(await all(place.mapping.messagesOfSegment(now as SegmentEntry))).toEqual(rows)
+    expect(await all(messagesOf(place.mapping, now as SegmentEntry))).toEqual(rows)
     const [old] = await place.entries(item.dekId)
     expect(old).toMatchObject({
       ...{ state: 'replaced', messageCount: 10 },
       replaced: { byDekId: dekId, retainedUntilMs: null },
     })
-    expect(await all(place.mapping.messagesOfSegment(old as SegmentEntry))).toEqual(rows)
+    expect(await all(messagesOf(place.mapping, old as SegmentEntry))).toEqual(rows)
   })
 
   test('may be re-encrypted again, and again, by the same process, always under another DEK', async () => {
@@ -139,8 +140,8 @@ describe('what cannot be re-encrypted stays as it is', () => {
 
   test('when new DEKs would be wrapped under the KEK that is to be left', async () => {
     const item = await place.seal(messages(10))
-    const isForbidden = forbiddenIn({ kekId: NEW_KEK_ID })
-    const failing = reencryptSegment(place.services(undefined, { isForbidden }), item)
+    const leaving = leftKekOf({ kekId: NEW_KEK_ID })
+    const failing = reencryptSegment(place.services(undefined, { leaving }), item)
     await expect(failing).rejects.toMatchObject({ code: 'SEAL_KEK_FORBIDDEN' })
     expect(await place.entries(item.dekId)).toMatchObject([{ state: 'published' }])
     expect(metadataOf(item).header.generation).toBe(1)

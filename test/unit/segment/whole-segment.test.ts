@@ -7,6 +7,7 @@ import type { Reference } from '../../../src/format/reference-value.ts'
 import type { Dek } from '../../../src/keys/dek.ts'
 import { DekCache } from '../../../src/keys/dek-cache.ts'
 import { SegmentOpener } from '../../../src/reader/open-frame.ts'
+import { emptyDirectory } from '../../support/empty-directory.ts'
 import { FakeKms } from '../../support/fake-kms.ts'
 import { ManualClock } from '../../support/manual-clock.ts'
 import { MemoryObjectStore } from '../../support/memory-object-store.ts'
@@ -30,7 +31,11 @@ beforeAll(async () => {
 
 function openerOf(metadata: Record<string, string>): Promise<SegmentOpener> {
   const options = { allowedKekIds: [KEK_ID], entriesMax: 10, ttlMs: 1_000 }
-  return SegmentOpener.create(metadata, new DekCache(kms, new ManualClock(), options), nodeEngine)
+  return SegmentOpener.create(
+    metadata,
+    new DekCache({ kms, directory: emptyDirectory }, new ManualClock(), options),
+    nodeEngine,
+  )
 }
 
 /** The code that an opening ends in, or 'opened'. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { SealError } from '../../../src/errors.ts'
 import type { Message } from '../../../src/format/message.ts'
+import type { SegmentEntry } from '../../../src/mapping/mapping-store.ts'
 import { Findings } from '../../../src/verify/findings.ts'
 import { OffsetSet } from '../../../src/verify/offset-set.ts'
 import type { RecordLog } from '../../../src/verify/ports.ts'
@@ -201,6 +202,30 @@ describe('a verification', () => {
     })
     const { wrong } = outline(await world.verify({ opener: null }))
     expect(wrong).toEqual({ unmapped: 1, overmapped: 1 })
+  })
+
+  test('tells of a mapping that is damaged, and goes on with the other segments', async () => {
+    const world = new SealedWorld(1)
+    const messages = produce(world, 0, 30)
+    world.seal(messages.slice(0, 10))
+    world.seal(messages.slice(10))
+    const damage = new SealError('SEAL_MALFORMED', 'message_runs holds a damaged run')
+    const { framesOfSegment } = world.services.mapping
+    const {
+      objectKey: object,
+      dekId,
+      segmentId,
+    } = world.segments.map(({ entry }) => entry)[0] as SegmentEntry
+    const mapping = {
+      async *framesOfSegment(wanted: Parameters<typeof framesOfSegment>[0]) {
+        if (wanted.segmentId === segmentId) throw damage
+        yield* framesOfSegment(wanted)
+      },
+    }
+    const { findings, wrong } = await world.verify({ mapping })
+    expect(wrong.unmapped).toBe(10)
+    const found = { kind: 'unmapped', count: 10, object, dekId, meaning: damage.message }
+    expect(findings).toEqual([found])
   })
 
   test('takes nothing for a note that is none', async () => {

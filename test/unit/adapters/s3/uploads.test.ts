@@ -40,7 +40,7 @@ afterEach(async () => {
 describe('what is sent to the object store', () => {
   it('carries its checksum, so that bytes that change on the way are refused there', async () => {
     await store.put('whole', BODY, { name: 'value' })
-    await store.overwrite('small', BODY, 'application/json')
+    await store.put('small.json', BODY, {})
     const receipt = await store.uploadPart('large', 'upload', 1, BODY)
     expect(BODY_CRC32).toBe(Buffer.from(crc32(BODY).toString(16), 'hex').toString('base64'))
     expect(requests.map(({ body }) => body)).toEqual([BODY, BODY, BODY])
@@ -52,9 +52,10 @@ describe('what is sent to the object store', () => {
     expect(receipt.checksum).toBe(BODY_CRC32)
   })
 
-  it('replaces no other object, unless it is a small record that never changes', async () => {
+  it('replaces no object but the one that is named', async () => {
     await store.put('whole', BODY, {})
-    await store.overwrite('small', BODY, 'application/json')
+    await store.put('entry.json', BODY, {}, '"tag"')
     expect(requests.map(({ headers }) => headers['if-none-match'])).toEqual(['*', undefined])
+    expect(requests.map(({ headers }) => headers['if-match'])).toEqual([undefined, '"tag"'])
   })
 })
