@@ -7,11 +7,11 @@ const onServices = {
 }
 
 /**
- * Five projects: `unit` and `simulation` need nothing but Node; `vectors` also needs Python and Go,
+ * Six projects: `unit` and `simulation` need nothing but Node; `vectors` also needs Python and Go,
  * to hold the product against others; `integration` runs against real services that its global
- * set-up starts in a folder and on ports of its own, so that two runs can live side by side; `faults`
- * breaks such services in every way that docs/faults.md lists, takes longer, and runs by
- * `npm run test:faults`.
+ * set-up starts in a folder and on ports of its own, so that two runs can live side by side; `incident`
+ * is the same for sweeps, rewraps and rebuilds, and runs by `npm run test:incident`; `faults` breaks
+ * such services in every way that docs/faults.md lists, takes longer, and runs by `npm run test:faults`.
  */
 export default defineConfig({
   test: {
@@ -41,6 +41,15 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['test/integration/**/*.test.ts', 'test/hostile/services/*.test.ts'],
+          ...onServices,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: 'incident',
+          include: ['test/incident/**/*.test.ts'],
           ...onServices,
           testTimeout: 120_000,
           hookTimeout: 120_000,
