@@ -1,9 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { createWriteStream, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { resetStack, stackStatus, startStack } from '../docker/stack/stack.ts'
+import { createWriteStream } from 'node:fs'
+import { stackStatus } from '../docker/stack/stack.ts'
 import { cpuMicrosPerMessage, cpuSecondsOf } from '../examples/demo/cpu-time.ts'
 import { type CassandraConnection, connectCassandra } from '../src/adapters/cassandra/connection.ts'
 import { CassandraDekStore } from '../src/adapters/cassandra/dek-store.ts'
@@ -14,6 +12,7 @@ import { type ListFormat, listHead, listLines } from '../src/cli/list-lines.ts'
 import { systemClock } from '../src/clock.ts'
 import { impactOf, impactPages } from '../src/incident/impact.ts'
 import type { ImpactReader, ImpactScope } from '../src/incident/impact-scope.ts'
+import { withBenchStack } from './bench-stack.ts'
 
 /** How the benchmark of look-ups is set. */
 export interface ImpactBench {
@@ -41,11 +40,7 @@ const PREFIX = 'bench/segments/orders/2026/01/02/03'
 
 /** Seals nothing, but writes what sealing would have written, then asks for it. */
 export async function impact({ messages, repeats }: ImpactBench): Promise<ImpactRow[]> {
-  const directory = mkdtempSync(join(tmpdir(), 'sealstream-bench-'))
-  try {
-    const report = ({ part, step }: { part: string; step: string }) =>
-      process.stderr.write(`${part} ${step}\n`)
-    const { cassandra } = await startStack({ directory, ports: 'free', report })
+  return withBenchStack(async ({ cassandra }, directory) => {
     const options = { ...cassandra, keyspace: 'bench', requestTimeoutMs: 30_000 }
     await migrate(options, { replicationFactor: 1, createSchema: true })
     const session = await connectCassandra(options)
@@ -58,10 +53,7 @@ export async function impact({ messages, repeats }: ImpactBench): Promise<Impact
     } finally {
       await session.close()
     }
-  } finally {
-    await resetStack(directory)
-    rmSync(directory, { recursive: true, force: true })
-  }
+  })
 }
 
 async function fill(session: CassandraConnection, messages: number): Promise<void> {

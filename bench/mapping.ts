@@ -1,7 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { resetStack, type StackEndpoints, startStack } from '../docker/stack/stack.ts'
+import type { StackEndpoints } from '../docker/stack/stack.ts'
 import { cpuSecondsOf } from '../examples/demo/cpu-time.ts'
 import { type CassandraConnection, connectCassandra } from '../src/adapters/cassandra/connection.ts'
 import { CassandraMappingReader } from '../src/adapters/cassandra/mapping-reader.ts'
@@ -10,6 +7,7 @@ import { migrate } from '../src/adapters/cassandra/schema.ts'
 import { systemClock } from '../src/clock.ts'
 import { forEachOf } from '../src/for-each-of.ts'
 import type { MappingMode } from '../src/mapping/mapping-store.ts'
+import { withBenchStack } from './bench-stack.ts'
 import { flushTables, tableBytes } from './mapping-disk.ts'
 import { type MappedPart, mappedParts } from './mapping-parts.ts'
 import { type Cost, costOf } from './measure.ts'
@@ -48,11 +46,7 @@ const RUNS_FACTOR = 5
 
 /** Writes and reads the mapping of made-up segments in both modes, on a Cassandra of its own. */
 export async function mapping(rowsMessages: number, repeats: number): Promise<MappingRow[]> {
-  const directory = mkdtempSync(join(tmpdir(), 'sealstream-bench-'))
-  try {
-    const report = ({ part, step }: { part: string; step: string }) =>
-      process.stderr.write(`${part} ${step}\n`)
-    const stack = await startStack({ directory, ports: 'free', report })
+  return withBenchStack(async (stack) => {
     const options = { ...stack.cassandra, keyspace: KEYSPACE, requestTimeoutMs: 30_000 }
     await migrate(options, { replicationFactor: 1, createSchema: true })
     const connection = await connectCassandra(options)
@@ -68,10 +62,7 @@ export async function mapping(rowsMessages: number, repeats: number): Promise<Ma
     }
     await connection.close()
     return arms.map(rowOf)
-  } finally {
-    await resetStack(directory)
-    rmSync(directory, { recursive: true, force: true })
-  }
+  })
 }
 
 function armOf(mode: MappingMode, stretch: number, messages: number): Arm {

@@ -1,8 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
-import { resetStack, type StackEndpoints, stackStatus, startStack } from '../docker/stack/stack.ts'
+import { type StackEndpoints, stackStatus } from '../docker/stack/stack.ts'
 import { cpuSecondsOf } from '../examples/demo/cpu-time.ts'
 import { systemClock } from '../src/clock.ts'
 import { type ReencryptionPlace, withReencryption } from '../src/compose/reencryption.ts'
@@ -10,6 +9,7 @@ import { loadConfig } from '../src/config/load-config.ts'
 import type { Config } from '../src/config/schema.ts'
 import { reencryptAll } from '../src/reencryption/job.ts'
 import { itemsInScope } from '../src/reencryption/plan.ts'
+import { withBenchStack } from './bench-stack.ts'
 import { sealSegments } from './sealed-segments.ts'
 
 /** How the benchmark of re-encryption is set. */
@@ -37,13 +37,7 @@ const CASES = [
 
 /** Re-encrypts segments of several shapes on real services, each of them again and again. */
 export async function reencryption(bench: ReencryptionBench): Promise<ReencryptionRow[]> {
-  const directory = mkdtempSync(join(tmpdir(), 'sealstream-bench-'))
-  try {
-    const stack = await startStack({
-      directory,
-      ports: 'free',
-      report: ({ part, step }) => process.stderr.write(`${part} ${step}\n`),
-    })
+  return withBenchStack(async (stack, directory) => {
     const rows: ReencryptionRow[] = []
     for (const [i, shape] of CASES.entries()) {
       const config = configOf(stack, directory, `bench${i}`)
@@ -54,10 +48,7 @@ export async function reencryption(bench: ReencryptionBench): Promise<Reencrypti
       rows.push(...passes.map((row) => ({ ...shape, ...row })))
     }
     return rows
-  } finally {
-    await resetStack(directory)
-    rmSync(directory, { recursive: true, force: true })
-  }
+  })
 }
 
 type Pass = Omit<ReencryptionRow, 'segmentBytes' | 'valueBytes'>

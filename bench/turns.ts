@@ -1,9 +1,8 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { stringify } from 'yaml'
-import { resetStack, type StackEndpoints, startStack } from '../docker/stack/stack.ts'
+import type { StackEndpoints } from '../docker/stack/stack.ts'
 import { loadKafkajs } from '../src/adapters/kafka/load-kafkajs.ts'
 import { systemClock } from '../src/clock.ts'
 import { composeEncryptor } from '../src/compose/encryptor.ts'
@@ -12,6 +11,7 @@ import { createHealth } from '../src/telemetry/health.ts'
 import { createLogger } from '../src/telemetry/logger.ts'
 import { createMetrics } from '../src/telemetry/metrics.ts'
 import { TelemetryObserver } from '../src/telemetry/telemetry-observer.ts'
+import { withBenchStack } from './bench-stack.ts'
 import type { ProducerOrder } from './turns-producer.ts'
 
 /** How the benchmark of turns is set. */
@@ -48,13 +48,7 @@ export const STALL_MS_MAX = 50
 
 /** The whole road on real services at an even pace, with windows that turn and with one that does not. */
 export async function turns(options: TurnsOptions): Promise<TurnsRow[]> {
-  const directory = mkdtempSync(join(tmpdir(), 'sealstream-bench-'))
-  try {
-    const stack = await startStack({
-      directory,
-      ports: 'free',
-      report: ({ part, step }) => process.stderr.write(`${part} ${step}\n`),
-    })
+  return withBenchStack(async (stack, directory) => {
     process.stderr.write(`warming up for ${WARM_UP.seconds} s\n`)
     await run(stack, directory, WARM_UP.windowAgeMs, { ...options, seconds: WARM_UP.seconds })
     const rows: TurnsRow[] = []
@@ -63,10 +57,7 @@ export async function turns(options: TurnsOptions): Promise<TurnsRow[]> {
       rows.push(await run(stack, directory, windowAgeMs, options))
     }
     return rows
-  } finally {
-    await resetStack(directory)
-    rmSync(directory, { recursive: true, force: true })
-  }
+  })
 }
 
 /** Keeps every single wait, where metrics keep buckets. */

@@ -13,7 +13,7 @@ import type { RetiredKey } from '../keys/running-keys.ts'
 import { EXIT_CODES } from './exit-codes.ts'
 import { printable } from './printable.ts'
 import { renderJson } from './render.ts'
-import { stopSignal } from './stop-signal.ts'
+import { stoppedCode, stopSignal } from './stop-signal.ts'
 import { renderCount, renderTable, renderTime } from './table.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -147,8 +147,7 @@ function conclude(
     return
   }
   if (stopped.aborted && !isSettled(report)) {
-    const isTerminated = stopped.reason === 'SIGTERM'
-    terminal.exitCode = isTerminated ? EXIT_CODES.terminated : EXIT_CODES.interrupted
+    terminal.exitCode = stoppedCode(stopped)
     terminal.err(`sealstream: the waiting was interrupted; ${remains}\n`)
     return
   }

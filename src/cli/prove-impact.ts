@@ -6,7 +6,7 @@ import { EXIT_CODES } from './exit-codes.ts'
 import { printable } from './printable.ts'
 import { renderJson } from './render.ts'
 import { stepProgress } from './step-progress.ts'
-import { stopSignal } from './stop-signal.ts'
+import { stoppedCode, stopSignal } from './stop-signal.ts'
 import { renderCount } from './table.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -43,8 +43,7 @@ export async function answerProof(
   } catch (error) {
     if (!isSealError(error, 'SEAL_STOPPED')) throw error
     terminal.err('sealstream: stopped before anything was proven\n')
-    const isTerm = stop.signal.reason === 'SIGTERM'
-    terminal.exitCode = isTerm ? EXIT_CODES.terminated : EXIT_CODES.interrupted
+    terminal.exitCode = stoppedCode(stop.signal)
   } finally {
     progress.end()
     stop.release()

@@ -5,7 +5,7 @@ import { shareOut, watchSharing } from '../reencryption/share-out.ts'
 import { EXIT_CODES } from './exit-codes.ts'
 import { startProgress } from './progress.ts'
 import { renderJson } from './render.ts'
-import type { StopSignal } from './stop-signal.ts'
+import { type StopSignal, stoppedCode } from './stop-signal.ts'
 import { renderCount } from './table.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -61,8 +61,6 @@ function render({ shared, notDone, isStopped }: Report): string {
 }
 
 function exitCodeFor({ notDone, isStopped }: Report, { signal }: StopSignal): number {
-  if (isStopped) {
-    return signal.reason === 'SIGINT' ? EXIT_CODES.interrupted : EXIT_CODES.terminated
-  }
+  if (isStopped) return stoppedCode(signal)
   return notDone > 0 ? EXIT_CODES.failed : EXIT_CODES.ok
 }

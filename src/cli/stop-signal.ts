@@ -1,5 +1,10 @@
 import { EXIT_CODES } from './exit-codes.ts'
 
+/** How a command ends that this signal stopped: as a shell would say it. */
+export function stoppedCode({ reason }: AbortSignal): number {
+  return reason === 'SIGINT' ? EXIT_CODES.interrupted : EXIT_CODES.terminated
+}
+
 /** A request from outside to end in good order. */
 export interface StopSignal {
   /** Resolves with the first SIGTERM or SIGINT. */

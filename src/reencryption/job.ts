@@ -70,8 +70,7 @@ export async function reencryptAll(
     counts.retained++
     retainedUntilMs = Math.max(retainedUntilMs ?? 0, outcome.retainedUntilMs)
   }
-  await forEachOf(items, atOnce, async (item) => {
-    if (signal.aborted) return
+  await forEachOf(untilStopped(items, signal), atOnce, async (item) => {
     try {
       const outcome = await reencryptSegment(services, item)
       take(outcome)
@@ -83,4 +82,15 @@ export async function reencryptAll(
     }
   })
   return { ...counts, retainedUntilMs, failures, isStopped: signal.aborted }
+}
+
+/** Whoever is stopped need not walk over what is left. */
+async function* untilStopped(
+  items: Iterable<ReencryptionItem> | AsyncIterable<ReencryptionItem>,
+  signal: AbortSignal,
+): AsyncGenerator<ReencryptionItem> {
+  for await (const item of items) {
+    if (signal.aborted) return
+    yield item
+  }
 }

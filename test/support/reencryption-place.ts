@@ -22,11 +22,9 @@ import { MemoryMappingStore } from './memory-mapping-store.ts'
 import { MemoryObjectInventory } from './memory-object-inventory.ts'
 import { MemoryObjectStore } from './memory-object-store.ts'
 import { KEK_ID, makeDek, type SealedSegment, sealSegment } from './sealed-segment.ts'
+import { type AtEffect, toldEffects } from './told-effects.ts'
 
 export const NEW_KEK_ID = '5ea15eed-0000-4000-8000-00000000000b'
-
-/** Decides at each effect outside of the process what becomes of it. */
-export type AtEffect = (name: string) => void | Promise<void>
 
 /** A bucket, a register and a KMS in memory, with sealed segments to be re-encrypted. */
 export class ReencryptionPlace {
@@ -65,18 +63,7 @@ export class ReencryptionPlace {
   services(atEffect: AtEffect = () => {}, over: Partial<ReencryptionServices> = {}) {
     const { clock, kms, mapping, store, inventory } = this
     const told = <T extends object>(service: T, room: string): T =>
-      new Proxy(service, {
-        get(target, name) {
-          const value: unknown = Reflect.get(target, name)
-          if (typeof value !== 'function') return value
-          return async (...args: unknown[]) => {
-            await atEffect(`before ${room}.${String(name)}`)
-            const result = await value.apply(target, args)
-            await atEffect(`after ${room}.${String(name)}`)
-            return result
-          }
-        },
-      })
+      toldEffects(service, room, atEffect)
     const silent = { waiting: () => {}, recovered: () => {} }
     const maker = {
       ...{ kms: told(kms, 'kms'), keyStore: told(mapping, 'keys'), clock },

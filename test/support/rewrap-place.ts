@@ -14,13 +14,11 @@ import { MemoryMappingStore } from './memory-mapping-store.ts'
 import { MemoryObjectStore } from './memory-object-store.ts'
 import { messages } from './messages.ts'
 import { KEK_ID, makeDek, type SealedSegment, sealSegment } from './sealed-segment.ts'
+import { type AtEffect, toldEffects } from './told-effects.ts'
 
 export const NEW_KEK = '5ea15eed-0000-4000-8000-00000000000b'
 export const THIRD_KEK = '5ea15eed-0000-4000-8000-00000000000c'
 const NAMES = { prefix: 'sealed' }
-
-/** Decides at each effect outside of the process what becomes of it. */
-export type AtEffect = (name: string) => void | Promise<void>
 
 /** DEKs with segments under them, in the three places where wraps are. */
 export class RewrapPlace {
@@ -58,18 +56,7 @@ export class RewrapPlace {
   services(atEffect: AtEffect = () => {}): RewrapServices {
     const { clock, kms, mapping, store, events, directory } = this
     const told = <T extends object>(service: T, room: string): T =>
-      new Proxy(service, {
-        get(target, name) {
-          const value: unknown = Reflect.get(target, name)
-          if (typeof value !== 'function') return value
-          return async (...args: unknown[]) => {
-            await atEffect(`before ${room}.${String(name)}`)
-            const result = await value.apply(target, args)
-            await atEffect(`after ${room}.${String(name)}`)
-            return result
-          }
-        },
-      })
+      toldEffects(service, room, atEffect)
     return {
       ...{ mapping, clock, kms: told(kms, 'kms'), register: told(mapping, 'register') },
       ...{ directory: told(directory, 'directory'), events: told(events, 'events') },

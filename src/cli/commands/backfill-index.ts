@@ -1,10 +1,9 @@
 import type { Command } from 'commander'
 import { configFileOf, loadConfig } from '../../config/load-config.ts'
-import { EXIT_CODES } from '../exit-codes.ts'
 import { type ConfigOption, withConfigOption, withExamples } from '../options.ts'
 import { type Progress, startProgress } from '../progress.ts'
 import { renderJson } from '../render.ts'
-import { stopSignal } from '../stop-signal.ts'
+import { stoppedCode, stopSignal } from '../stop-signal.ts'
 import { renderCount } from '../table.ts'
 import type { Terminal } from '../terminal.ts'
 
@@ -37,8 +36,7 @@ async function run(options: BackfillOptions, terminal: Terminal): Promise<void> 
     const summary = await Promise.race([backfillKeyspace(config, meter.show), stop.requested])
     meter.end()
     if (summary === undefined) {
-      const isInterrupt = stop.signal.reason === 'SIGINT'
-      terminal.exitCode = isInterrupt ? EXIT_CODES.interrupted : EXIT_CODES.terminated
+      terminal.exitCode = stoppedCode(stop.signal)
       terminal.err('sealstream: stopped before the end; call it again\n')
       return
     }

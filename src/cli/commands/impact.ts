@@ -29,7 +29,7 @@ import { parseDekId, withConfigOption, withExamples } from '../options.ts'
 import { startProgress } from '../progress.ts'
 import { answerProof } from '../prove-impact.ts'
 import { renderWarning } from '../render.ts'
-import { stopSignal } from '../stop-signal.ts'
+import { stoppedCode, stopSignal } from '../stop-signal.ts'
 import type { Terminal } from '../terminal.ts'
 
 type MessageQuestion = Exclude<ImpactQuestion, { readonly scope: ImpactScope }>
@@ -81,10 +81,7 @@ async function answer(options: ImpactOptions, terminal: Terminal): Promise<void>
   try {
     // Reading has no effect that would have to end in good order, so it is simply left.
     await Promise.race([work, stop.requested])
-    if (stop.signal.aborted) {
-      const isInterrupt = stop.signal.reason === 'SIGINT'
-      terminal.exitCode = isInterrupt ? EXIT_CODES.interrupted : EXIT_CODES.terminated
-    }
+    if (stop.signal.aborted) terminal.exitCode = stoppedCode(stop.signal)
   } finally {
     stop.release()
   }

@@ -6,7 +6,7 @@ import { type ConfigOption, parseLimit, withConfigOption, withExamples } from '.
 import { renderRebuild } from '../rebuild-text.ts'
 import { renderJson } from '../render.ts'
 import { stepProgress } from '../step-progress.ts'
-import { stopSignal } from '../stop-signal.ts'
+import { stoppedCode, stopSignal } from '../stop-signal.ts'
 import type { Terminal } from '../terminal.ts'
 
 interface RebuildOptions extends ConfigOption {
@@ -82,8 +82,6 @@ function rowsOf({ resume, force }: RebuildOptions): 'compare' | 'trust' | 'force
 
 /** What is left outweighs that it was stopped only in that both are told. */
 function exitCodeOf({ left, isComplete }: RebuildReport, stop: AbortSignal): number {
-  if (!isComplete) {
-    return stop.reason === 'SIGTERM' ? EXIT_CODES.terminated : EXIT_CODES.interrupted
-  }
+  if (!isComplete) return stoppedCode(stop)
   return left === 0 ? EXIT_CODES.ok : EXIT_CODES.inconsistent
 }

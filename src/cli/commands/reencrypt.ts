@@ -27,7 +27,7 @@ import {
 import { startProgress } from '../progress.ts'
 import { renderReencryption, renderReencryptionJson } from '../reencryption-text.ts'
 import { share } from '../share-reencryption.ts'
-import { type StopSignal, stopSignal } from '../stop-signal.ts'
+import { type StopSignal, stoppedCode, stopSignal } from '../stop-signal.ts'
 import type { Terminal } from '../terminal.ts'
 
 interface ReencryptOptions extends ConfigOption {
@@ -177,9 +177,7 @@ function scopeOf(options: ReencryptOptions, nowMs: number): ReencryptionScope {
 
 /** What was left behind is no success: a person must look at it. */
 function exitCodeFor(outcome: JobOutcome | null, { signal }: StopSignal): number {
-  if (outcome?.isStopped) {
-    return signal.reason === 'SIGINT' ? EXIT_CODES.interrupted : EXIT_CODES.terminated
-  }
+  if (outcome?.isStopped) return stoppedCode(signal)
   return (outcome?.failures.length ?? 0) > 0 ? EXIT_CODES.failed : EXIT_CODES.ok
 }
 

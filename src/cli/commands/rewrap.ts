@@ -19,7 +19,7 @@ import {
   renderRewrapReport,
   scopeName,
 } from '../rewrap-text.ts'
-import { stopSignal } from '../stop-signal.ts'
+import { stoppedCode, stopSignal } from '../stop-signal.ts'
 import type { Terminal } from '../terminal.ts'
 
 interface RewrapOptions extends ConfigOption {
@@ -133,10 +133,7 @@ async function carryOut(
     const control = { signal: stop.signal, onRewrapped: () => progress.add(1) }
     const report = await rewrapAll(place, scope, control)
     if (report.failures.length > 0) terminal.exitCode = EXIT_CODES.failed
-    else if (report.isStopped) {
-      const isTerminated = stop.signal.reason === 'SIGTERM'
-      terminal.exitCode = isTerminated ? EXIT_CODES.terminated : EXIT_CODES.interrupted
-    }
+    else if (report.isStopped) terminal.exitCode = stoppedCode(stop.signal)
     return report
   } finally {
     progress.end()

@@ -7,7 +7,7 @@ import { planSweep, type SweepScope } from '../../incident/sweep-plan.ts'
 import { EXIT_CODES } from '../exit-codes.ts'
 import { type ConfigOption, parseAge, withConfigOption, withExamples } from '../options.ts'
 import { type Progress, startProgress } from '../progress.ts'
-import { type StopSignal, stopSignal } from '../stop-signal.ts'
+import { type StopSignal, stoppedCode, stopSignal } from '../stop-signal.ts'
 import { renderSweep, renderSweepJson, type SweepReport } from '../sweep-text.ts'
 import type { Terminal } from '../terminal.ts'
 
@@ -63,7 +63,7 @@ async function answer(options: SweepOptions, terminal: Terminal): Promise<void> 
   } catch (error) {
     if (!isSealError(error, 'SEAL_STOPPED')) throw error
     terminal.err('sealstream: stopped before anything was removed\n')
-    terminal.exitCode = stoppedCode(stop)
+    terminal.exitCode = stoppedCode(stop.signal)
   } finally {
     meter.end()
     stop.release()
@@ -72,13 +72,9 @@ async function answer(options: SweepOptions, terminal: Terminal): Promise<void> 
 
 /** Something that a person must look at is no success. */
 function exitCodeFor({ plan, outcome }: SweepReport, stop: StopSignal): number {
-  if (outcome?.isStopped) return stoppedCode(stop)
+  if (outcome?.isStopped) return stoppedCode(stop.signal)
   const hasAlarm = plan.items.some(({ verdict }) => verdict === 'alarm')
   return hasAlarm || (outcome?.refused.length ?? 0) > 0 ? EXIT_CODES.failed : EXIT_CODES.ok
-}
-
-function stoppedCode({ signal }: StopSignal): number {
-  return signal.reason === 'SIGINT' ? EXIT_CODES.interrupted : EXIT_CODES.terminated
 }
 
 /** A running count for each stage, one line each. */

@@ -7,7 +7,7 @@ import { guardKeys } from '../guard-keys.ts'
 import { type ConfigOption, parseLimit, withConfigOption, withExamples } from '../options.ts'
 import { renderJson } from '../render.ts'
 import { stepProgress } from '../step-progress.ts'
-import { stopSignal } from '../stop-signal.ts'
+import { stoppedCode, stopSignal } from '../stop-signal.ts'
 import type { Terminal } from '../terminal.ts'
 import { renderVerification } from '../verification-text.ts'
 
@@ -78,5 +78,5 @@ async function answer(
 function exitCodeOf({ isConsistent, isComplete }: Verification, stop: AbortSignal): number {
   if (!isConsistent) return EXIT_CODES.inconsistent
   if (isComplete) return EXIT_CODES.ok
-  return stop.reason === 'SIGTERM' ? EXIT_CODES.terminated : EXIT_CODES.interrupted
+  return stoppedCode(stop)
 }

@@ -7,8 +7,9 @@ import { budgetedKms } from '../../../src/rewrap/kms-budget.ts'
 import { planRewrap } from '../../../src/rewrap/plan.ts'
 import type { RewrapScope } from '../../../src/rewrap/scope.ts'
 import { ManualClock } from '../../support/manual-clock.ts'
-import { type AtEffect, NEW_KEK, RewrapPlace, THIRD_KEK } from '../../support/rewrap-place.ts'
+import { NEW_KEK, RewrapPlace, THIRD_KEK } from '../../support/rewrap-place.ts'
 import { KEK_ID, makeDek } from '../../support/sealed-segment.ts'
+import type { AtEffect } from '../../support/told-effects.ts'
 
 let place: RewrapPlace
 let stop: AbortController
