@@ -1,22 +1,57 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { expectShortLives } from '../docker/stack/short-lived.ts'
 import { resetStack, type StackEndpoints, startStack } from '../docker/stack/stack.ts'
+import { benchEnd } from './bench-end.ts'
 
-/** Runs `work` with services of its own in a folder of their own, and takes both away afterwards. */
+/** Services of a benchmark, and how it ends what it starts beside them. */
+export interface BenchStack extends StackEndpoints {
+  /** Has `end` called before the services end, however the benchmark ends. */
+  readonly defer: (end: () => Promise<void>) => void
+  /** The file to which the S3 server writes a line for each request. */
+  readonly s3Log: string
+}
+
+/** How services are started. */
+export interface BenchStackOptions {
+  /** Without the second compiler of the JVM: for services that live for a minute or two. */
+  readonly isShortLived?: boolean
+}
+
+/**
+ * Runs `work` with services of its own in a folder of their own, and takes both away afterwards; also
+ * when the program is asked to end, which this rejects with.
+ */
 export async function withBenchStack<T>(
-  work: (stack: StackEndpoints, directory: string) => Promise<T>,
+  work: (stack: BenchStack, directory: string) => Promise<T>,
+  { isShortLived = false }: BenchStackOptions = {},
 ): Promise<T> {
   const directory = mkdtempSync(join(tmpdir(), 'sealstream-bench-'))
+  const ends: (() => Promise<void>)[] = []
+  const stopping = benchEnd()
   try {
+    if (isShortLived) expectShortLives()
+    const s3Log = join(directory, 's3-requests.log')
+    // The server takes it from its environment, which is ours.
+    process.env.VGW_ACCESS_LOG = s3Log
     const stack = await startStack({
       directory,
       ports: 'free',
       report: ({ part, step }) => process.stderr.write(`${part} ${step}\n`),
     })
-    return await work(stack, directory)
+    stopping.throwIfAborted()
+    const scene = { ...stack, s3Log, defer: (end: () => Promise<void>) => void ends.push(end) }
+    return await Promise.race([work(scene, directory), aborted(stopping)])
   } finally {
+    for (const end of ends.reverse()) await end().catch(() => {})
     await resetStack(directory)
     rmSync(directory, { recursive: true, force: true })
   }
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  })
 }

@@ -9,7 +9,8 @@ import type { PartTask } from '../src/pipeline/part-task.ts'
 import { workPart } from '../src/pipeline/part-worker.ts'
 import { BufferPool } from '../src/segment/buffer-pool.ts'
 import { frameBytesOf, PartBuffer } from '../src/segment/part-buffer.ts'
-import { encodeRecord, measureInTurns, type Row } from './measure.ts'
+import { encodeRecord } from './kafka/records.ts'
+import { measureInTurns, type Row } from './measure.ts'
 
 const VALUE_BYTES = [100, 1024, 16 * 1024]
 const PART_BYTES = 8 * 1024 * 1024
@@ -78,7 +79,9 @@ function newKeys() {
 async function rungs(valueBytes: number, repeats: number, engine: CipherEngine): Promise<Row[]> {
   const count = Math.floor((6 * 1024 * 1024) / (valueBytes + 64))
   const value = randomBytes(valueBytes)
-  const records = Buffer.concat(Array.from({ length: count }, (_, i) => encodeRecord(value, i)))
+  const records = Buffer.concat(
+    Array.from({ length: count }, (_, i) => encodeRecord({ key: null, value, headers: [] }, i)),
+  )
   const batch = {
     firstOffset: 0,
     lastOffset: count - 1,

@@ -1,11 +1,14 @@
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
+import { Command } from 'commander'
+import { Interrupted } from '../examples/demo/demo-error.ts'
 import { cipher, renderCipher } from './cipher.ts'
 import { impact, renderImpactBench } from './impact.ts'
 import { ladder } from './ladder.ts'
 import { mapping, renderMapping } from './mapping.ts'
 import { renderLadder } from './measure.ts'
 import { reencryption, renderReencryptionBench } from './reencryption.ts'
+import { registerRoad } from './road/road-command.ts'
 import { renderTurns, turns } from './turns.ts'
 
 const HELP = `Usage: npm run bench [-- [cipher] [ladder] [mapping] [turns] [reencryption] [impact] [options] [--json]]
@@ -101,4 +104,12 @@ async function main(): Promise<void> {
   if (results.impact !== undefined) process.stdout.write(renderImpactBench(results.impact))
 }
 
-await main()
+const program = new Command('npm run bench --')
+registerRoad(program)
+const isCommand = program.commands.some((command) => command.name() === process.argv[2])
+try {
+  await (isCommand ? program.parseAsync() : main())
+} catch (error) {
+  if (!(error instanceof Interrupted)) throw error
+  process.exitCode = error.exitCode
+}

@@ -56,16 +56,3 @@ export function renderLadder(rows: readonly Row[]): string {
   const title = `${' '.repeat(10)}${'stages'.padEnd(32)}  median   spread, CPU us a message`
   return `${[title, ...lines].join('\n')}\n`
 }
-
-/** One record of a v2 batch with a null key, the value and no headers, behind its length. */
-export function encodeRecord(value: Uint8Array, offsetDelta: number): Buffer {
-  const varint = (n: number): number[] => {
-    const bytes: number[] = []
-    let zigzag = n < 0 ? -2 * n - 1 : 2 * n
-    for (; zigzag >= 0x80; zigzag = Math.floor(zigzag / 0x80)) bytes.push((zigzag & 0x7f) | 0x80)
-    return [...bytes, zigzag]
-  }
-  const head = [0, ...varint(0), ...varint(offsetDelta), ...varint(-1), ...varint(value.length)]
-  const body = Buffer.concat([Buffer.from(head), value, Buffer.from(varint(0))])
-  return Buffer.concat([Buffer.from(varint(body.length)), body])
-}

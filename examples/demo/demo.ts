@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { Kafka } from 'kafkajs'
 import { isAlive } from '../../docker/stack/process-identity.ts'
+import { expectShortLives } from '../../docker/stack/short-lived.ts'
 import {
   resetStack,
   type StackEndpoints,
@@ -27,12 +28,6 @@ import type { DemoReport } from './report.ts'
 import { SamplePicker } from './samples.ts'
 import type { Progress, Screen } from './screen.ts'
 import { type SealFigures, watchSealing } from './seal-load.ts'
-
-/**
- * Services that live for a minute spend more on optimising themselves than it gives back: without
- * the second compiler Cassandra and Kafka need half the CPU a message here (docs/demo.md).
- */
-const SHORT_LIVED_JVM = '-XX:TieredStopAtLevel=1'
 
 /** What a run of the demo needs to know. */
 export interface DemoOptions {
@@ -178,7 +173,7 @@ class DemoRun {
   async #startServices(): Promise<StackEndpoints> {
     const { directory } = this.#options
     this.#screen.heading('Starting Kafka, Cassandra, S3 and KMS (absent ones are installed first)')
-    process.env.JDK_JAVA_OPTIONS = `${process.env.JDK_JAVA_OPTIONS ?? ''} ${SHORT_LIVED_JVM}`.trim()
+    expectShortLives()
     const endpoints = await startStack({
       directory,
       ports: 'free',

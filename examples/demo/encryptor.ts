@@ -30,6 +30,8 @@ export interface EncryptorPlace {
   readonly folder: string
   readonly configPath: string
   readonly httpPort: number
+  /** Flags for Node, before the program. */
+  readonly nodeFlags?: readonly string[]
 }
 
 /** One encryptor as a process of its own, in a group of its own: Ctrl-C reaches only the demo. */
@@ -45,7 +47,8 @@ export class EncryptorProcess {
     mkdirSync(place.folder, { recursive: true })
     this.logPath = join(place.folder, `${place.name}.log`)
     const log = openSync(this.logPath, 'w')
-    this.#child = spawn(process.execPath, [CLI, 'run', '--config', place.configPath], {
+    const args = [...(place.nodeFlags ?? []), CLI, 'run', '--config', place.configPath]
+    this.#child = spawn(process.execPath, args, {
       detached: true,
       env: childEnvironment(),
       stdio: ['ignore', log, log],

@@ -1,0 +1,85 @@
+import { mkdirSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { type Command, InvalidArgumentError } from 'commander'
+import { machineFacts } from '../host/machine.ts'
+import { renderRoad } from './render-road.ts'
+import { type RoadOptions, road } from './road.ts'
+
+interface Flags {
+  readonly messages: number
+  readonly size: number | 'mix'
+  readonly partitions: number
+  readonly domains: number
+  readonly mapping: 'rows' | 'runs'
+  readonly set: readonly string[]
+  readonly cpuProf?: string
+  readonly traceGc?: boolean
+  readonly json?: boolean
+}
+
+/** `npm run bench -- road`. */
+export function registerRoad(program: Command): void {
+  program
+    .command('road')
+    .description('The whole road on services of its own, from a topic filled beforehand')
+    .option('--messages <n>', 'messages in the topic', wholeNumber, 500_000)
+    .option('--size <bytes>', 'bytes of a value, or mix', sizeOf, 1024)
+    .option('--partitions <n>', 'partitions of the topic', wholeNumber, 8)
+    .option('--domains <n>', 'key domains by header; 0: the topic', wholeNumberOr0, 0)
+    .option('--mapping <mode>', 'rows or runs', mappingMode, 'rows')
+    .option('--set <path=value>', 'one key of the configuration; may be repeated', append, [])
+    .option('--cpu-prof <folder>', 'keep CPU profiles of the encryptor there')
+    .option('--trace-gc', 'count the collections of all threads')
+    .option('--json', 'data on stdout')
+    .addHelpText('after', EXAMPLES)
+    .action((flags: Flags) => run(flags))
+}
+
+const EXAMPLES = `
+Examples:
+  $ npm run bench -- road --messages 2000000 --mapping runs
+  $ npm run bench -- road --size 16384 --set workers.threads=1 --set segment.ageMs=200ms
+  $ npm run bench -- road --cpu-prof /tmp/profiles --json`
+
+async function run(flags: Flags): Promise<void> {
+  const machine = machineFacts()
+  const { set, cpuProf, traceGc, domains } = flags
+  const ofDomains = domains === 0 ? [] : ['keyDomain.by=header', 'keyDomain.header=tenant']
+  const options: RoadOptions = {
+    ...{ messages: flags.messages, size: flags.size, partitions: flags.partitions },
+    ...{ domains, mapping: flags.mapping, overrides: [...ofDomains, ...set] },
+    isGcTraced: traceGc ?? false,
+    ...(cpuProf === undefined ? {} : { cpuProf: madeFolder(cpuProf) }),
+  }
+  const row = await road(options)
+  process.stdout.write(flags.json ? `${JSON.stringify({ machine, road: row })}\n` : renderRoad(row))
+}
+
+function madeFolder(path: string): string {
+  mkdirSync(path, { recursive: true })
+  return resolve(path)
+}
+
+/** A whole number above 0. */
+export function wholeNumber(text: string): number {
+  const n = Number(text)
+  if (!Number.isInteger(n) || n < 1) throw new InvalidArgumentError('not a whole number above 0')
+  return n
+}
+
+function wholeNumberOr0(text: string): number {
+  return text === '0' ? 0 : wholeNumber(text)
+}
+
+function sizeOf(text: string): number | 'mix' {
+  return text === 'mix' ? 'mix' : wholeNumber(text)
+}
+
+function mappingMode(text: string): 'rows' | 'runs' {
+  if (text !== 'rows' && text !== 'runs') throw new InvalidArgumentError('not rows or runs')
+  return text
+}
+
+function append(text: string, before: readonly string[]): readonly string[] {
+  return [...before, text]
+}
