@@ -1,7 +1,8 @@
 import { closeSync, existsSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
 
-const OPERATION = /\bREST\.([A-Z]+)\.[A-Z_]+/
-const READS = ['GET', 'HEAD']
+/** As versitygw names it in the format of S3's server access logs. */
+const OPERATION = /\bs3_(\w+)/
+const READ = /^(Get|Head)/
 
 /** Requests that an S3 server took, by its name for them. */
 export type S3Requests = Readonly<Record<string, number>>
@@ -28,7 +29,7 @@ export function requestsSince(path: string, from: number): S3Requests {
 export function requestsOf(log: string): S3Requests {
   const counts: Record<string, number> = {}
   for (const line of log.split('\n')) {
-    const operation = OPERATION.exec(line)?.[0]
+    const operation = OPERATION.exec(line)?.[1]
     if (operation !== undefined) counts[operation] = (counts[operation] ?? 0) + 1
   }
   return counts
@@ -38,7 +39,7 @@ export function requestsOf(log: string): S3Requests {
 export function readsAndWrites(requests: S3Requests): { reads: number; writes: number } {
   let [reads, writes] = [0, 0]
   for (const [operation, count] of Object.entries(requests)) {
-    if (READS.includes(OPERATION.exec(operation)?.[1] ?? '')) reads += count
+    if (READ.test(operation)) reads += count
     else writes += count
   }
   return { reads, writes }
