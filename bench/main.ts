@@ -5,6 +5,7 @@ import { Interrupted } from '../examples/demo/demo-error.ts'
 import { cipher, renderCipher } from './cipher.ts'
 import { impact, renderImpactBench } from './impact.ts'
 import { ladder } from './ladder.ts'
+import { registerLatency } from './latency/latency-command.ts'
 import { mapping, renderMapping } from './mapping.ts'
 import { renderLadder } from './measure.ts'
 import { reencryption, renderReencryptionBench } from './reencryption.ts'
@@ -106,6 +107,7 @@ async function main(): Promise<void> {
 
 const program = new Command('npm run bench --')
 registerRoad(program)
+registerLatency(program)
 const isCommand = program.commands.some((command) => command.name() === process.argv[2])
 try {
   await (isCommand ? program.parseAsync() : main())

@@ -20,7 +20,7 @@ export interface Dollars {
 }
 
 /** What was used. */
-export interface Usage {
+export interface Used {
   readonly messages: number
   readonly s3Writes: number
   readonly s3Reads: number
@@ -29,7 +29,7 @@ export interface Usage {
 }
 
 /** The price of a million messages. */
-export function dollarsPerMillion(usage: Usage): Dollars {
+export function dollarsPerMillion(usage: Used): Dollars {
   const share = 1e6 / usage.messages
   return {
     s3Requests: (usage.s3Writes * PRICES.s3Write + usage.s3Reads * PRICES.s3Read) * share,

@@ -83,9 +83,9 @@ export async function fillTopic(
       const at = (turn + Math.floor(turn / partitions)) % templates.length
       const template = templates[at] as BatchTemplate
       const count = Math.min(template.contents.length, messages - sent)
-      const batch = template.batch(count, timestampMs)
-      const sending = producer.send(topic, partition, batch).then(({ baseOffset }) => {
-        log.add(partition, baseOffset, count, { template, timestampMs })
+      const pieces = template.batch(count, timestampMs)
+      const sending = producer.send(topic, [{ partition, pieces }]).then(([offset]) => {
+        log.add(partition, offset as number, count, { template, timestampMs })
         underWay.delete(sending)
       })
       underWay.add(sending)

@@ -1,9 +1,11 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 
-/** What the broker answered to one batch. */
-export interface Produced {
-  readonly baseOffset: number
+/** A batch that is ready-made, for one partition. */
+export interface ReadyBatch {
+  readonly partition: number
+  /** In pieces that are written one behind the other. */
+  readonly pieces: readonly Buffer[]
 }
 
 const PRODUCE = 0
@@ -12,6 +14,8 @@ const VERSION = 3
 const CLIENT_ID = Buffer.from('bench')
 const TIMEOUT_MS = 30_000
 const ACKS_ALL = -1
+/** Of each partition in an answer. */
+const ANSWER_BYTES = 4 + 2 + 8 + 8
 
 /**
  * A producer of batches that are ready-made: one connection, any number of requests under way, which
@@ -20,7 +24,7 @@ const ACKS_ALL = -1
  */
 export class RawProducer {
   readonly #socket: Socket
-  readonly #waiting: PromiseWithResolvers<Produced>[] = []
+  readonly #waiting: PromiseWithResolvers<number[]>[] = []
   #received: Buffer[] = []
   #receivedBytes = 0
   #correlation = 0
@@ -41,21 +45,20 @@ export class RawProducer {
     return new RawProducer(socket)
   }
 
-  /** Sends one batch and resolves once the broker has it. */
-  send(topic: string, partition: number, batch: readonly Buffer[]): Promise<Produced> {
-    const bytes = batch.reduce((sum, piece) => sum + piece.length, 0)
-    const answer = Promise.withResolvers<Produced>()
+  /** Sends batches in one request; resolves once the broker has them, to the offset of each. */
+  send(topic: string, batches: readonly ReadyBatch[]): Promise<number[]> {
+    const answer = Promise.withResolvers<number[]>()
     this.#waiting.push(answer)
+    const partitions = batches.map(({ partition, pieces }) => [
+      partitionHead(partition, bytesOf(pieces)),
+      ...pieces,
+    ])
+    const rest = partitions.flat()
     this.#socket.cork()
-    this.#socket.write(headOf(this.#correlation++, topic, partition, bytes))
-    for (const piece of batch) this.#socket.write(piece)
+    this.#socket.write(headOf(this.#correlation++, topic, batches.length, bytesOf(rest)))
+    for (const piece of rest) this.#socket.write(piece)
     this.#socket.uncork()
     return answer.promise
-  }
-
-  /** Requests that the broker has not answered yet. */
-  get underWay(): number {
-    return this.#waiting.length
   }
 
   close(): void {
@@ -77,14 +80,19 @@ export class RawProducer {
     this.#receivedBytes = all.length
   }
 
-  /** One topic with one partition: its error code and offset stand behind the name of the topic. */
+  /** One topic with its partitions: error code, offset and append time of each. */
   #answered(answer: Buffer): void {
-    const nameBytes = answer.readInt16BE(8)
-    const at = 8 + 2 + nameBytes + 4 + 4
+    const countAt = 8 + 2 + answer.readInt16BE(8)
+    const offsets: number[] = []
+    let code = 0
+    for (let i = 0; i < answer.readInt32BE(countAt); i++) {
+      const at = countAt + 4 + i * ANSWER_BYTES
+      code ||= answer.readInt16BE(at + 4)
+      offsets.push(Number(answer.readBigInt64BE(at + 6)))
+    }
     const waiting = this.#waiting.shift()
-    const code = answer.readInt16BE(at)
-    if (code !== 0) waiting?.reject(new Error(`the broker refused a batch with code ${code}`))
-    else waiting?.resolve({ baseOffset: Number(answer.readBigInt64BE(at + 2)) })
+    if (code === 0) waiting?.resolve(offsets)
+    else waiting?.reject(new Error(`the broker refused a batch with code ${code}`))
   }
 
   #fail(error: Error): void {
@@ -92,10 +100,10 @@ export class RawProducer {
   }
 }
 
-/** Everything before the batch: frame, request header, and a body with one topic and one partition. */
-function headOf(correlation: number, topic: string, partition: number, bytes: number): Buffer {
+/** Everything before the partitions: frame, request header, and a body with one topic. */
+function headOf(correlation: number, topic: string, partitions: number, bytes: number): Buffer {
   const name = Buffer.from(topic)
-  const head = Buffer.alloc(4 + 10 + CLIENT_ID.length + 12 + 2 + name.length + 12)
+  const head = Buffer.alloc(4 + 10 + CLIENT_ID.length + 12 + 2 + name.length + 4)
   let at = head.writeInt32BE(head.length - 4 + bytes, 0)
   at = head.writeInt16BE(PRODUCE, at)
   at = head.writeInt16BE(VERSION, at)
@@ -108,8 +116,17 @@ function headOf(correlation: number, topic: string, partition: number, bytes: nu
   at = head.writeInt32BE(1, at)
   at = head.writeInt16BE(name.length, at)
   at += name.copy(head, at)
-  at = head.writeInt32BE(1, at)
-  at = head.writeInt32BE(partition, at)
-  head.writeInt32BE(bytes, at)
+  head.writeInt32BE(partitions, at)
   return head
+}
+
+function partitionHead(partition: number, bytes: number): Buffer {
+  const head = Buffer.alloc(8)
+  head.writeInt32BE(partition, 0)
+  head.writeInt32BE(bytes, 4)
+  return head
+}
+
+function bytesOf(pieces: readonly Buffer[]): number {
+  return pieces.reduce((sum, piece) => sum + piece.length, 0)
 }

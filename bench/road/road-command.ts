@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { type Command, InvalidArgumentError } from 'commander'
+import type { Command } from 'commander'
+import { append, oneOf, sizeOf, wholeNumber, wholeNumberOr0 } from '../cli/arguments.ts'
 import { machineFacts } from '../host/machine.ts'
 import { renderRoad } from './render-road.ts'
 import { type RoadOptions, road } from './road.ts'
@@ -26,7 +27,7 @@ export function registerRoad(program: Command): void {
     .option('--size <bytes>', 'bytes of a value, or mix', sizeOf, 1024)
     .option('--partitions <n>', 'partitions of the topic', wholeNumber, 8)
     .option('--domains <n>', 'key domains by header; 0: the topic', wholeNumberOr0, 0)
-    .option('--mapping <mode>', 'rows or runs', mappingMode, 'rows')
+    .option('--mapping <mode>', 'rows or runs', oneOf(['rows', 'runs']), 'rows' as const)
     .option('--set <path=value>', 'one key of the configuration; may be repeated', append, [])
     .option('--cpu-prof <folder>', 'keep CPU profiles of the encryptor there')
     .option('--trace-gc', 'count the collections of all threads')
@@ -58,28 +59,4 @@ async function run(flags: Flags): Promise<void> {
 function madeFolder(path: string): string {
   mkdirSync(path, { recursive: true })
   return resolve(path)
-}
-
-/** A whole number above 0. */
-export function wholeNumber(text: string): number {
-  const n = Number(text)
-  if (!Number.isInteger(n) || n < 1) throw new InvalidArgumentError('not a whole number above 0')
-  return n
-}
-
-function wholeNumberOr0(text: string): number {
-  return text === '0' ? 0 : wholeNumber(text)
-}
-
-function sizeOf(text: string): number | 'mix' {
-  return text === 'mix' ? 'mix' : wholeNumber(text)
-}
-
-function mappingMode(text: string): 'rows' | 'runs' {
-  if (text !== 'rows' && text !== 'runs') throw new InvalidArgumentError('not rows or runs')
-  return text
-}
-
-function append(text: string, before: readonly string[]): readonly string[] {
-  return [...before, text]
 }

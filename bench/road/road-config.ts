@@ -10,9 +10,11 @@ export interface RoadSettings {
   readonly overrides: readonly string[]
 }
 
-/** Which topic an encryptor takes, and where it answers. */
+/** Which topics an encryptor takes, and where it answers. */
 export interface RoadPlace {
-  readonly topic: string
+  /** Of its group, and what its object keys begin with. */
+  readonly name: string
+  readonly topics: readonly string[]
   readonly httpPort: number
 }
 
@@ -20,13 +22,13 @@ interface Tree {
   [key: string]: unknown
 }
 
-/** A configuration over the services of a benchmark; its group, keys and rows are those of its topic. */
+/** A configuration over the services of a benchmark. */
 export function roadConfig(stack: StackEndpoints, place: RoadPlace, settings: RoadSettings): Tree {
-  const { topic, httpPort } = place
+  const { name, topics, httpPort } = place
   const { keyId, ...aws } = stack.kms
   const tree = {
-    kafka: { brokers: stack.kafka.brokers, topics: [topic], groupId: topic },
-    s3: { ...stack.s3, prefix: topic },
+    kafka: { brokers: stack.kafka.brokers, topics, groupId: name },
+    s3: { ...stack.s3, prefix: name },
     cassandra: { ...stack.cassandra, replicationFactor: 1 },
     mapping: { mode: settings.mapping },
     kms: { keyId, aws },

@@ -1,13 +1,11 @@
-import { join } from 'node:path'
-import { EncryptorProcess } from '../../examples/demo/encryptor.ts'
-import { freePort } from '../../examples/demo/encryptor-config.ts'
 import { createKafka } from '../../src/adapters/kafka/kafka-client.ts'
 import { benchEnd } from '../bench-end.ts'
 import { type BenchStack, withBenchStack } from '../bench-stack.ts'
 import { meanBytesOf, type Shape, templatesOf } from '../kafka/contents.ts'
 import { fillTopic, type ProducedLog } from '../kafka/fill.ts'
-import { type RoadSettings, roadConfig, writeRoadConfig } from './road-config.ts'
+import type { RoadSettings } from './road-config.ts'
 import { type RoadFigures, watchRoad } from './road-watch.ts'
+import { startEncryptor } from './start-encryptor.ts'
 import { type Verified, verifyRoad } from './verify-road.ts'
 
 /** One measurement of the whole road. */
@@ -47,7 +45,7 @@ export async function measureRoad(
   options: RoadOptions,
 ): Promise<RoadRow> {
   const log = await fill(stack, topic, options)
-  const encryptor = await startEncryptor(stack, topic, options)
+  const encryptor = await startEncryptor(stack, topic, [topic], options, nodeFlagsOf(options))
   let figures: RoadFigures
   try {
     figures = await watchRoad(encryptor, stack, log.messages, options.isGcTraced ?? false)
@@ -93,21 +91,9 @@ export async function createTopic(
   }
 }
 
-async function startEncryptor(
-  stack: BenchStack,
-  topic: string,
-  options: RoadOptions,
-): Promise<EncryptorProcess> {
-  const folder = join(stack.directory, 'encryptor')
-  const configPath = join(folder, `${topic}.yaml`)
-  const httpPort = await freePort()
-  writeRoadConfig(configPath, roadConfig(stack, { topic, httpPort }, options))
-  const { cpuProf, isGcTraced = false } = options
-  const nodeFlags = [
+function nodeFlagsOf({ cpuProf, isGcTraced = false }: RoadOptions): string[] {
+  return [
     ...(cpuProf === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${cpuProf}`]),
     ...(isGcTraced ? ['--trace-gc'] : []),
   ]
-  const encryptor = new EncryptorProcess({ name: topic, folder, configPath, httpPort, nodeFlags })
-  stack.defer(() => encryptor.stop())
-  return encryptor
 }

@@ -1,0 +1,89 @@
+import { appendFileSync } from 'node:fs'
+import { isMainThread } from 'node:worker_threads'
+import { PartPool } from '../../src/adapters/piscina/part-pool.ts'
+import { parseReference } from '../../src/format/reference-value.ts'
+import { LaneSession } from '../../src/pipeline/lane-session.ts'
+import type { PartTask } from '../../src/pipeline/part-task.ts'
+import { SegmentGroup } from '../../src/pipeline/segment-group.ts'
+import { monotonicMs } from './monotonic.ts'
+
+/** One line of what the probe writes down. */
+export interface Sighting {
+  readonly stage: 'read' | 'sealed' | 'durable'
+  readonly topic: string
+  readonly partition: number
+  /** First offset; absent where all before `to` is meant. */
+  readonly from?: number
+  readonly to: number
+  readonly atMs: number
+}
+
+const FLUSH_MS = 500
+
+/**
+ * Loaded into the encryptor before the program (`node --import`), this writes down when batches are
+ * read, parts sealed, and groups of segments durable: object complete, mapping written. It works by the
+ * batch and by the part, never by the message, and changes nothing of what they do.
+ */
+function install(path: string): void {
+  let lines: string[] = []
+  const flush = () => {
+    if (lines.length > 0) appendFileSync(path, lines.join(''))
+    lines = []
+  }
+  const note = (sighting: Sighting) => lines.push(`${JSON.stringify(sighting)}\n`)
+  setInterval(flush, FLUSH_MS).unref()
+  process.on('exit', flush)
+  watchReading(note)
+  watchSealing(note)
+  watchDurability(note)
+}
+
+function watchReading(note: (sighting: Sighting) => void): void {
+  const { accept } = LaneSession.prototype
+  LaneSession.prototype.accept = function (batch, control) {
+    const { topic, partition, fetchedOffset, nextOffset } = batch
+    const atMs = monotonicMs()
+    note({ stage: 'read', topic, partition, from: fetchedOffset, to: nextOffset, atMs })
+    return accept.call(this, batch, control)
+  }
+}
+
+/** A worker uploads and maps side by side once it has sealed, and tells how long each took. */
+function watchSealing(note: (sighting: Sighting) => void): void {
+  const { run } = PartPool.prototype
+  PartPool.prototype.run = async function (task: PartTask) {
+    const result = await run.call(this, task)
+    if (!result.ok) return result
+    const { uploadMs, mapMs } = result.timings
+    const atMs = monotonicMs() - Math.max(uploadMs, mapMs)
+    const { values, ends, source } = result.references
+    const counts = new Map<number, { first: number; count: number }>()
+    source.forEach((index, i) => {
+      const entry = counts.get(index)
+      if (entry === undefined) counts.set(index, { first: i, count: 1 })
+      else entry.count++
+    })
+    for (const [index, { first, count }] of counts) {
+      const { topic, partition } = task.segment.sources[index] ?? { topic: '', partition: -1 }
+      const { offset: from } = parseReference(values.subarray(ends[first - 1] ?? 0, ends[first]))
+      note({ stage: 'sealed', topic, partition, from, to: from + count, atMs })
+    }
+    return result
+  }
+}
+
+function watchDurability(note: (sighting: Sighting) => void): void {
+  const { finish } = SegmentGroup.prototype
+  SegmentGroup.prototype.finish = async function () {
+    const sealed = await finish.call(this)
+    const atMs = monotonicMs()
+    for (const { topic, partition, nextOffset } of sealed.progress) {
+      note({ stage: 'durable', topic, partition, to: nextOffset, atMs })
+    }
+    return sealed
+  }
+}
+
+const path = process.env.BENCH_PROBE_FILE
+if (isMainThread && path !== undefined) install(path)

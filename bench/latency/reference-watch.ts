@@ -1,0 +1,64 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import { createKafka } from '../../src/adapters/kafka/kafka-client.ts'
+import { parseReference } from '../../src/index.ts'
+import { monotonicMs } from './monotonic.ts'
+import type { Arrival } from './timeline.ts'
+
+/** What the watching thread is told. */
+export interface WatchOrder {
+  readonly brokers: readonly string[]
+  readonly topics: readonly string[]
+}
+
+/** What it tells: that it is there, or references of a topic that came in. */
+export type WatchNews =
+  | { readonly kind: 'joined' }
+  | { readonly kind: 'arrived'; readonly topic: string; readonly arrival: Arrival }
+  | { readonly kind: 'failed'; readonly reason: string }
+
+const FETCH_WAIT_MS = 500
+
+/**
+ * Reads references as a read_committed consumer and tells when which came in. They come in the order of
+ * the messages, each once, in the partition of the same number, so it looks into the first and the last of
+ * a fetch only, and fails where these are not what is due.
+ */
+async function watch({ brokers, topics }: WatchOrder): Promise<void> {
+  const kafka = createKafka({ brokers, clientId: 'bench-watch', requestTimeoutMs: 30_000 })
+  const consumer = kafka.consumer({
+    groupId: `bench-watch-${process.pid}-${monotonicMs()}`,
+    readUncommitted: false,
+    maxWaitTimeInMs: FETCH_WAIT_MS,
+  })
+  const next = new Map<string, number>()
+  consumer.on(consumer.events.GROUP_JOIN, () => tell({ kind: 'joined' }))
+  await consumer.connect()
+  await consumer.subscribe({ topics: [...topics], fromBeginning: true })
+  await consumer.run({
+    autoCommit: false,
+    partitionsConsumedConcurrently: 4,
+    eachBatch: async ({ batch: { topic, partition, messages } }) => {
+      const atMs = monotonicMs()
+      const place = `${topic}/${partition}`
+      const from = next.get(place) ?? 0
+      const to = from + messages.length
+      next.set(place, to)
+      for (const [message, due] of [
+        [messages[0], from],
+        [messages.at(-1), to - 1],
+      ] as const) {
+        if (message === undefined) return
+        const { offset } = parseReference(message.value ?? '')
+        if (offset === due) continue
+        tell({ kind: 'failed', reason: `${place}: reference ${offset} where ${due} was due` })
+      }
+      tell({ kind: 'arrived', topic, arrival: { partition, from, to, atMs } })
+    },
+  })
+}
+
+function tell(news: WatchNews): void {
+  parentPort?.postMessage(news)
+}
+
+await watch(workerData as WatchOrder)
