@@ -10,6 +10,7 @@ import { mapping, renderMapping } from './mapping.ts'
 import { renderLadder } from './measure.ts'
 import { reencryption, renderReencryptionBench } from './reencryption.ts'
 import { registerRoad } from './road/road-command.ts'
+import { registerStages } from './stages/stages-command.ts'
 import { renderTurns, turns } from './turns.ts'
 
 const HELP = `Usage: npm run bench [-- [cipher] [ladder] [mapping] [turns] [reencryption] [impact] [options] [--json]]
@@ -108,6 +109,7 @@ async function main(): Promise<void> {
 const program = new Command('npm run bench --')
 registerRoad(program)
 registerLatency(program)
+registerStages(program)
 const isCommand = program.commands.some((command) => command.name() === process.argv[2])
 try {
   await (isCommand ? program.parseAsync() : main())

@@ -25,6 +25,7 @@ export async function verifyRoad(
   prefix: string,
   log: ProducedLog,
   signal: AbortSignal,
+  referenceTopicSuffix = '.sealed',
 ): Promise<Verified> {
   const seen = log.countByPartition.map((count) => new Uint8Array(count))
   const stride = Math.max(1, Math.floor(log.messages / SAMPLE_MAX))
@@ -32,7 +33,8 @@ export async function verifyRoad(
   const faults: string[] = []
   let references = 0
   const kafka = { brokers: stack.kafka.brokers, clientId: 'bench', requestTimeoutMs: 30_000 }
-  const feed = { topic: `${log.topic}.sealed`, from: 'beginning', follow: false, signal } as const
+  const topic = `${log.topic}${referenceTopicSuffix}`
+  const feed = { topic, from: 'beginning', follow: false, signal } as const
   await feedReferences({ ...kafka, ...feed }, async (values) => {
     for (const value of values) {
       const reference = parseReference(value)
