@@ -19,14 +19,17 @@ export interface BenchStackOptions {
   readonly isShortLived?: boolean
 }
 
+let running: { readonly stack: BenchStack; readonly directory: string } | null = null
+
 /**
  * Runs `work` with services of its own in a folder of their own, and takes both away afterwards; also
- * when the program is asked to end, which this rejects with.
+ * when the program is asked to end, which this rejects with. Within such work, another one shares them.
  */
 export async function withBenchStack<T>(
   work: (stack: BenchStack, directory: string) => Promise<T>,
   { isShortLived = false }: BenchStackOptions = {},
 ): Promise<T> {
+  if (running !== null) return work(running.stack, running.directory)
   const directory = mkdtempSync(join(tmpdir(), 'sealstream-bench-'))
   const ends: (() => Promise<void>)[] = []
   const stopping = benchEnd()
@@ -42,8 +45,10 @@ export async function withBenchStack<T>(
     })
     stopping.throwIfAborted()
     const scene = { ...stack, s3Log, defer: (end: () => Promise<void>) => void ends.push(end) }
+    running = { stack: scene, directory }
     return await Promise.race([work(scene, directory), aborted(stopping)])
   } finally {
+    running = null
     for (const end of ends.reverse()) await end().catch(() => {})
     await resetStack(directory)
     rmSync(directory, { recursive: true, force: true })

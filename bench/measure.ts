@@ -3,6 +3,8 @@ export interface Cost {
   readonly medianUs: number
   readonly minUs: number
   readonly maxUs: number
+  /** Of all repeats, sorted. */
+  readonly values: readonly number[]
 }
 
 /** One line of the ladder. */
@@ -44,6 +46,7 @@ export function costOf(costs: number[]): Cost {
     medianUs: costs[Math.floor(costs.length / 2)] as number,
     minUs: costs[0] as number,
     maxUs: costs.at(-1) as number,
+    values: costs,
   }
 }
 

@@ -1,0 +1,69 @@
+import type { LatencyOptions } from '../latency/latency.ts'
+import type { RoadOptions } from '../road/road.ts'
+
+type RoadCase = Pick<RoadOptions, 'messages' | 'size' | 'partitions' | 'domains' | 'mapping'>
+
+/** How much of everything a run of the suite does. */
+export interface SuiteMode {
+  readonly repeats: number
+  readonly roads: readonly RoadCase[]
+  readonly stagesRepeats: number
+  readonly mappingMessages: number
+  readonly latencies: readonly Pick<
+    LatencyOptions,
+    'profile' | 'perSecond' | 'seconds' | 'isSweep'
+  >[]
+  readonly turnsSeconds: number
+  readonly reencryptionGigabytes: number
+}
+
+const USUAL = { size: 1024, partitions: 8, domains: 0, mapping: 'rows' } as const
+const MIB = 1024 * 1024
+
+const SIZES: readonly RoadCase[] = [
+  { ...USUAL, messages: 1_000_000, size: 100 },
+  { ...USUAL, messages: 500_000 },
+  { ...USUAL, messages: 60_000, size: 16 * 1024 },
+  { ...USUAL, messages: 1_000, size: MIB },
+  { ...USUAL, messages: 100, size: 10 * MIB },
+  { ...USUAL, messages: 100_000, size: 'mix' },
+]
+
+/** The modes of the suite. `smoke` is there to see that all of it works; its figures say nothing. */
+export const MODES = {
+  smoke: {
+    repeats: 1,
+    roads: [{ ...USUAL, messages: 5_000 }],
+    ...{ stagesRepeats: 1, mappingMessages: 5_000, turnsSeconds: 1, reencryptionGigabytes: 0.02 },
+    latencies: [{ profile: 'default', perSecond: 200, seconds: 2, isSweep: false }],
+  },
+  quick: {
+    repeats: 5,
+    roads: [
+      { ...USUAL, messages: 120_000 },
+      { ...USUAL, messages: 240_000, mapping: 'runs' },
+    ],
+    ...{ stagesRepeats: 1, mappingMessages: 60_000, turnsSeconds: 5, reencryptionGigabytes: 0.1 },
+    latencies: [
+      { profile: 'default', perSecond: 3_000, seconds: 8, isSweep: false },
+      { profile: 'low-latency', perSecond: 1_000, seconds: 8, isSweep: false },
+    ],
+  },
+  full: {
+    repeats: 5,
+    roads: [
+      ...SIZES,
+      { ...USUAL, messages: 1_000_000, mapping: 'runs' },
+      ...[1, 2, 4, 16, 64].map((partitions) => ({ ...USUAL, messages: 500_000, partitions })),
+      ...[1, 10, 100, 1_000].map((domains) => ({ ...USUAL, messages: 300_000, domains })),
+    ],
+    ...{ stagesRepeats: 5, mappingMessages: 400_000, turnsSeconds: 30, reencryptionGigabytes: 2 },
+    latencies: [
+      { profile: 'default', perSecond: 5_000, seconds: 30, isSweep: true },
+      { profile: 'low-latency', perSecond: 1_000, seconds: 30, isSweep: true },
+    ],
+  },
+} as const satisfies Readonly<Record<string, SuiteMode>>
+
+/** The name of a mode. */
+export type ModeName = keyof typeof MODES
