@@ -16,6 +16,8 @@ import { sealSegments } from './sealed-segments.ts'
 export interface ReencryptionBench {
   readonly gigabytes: number
   readonly repeats: number
+  /** How many of the shapes of segments; all of them by default. */
+  readonly shapes?: number
 }
 
 /** One pass over everything that was sealed. */
@@ -39,7 +41,7 @@ const CASES = [
 export async function reencryption(bench: ReencryptionBench): Promise<ReencryptionRow[]> {
   return withBenchStack(async (stack, directory) => {
     const rows: ReencryptionRow[] = []
-    for (const [i, shape] of CASES.entries()) {
+    for (const [i, shape] of CASES.slice(0, bench.shapes).entries()) {
       const config = configOf(stack, directory, `bench${i}`)
       const segments = Math.ceil((bench.gigabytes * 1e9) / shape.segmentBytes)
       process.stderr.write(`sealing ${segments} segments of ${shape.segmentBytes} bytes\n`)

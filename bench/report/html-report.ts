@@ -82,7 +82,7 @@ function latencyPlots(figures: readonly Figure[]): string {
   const lines = new Map<string, number[]>()
   for (const { name, values } of figures) {
     const [, label = '', quantile = ''] = /^latency\/(.+)\/(P[\d.]+)$/.exec(name) ?? []
-    const at = QUANTILES.findIndex((one) => one === quantile)
+    const at = QUANTILES.indexOf(quantile)
     if (at === -1) continue
     const line = lines.get(label) ?? []
     lines.set(label, line)

@@ -7,7 +7,7 @@ export interface QuantileLine {
 }
 
 /** The quantiles of a plot. */
-export const QUANTILES = ['P50', 'P95', 'P99', 'P99.9'] as const
+export const QUANTILES: readonly string[] = ['P50', 'P95', 'P99', 'P99.9']
 
 const WIDTH = 900
 const HEIGHT = 300

@@ -14,7 +14,7 @@ export interface SuiteMode {
     'profile' | 'perSecond' | 'seconds' | 'isSweep'
   >[]
   readonly turnsSeconds: number
-  readonly reencryptionGigabytes: number
+  readonly reencryption: { readonly gigabytes: number; readonly shapes?: number }
 }
 
 const USUAL = { size: 1024, partitions: 8, domains: 0, mapping: 'rows' } as const
@@ -34,7 +34,12 @@ export const MODES = {
   smoke: {
     repeats: 1,
     roads: [{ ...USUAL, messages: 5_000 }],
-    ...{ stagesRepeats: 1, mappingMessages: 5_000, turnsSeconds: 1, reencryptionGigabytes: 0.02 },
+    ...{
+      stagesRepeats: 1,
+      mappingMessages: 5_000,
+      turnsSeconds: 1,
+      reencryption: { gigabytes: 0.02, shapes: 1 },
+    },
     latencies: [{ profile: 'default', perSecond: 200, seconds: 2, isSweep: false }],
   },
   quick: {
@@ -43,7 +48,12 @@ export const MODES = {
       { ...USUAL, messages: 120_000 },
       { ...USUAL, messages: 240_000, mapping: 'runs' },
     ],
-    ...{ stagesRepeats: 1, mappingMessages: 60_000, turnsSeconds: 5, reencryptionGigabytes: 0.1 },
+    ...{
+      stagesRepeats: 1,
+      mappingMessages: 60_000,
+      turnsSeconds: 5,
+      reencryption: { gigabytes: 0.1, shapes: 1 },
+    },
     latencies: [
       { profile: 'default', perSecond: 3_000, seconds: 8, isSweep: false },
       { profile: 'low-latency', perSecond: 1_000, seconds: 8, isSweep: false },
@@ -57,7 +67,12 @@ export const MODES = {
       ...[1, 2, 4, 16, 64].map((partitions) => ({ ...USUAL, messages: 500_000, partitions })),
       ...[1, 10, 100, 1_000].map((domains) => ({ ...USUAL, messages: 300_000, domains })),
     ],
-    ...{ stagesRepeats: 5, mappingMessages: 400_000, turnsSeconds: 30, reencryptionGigabytes: 2 },
+    ...{
+      stagesRepeats: 5,
+      mappingMessages: 400_000,
+      turnsSeconds: 30,
+      reencryption: { gigabytes: 2 },
+    },
     latencies: [
       { profile: 'default', perSecond: 5_000, seconds: 30, isSweep: true },
       { profile: 'low-latency', perSecond: 1_000, seconds: 30, isSweep: true },

@@ -84,8 +84,10 @@ const SECTIONS: readonly Section[] = [
   },
   {
     name: 're-encryption',
-    run: async (_, { reencryptionGigabytes: gigabytes, repeats }) =>
-      figuresOf.reencryptionFigures(await reencryption({ gigabytes, repeats })),
+    run: async (_, mode) =>
+      figuresOf.reencryptionFigures(
+        await reencryption({ ...mode.reencryption, repeats: mode.repeats }),
+      ),
   },
 ]
 
