@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { Interrupted } from '../examples/demo/demo-error.ts'
 import { registerTables } from './cli/service-commands.ts'
 import { registerLatency } from './latency/latency-command.ts'
+import { registerPeers } from './peers/peers-command.ts'
 import { registerCompare } from './results/compare-command.ts'
 import { registerRoad } from './road/road-command.ts'
 import { registerStages } from './stages/stages-command.ts'
@@ -17,6 +18,7 @@ async function main(): Promise<void> {
   registerRoad(program)
   registerLatency(program)
   registerStages(program)
+  registerPeers(program)
   registerTables(program)
   registerCompare(program)
   registerReport(program)
