@@ -1,3 +1,4 @@
+import { numberText } from '../results/number-text.ts'
 import { escapeHtml } from './escape.ts'
 
 /** A bar of several pieces. */
@@ -42,14 +43,14 @@ function row(
   let x = LABEL_WIDTH
   const parts = pieces.map(({ name, value }) => {
     const width = value * scale
-    const title = `<title>${escapeHtml(`${name}: ${value.toPrecision(3)} ${unit}`)}</title>`
+    const title = `<title>${escapeHtml(`${name}: ${numberText(value)} ${unit}`)}</title>`
     const part = `<rect x="${x.toFixed(1)}" y="${y}" width="${width.toFixed(1)}" height="${BAR_HEIGHT}" fill="${colour(name)}">${title}</rect>`
     x += width
     return part
   })
   const textY = y + BAR_HEIGHT - 3
   const name = `<text x="${LABEL_WIDTH - 8}" y="${textY}" text-anchor="end">${escapeHtml(label)}</text>`
-  const sum = `<text x="${(x + 6).toFixed(1)}" y="${textY}">${total.toPrecision(3)}</text>`
+  const sum = `<text x="${(x + 6).toFixed(1)}" y="${textY}">${numberText(total)}</text>`
   return name + parts.join('') + sum
 }
 

@@ -1,3 +1,4 @@
+import { numberText } from '../results/number-text.ts'
 import type { Figure, ResultFile } from '../results/result-file.ts'
 import { medianOf } from '../stats/median.ts'
 import { type Bar, stackedBars } from './bars.ts'
@@ -103,9 +104,9 @@ function table(title: string, figures: readonly Figure[]): string {
   const rows = figures.map(({ name, unit, kind, values }) => {
     const cells = [
       name.slice(title.length + 1) || name,
-      medianOf(values).toPrecision(4),
+      numberText(medianOf(values)),
       unit,
-      `${Math.min(...values).toPrecision(3)} to ${Math.max(...values).toPrecision(3)}`,
+      `${numberText(Math.min(...values))} to ${numberText(Math.max(...values))}`,
       kind,
     ]
     return `<tr>${cells.map((cell) => `<td>${escapeHtml(cell)}</td>`).join('')}<td>${strip(values)}</td></tr>`

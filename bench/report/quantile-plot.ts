@@ -37,7 +37,7 @@ export function quantilePlot(lines: readonly QuantileLine[]): string {
   const curves = lines.map(({ label, ms }, i) => {
     const colour = COLOURS[i % COLOURS.length]
     const points = ms.map((value, q) => `${x(q).toFixed(1)},${y(value).toFixed(1)}`)
-    return `<polyline points="${points.join(' ')}" fill="none" stroke="${colour}" stroke-width="2"/><text x="${WIDTH - RIGHT + 10}" y="${((ends[i] as number) + 4).toFixed(1)}" fill="${colour}">${escapeHtml(label)}</text>`
+    return `<polyline points="${points.join(' ')}" fill="none" stroke="${colour}" stroke-width="2"/><text x="${WIDTH - RIGHT + 10}" y="${((ends[i] as number) + 4).toFixed(1)}" style="fill: ${colour}">${escapeHtml(label)}</text>`
   })
   return `<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="latencies">${grid.join('')}${ticks.join('')}${curves.join('')}</svg>`
 }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { type Comparison, compare, machineRatio, worseOf } from './compare.ts'
+import { numberText } from './number-text.ts'
 import { readResults } from './result-file.ts'
 
 interface Flags {
@@ -57,7 +58,7 @@ function heading(before: ReturnType<typeof readResults>, after: typeof before): 
 
 function lineOf({ name, unit, before, after, ratio, p, verdict }: Comparison): string {
   const change = `${ratio >= 1 ? '+' : ''}${((ratio - 1) * 100).toFixed(1)} %`
-  const cells = [before.toPrecision(4), after.toPrecision(4), change, `p ${p.toFixed(3)}`]
+  const cells = [numberText(before), numberText(after), change, `p ${p.toFixed(3)}`]
   const numbers = cells.map((cell) => cell.padStart(12)).join('')
   return `${verdict.padEnd(9)}${`${name}, ${unit}`.padEnd(64)}${numbers}`
 }

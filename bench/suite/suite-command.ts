@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import type { Command } from 'commander'
 import { append, oneOf } from '../cli/arguments.ts'
 import { renderReport } from '../report/html-report.ts'
+import { numberText } from '../results/number-text.ts'
 import { baselineOf, type ResultFile, readResults, writeResults } from '../results/result-file.ts'
 import { medianOf } from '../stats/median.ts'
 import { MODES, type ModeName } from './modes.ts'
@@ -75,8 +76,8 @@ function made(path: string): string {
 function renderFigures({ machine, figures }: ResultFile): string {
   const { cpu, cores, node, loadAtStart } = machine
   const lines = figures.map(({ name, unit, values }) => {
-    const spread = `${Math.min(...values).toPrecision(4)} to ${Math.max(...values).toPrecision(4)}`
-    return `${name.padEnd(62)}${medianOf(values).toPrecision(4).padStart(11)} ${unit.padEnd(15)}${spread}`
+    const spread = `${numberText(Math.min(...values))} to ${numberText(Math.max(...values))}`
+    return `${name.padEnd(62)}${numberText(medianOf(values)).padStart(11)} ${unit.padEnd(15)}${spread}`
   })
   const head = `cpu ${cpu}, cores ${cores}, node ${node}, load ${loadAtStart.toFixed(1)}`
   return `${[head, ...lines].join('\n')}\n`
