@@ -32,6 +32,7 @@ export async function withBenchStack<T>(
   if (running !== null) return work(running.stack, running.directory)
   const directory = mkdtempSync(join(tmpdir(), 'sealstream-bench-'))
   const ends: (() => Promise<void>)[] = []
+  let isOver = false
   const stopping = benchEnd()
   try {
     if (isShortLived) expectShortLives()
@@ -44,11 +45,17 @@ export async function withBenchStack<T>(
       report: ({ part, step }) => process.stderr.write(`${part} ${step}\n`),
     })
     stopping.throwIfAborted()
-    const scene = { ...stack, s3Log, defer: (end: () => Promise<void>) => void ends.push(end) }
+    const defer = (end: () => Promise<void>) => {
+      // Work that was interrupted goes on for a moment; what it starts then ends at once.
+      if (isOver) void end().catch(() => {})
+      else ends.push(end)
+    }
+    const scene = { ...stack, s3Log, defer }
     running = { stack: scene, directory }
     return await Promise.race([work(scene, directory), aborted(stopping)])
   } finally {
     running = null
+    isOver = true
     for (const end of ends.reverse()) await end().catch(() => {})
     await resetStack(directory)
     rmSync(directory, { recursive: true, force: true })

@@ -26,7 +26,8 @@ async function main(): Promise<void> {
     await program.parseAsync()
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error
-    process.exitCode = error.exitCode
+    // Work that was interrupted may still hold timers and threads; services and folders are gone by now.
+    process.exit(error.exitCode)
   }
 }
 

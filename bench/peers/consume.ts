@@ -1,4 +1,3 @@
-import { Consumer } from '@platformatic/kafka'
 import { Kafka, logLevel } from 'kafkajs'
 import { ArmCounter, type ArmOrder, armOrder } from './arm-program.ts'
 
@@ -16,6 +15,7 @@ const CLIENTS: Readonly<Record<string, (order: ArmOrder, count: ArmCounter) => P
     await consumer.run({ eachBatch: async ({ batch }) => count.add(batch.messages.length) })
   },
   '@platformatic/kafka': async ({ stack, topic, arm }, count) => {
+    const { Consumer } = await import('@platformatic/kafka')
     const consumer = new Consumer({
       ...{ clientId: 'bench', bootstrapBrokers: [...stack.kafka.brokers], groupId: groupOf(arm) },
       ...{ maxBytes: FETCH.maxBytes, maxWaitTime: 100, autocommit: false },

@@ -1,6 +1,14 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { stringify } from 'yaml'
@@ -90,18 +98,21 @@ function configOf(stack: BenchStack, bootstrapAddress: string, nodeStartPort: nu
 /** The folder of its jars. */
 async function installed(): Promise<string> {
   const folder = join(partsDirectory(), `kroxylicious-${VERSION}`)
-  if (existsSync(join(folder, `kroxylicious-runtime-${VERSION}.jar`))) return folder
+  if (existsSync(folder)) return folder
   process.stderr.write('fetching Kroxylicious\n')
-  mkdirSync(folder, { recursive: true })
+  // Built beside its final place and renamed into it: a folder that has the name is complete.
+  const draft = `${folder}.${process.pid}.draft`
+  mkdirSync(draft, { recursive: true })
   const dependencies = ARTIFACTS.map((artifact) => {
     const [group, name, version] = artifact.split(':')
     return `<dependency><groupId>${group}</groupId><artifactId>${name}</artifactId><version>${version}</version></dependency>`
   })
   const pom = renderTemplate('maven-pom.xml', { dependencies: dependencies.join('\n    ') })
-  writeFileSync(join(folder, 'pom.xml'), pom)
+  writeFileSync(join(draft, 'pom.xml'), pom)
   const goal = ['dependency:copy-dependencies', '-DincludeScope=runtime', '-DoutputDirectory=.']
   await runTool('fetching Kroxylicious', 'mvn', ['--quiet', '--batch-mode', ...goal], {
-    cwd: folder,
+    cwd: draft,
   })
+  renameSync(draft, folder)
   return folder
 }
