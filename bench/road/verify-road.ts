@@ -2,6 +2,7 @@ import type { StackEndpoints } from '../../docker/stack/stack.ts'
 import { feedReferences } from '../../src/adapters/kafka/kafka-reference-feed.ts'
 import { createReader, type Message, parseReference, type Reference } from '../../src/index.ts'
 import type { Produced, ProducedLog } from '../kafka/fill.ts'
+import { ReferenceTally } from './reference-tally.ts'
 
 const SAMPLE_MAX = 400
 const NAMED_MAX = 5
@@ -27,35 +28,26 @@ export async function verifyRoad(
   signal: AbortSignal,
   referenceTopicSuffix = '.sealed',
 ): Promise<Verified> {
-  const seen = log.countByPartition.map((count) => new Uint8Array(count))
+  const tally = new ReferenceTally(log.countByPartition)
   const stride = Math.max(1, Math.floor(log.messages / SAMPLE_MAX))
   const sample: Reference[] = []
-  const faults: string[] = []
-  let references = 0
   const kafka = { brokers: stack.kafka.brokers, clientId: 'bench', requestTimeoutMs: 30_000 }
   const topic = `${log.topic}${referenceTopicSuffix}`
   const feed = { topic, from: 'beginning', follow: false, signal } as const
   await feedReferences({ ...kafka, ...feed }, async (values) => {
     for (const value of values) {
       const reference = parseReference(value)
-      const { partition, offset } = reference
-      const count = seen[partition]?.[offset]
-      if (count !== 0) faults.push(`${partition}@${offset} ${count === 1 ? 'twice' : 'unknown'}`)
-      else (seen[partition] as Uint8Array)[offset] = 1
-      if (references++ % stride === 0) sample.push(reference)
+      if (tally.references % stride === 0) sample.push(reference)
+      tally.see(reference.partition, reference.offset)
     }
   })
   signal.throwIfAborted()
-  for (const [partition, offsets] of seen.entries()) {
-    const missing = offsets.indexOf(0)
-    if (missing !== -1) faults.push(`${partition}@${missing} missing`)
-  }
-  faults.push(...(await compare(stack, prefix, sample, log)))
+  const faults = [...tally.faults(), ...(await compare(stack, prefix, sample, log))]
   if (faults.length > 0) {
     const named = faults.slice(0, NAMED_MAX).join(', ')
     throw new Error(`the references of ${log.topic} are wrong in ${faults.length} places: ${named}`)
   }
-  return { references, opened: sample.length }
+  return { references: tally.references, opened: sample.length }
 }
 
 async function compare(

@@ -1,3 +1,4 @@
+import { benchmarks } from './benchmarks.ts'
 import { keysAndFormat } from './keys-and-format.ts'
 import { lookUps } from './look-ups.ts'
 import { mapping } from './mapping.ts'
@@ -16,4 +17,5 @@ export const mutants: readonly Mutant[] = [
   ...rotation,
   ...reencryption,
   ...rebuild,
+  ...benchmarks,
 ]

@@ -3,6 +3,7 @@ import { readsAndWrites, requestsOf } from '../../../bench/host/s3-requests.ts'
 import { BatchTemplate } from '../../../bench/kafka/batch-template.ts'
 import { meanBytesOf, templatesOf } from '../../../bench/kafka/contents.ts'
 import { ProducedLog } from '../../../bench/kafka/fill.ts'
+import { ReferenceTally } from '../../../bench/road/reference-tally.ts'
 import { setIn } from '../../../bench/road/road-config.ts'
 import { sustained } from '../../../bench/road/road-watch.ts'
 import { decodeRecordSet } from '../../../src/adapters/kafka/record-batch.ts'
@@ -73,6 +74,38 @@ describe('what was produced', () => {
     const mean = values.reduce((sum, { value }) => sum + value.length, 0) / values.length
     expect(mean / meanBytesOf(shape)).toBeGreaterThan(0.7)
     expect(mean / meanBytesOf(shape)).toBeLessThan(1.3)
+  })
+})
+
+describe('a tally of references', () => {
+  test('finds nothing wrong when each message came once', () => {
+    const tally = new ReferenceTally([2, 1])
+    for (const [partition, offset] of [
+      [0, 1],
+      [1, 0],
+      [0, 0],
+    ] as const)
+      tally.see(partition, offset)
+    expect(tally.faults()).toEqual([])
+    expect(tally.references).toBe(3)
+  })
+
+  test('names what came twice, was never produced, or is missing', () => {
+    const tally = new ReferenceTally([2, 1])
+    for (const [partition, offset] of [
+      [0, 1],
+      [0, 1],
+      [0, 2],
+      [5, 0],
+    ] as const)
+      tally.see(partition, offset)
+    expect(tally.faults()).toEqual([
+      '0@1 twice',
+      '0@2 unknown',
+      '5@0 unknown',
+      '0@0 missing',
+      '1@0 missing',
+    ])
   })
 })
 
