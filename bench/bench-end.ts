@@ -3,8 +3,8 @@ import { Interrupted } from '../examples/demo/demo-error.ts'
 let stopping: AbortController | null = null
 
 /**
- * Aborts with an {@link Interrupted} when the program is asked to end (Ctrl-C), so that services and
- * folders are taken away first. Whoever asks a second time does not want to wait for that.
+ * Aborts with an {@link Interrupted} when the program is asked to end (Ctrl-C), and with any error that
+ * nobody caught, so that services and folders are taken away first. Whoever asks a second time does not want to wait for that.
  */
 export function benchEnd(): AbortSignal {
   if (stopping !== null) return stopping.signal
@@ -17,5 +17,10 @@ export function benchEnd(): AbortSignal {
       controller.abort(new Interrupted(name))
     })
   }
+  // Nothing must end the program before what it started.
+  process.on('uncaughtException', (error) => {
+    if (controller.signal.aborted) return
+    controller.abort(error)
+  })
   return controller.signal
 }

@@ -88,6 +88,8 @@ export async function fillTopic(
         log.add(partition, offset as number, count, { template, timestampMs })
         underWay.delete(sending)
       })
+      // Whoever waits for it rejects; what is sent beside it must not count as unhandled.
+      sending.catch(() => {})
       underWay.add(sending)
       sent += count
       if (underWay.size >= UNDER_WAY_MAX) await Promise.race(underWay)

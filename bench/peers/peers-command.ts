@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { wholeNumber } from '../cli/arguments.ts'
+import { append, wholeNumber } from '../cli/arguments.ts'
 import { machineFacts } from '../host/machine.ts'
 import type { PeerRow } from './peer-row.ts'
 import { type PeersOptions, peers } from './peers.ts'
@@ -19,6 +19,7 @@ export function registerPeers(program: Command): void {
     )
     .option('--size <bytes>', 'bytes of a value', wholeNumber, 1024)
     .option('--partitions <n>', 'partitions of the topic', wholeNumber, 8)
+    .option('--only <word>', 'arms whose name holds it; may be repeated', append, [])
     .option('--json', 'data on stdout')
     .addHelpText('after', '\nExample:\n  $ npm run bench -- peers --messages 500000')
     .action((flags: PeersOptions & { readonly json?: boolean }) => run(flags))

@@ -16,6 +16,8 @@ export interface PeersOptions {
   readonly messages: number
   readonly size: number
   readonly partitions: number
+  /** Words of the names of the arms that are wanted; none means all. */
+  readonly only: readonly string[]
 }
 
 const TOPIC = 'peers'
@@ -32,7 +34,9 @@ async function measurePeers(stack: BenchStack, options: PeersOptions): Promise<P
   const log = await fill(stack, TOPIC, { ...options, domains: 0 })
   const rows: PeerRow[] = []
   const all = [...ourArms(stack, log), ...theirArms(stack, options), ...proxyArms(stack, options)]
-  for (const { run, ...row } of all) {
+  const isWanted = ({ arm }: Arm) =>
+    options.only.length === 0 || options.only.some((word) => arm.includes(word))
+  for (const { run, ...row } of all.filter(isWanted)) {
     process.stderr.write(`${row.arm}\n`)
     try {
       rows.push({ ...row, figures: await run() })

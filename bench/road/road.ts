@@ -86,6 +86,8 @@ export async function createTopic(
   await admin.connect()
   try {
     await admin.createTopics({ waitForLeaders: true, topics: [{ topic, numPartitions }] })
+    // Answered once the broker itself knows that it leads all of them, which it may learn a moment later.
+    await admin.fetchTopicOffsets(topic)
   } finally {
     await admin.disconnect()
   }
