@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { Command } from 'commander'
 import { Interrupted } from '../examples/demo/demo-error.ts'
 import { registerTables } from './cli/service-commands.ts'
@@ -25,9 +26,10 @@ async function main(): Promise<void> {
   try {
     await program.parseAsync()
   } catch (error) {
-    if (!(error instanceof Interrupted)) throw error
-    // Work that was interrupted may still hold timers and threads; services and folders are gone by now.
-    process.exit(error.exitCode)
+    if (error instanceof Interrupted) process.exit(error.exitCode)
+    process.stderr.write(`${inspect(error)}\n`)
+    // What failed may have left timers and threads; services and folders are gone by now.
+    process.exit(1)
   }
 }
 

@@ -1,4 +1,6 @@
+import type { Admin } from 'kafkajs'
 import { createKafka } from '../../src/adapters/kafka/kafka-client.ts'
+import { systemClock } from '../../src/clock.ts'
 import { benchEnd } from '../bench-end.ts'
 import { type BenchStack, withBenchStack } from '../bench-stack.ts'
 import { meanBytesOf, type Shape, templatesOf } from '../kafka/contents.ts'
@@ -7,6 +9,9 @@ import type { RoadSettings } from './road-config.ts'
 import { type RoadFigures, watchRoad } from './road-watch.ts'
 import { startEncryptor } from './start-encryptor.ts'
 import { type Verified, verifyRoad } from './verify-road.ts'
+
+const LED_TRIES_MAX = 100
+const LED_RETRY_MS = 50
 
 /** One measurement of the whole road. */
 export interface RoadOptions extends Shape, RoadSettings {
@@ -86,8 +91,7 @@ export async function createTopic(
   await admin.connect()
   try {
     await admin.createTopics({ waitForLeaders: true, topics: [{ topic, numPartitions }] })
-    // Answered once the broker itself knows that it leads all of them, which it may learn a moment later.
-    await admin.fetchTopicOffsets(topic)
+    await led(admin, topic)
   } finally {
     await admin.disconnect()
   }
@@ -98,4 +102,17 @@ function nodeFlagsOf({ cpuProf, isGcTraced = false }: RoadOptions): string[] {
     ...(cpuProf === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${cpuProf}`]),
     ...(isGcTraced ? ['--trace-gc'] : []),
   ]
+}
+
+/** Resolves once the broker itself knows that it leads all partitions, a moment after it said so. */
+async function led(admin: Admin, topic: string): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await admin.fetchTopicOffsets(topic)
+      return
+    } catch (error) {
+      if (tries === LED_TRIES_MAX) throw error
+      await systemClock.sleep(LED_RETRY_MS, benchEnd())
+    }
+  }
 }
