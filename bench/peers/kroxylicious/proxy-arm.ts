@@ -1,5 +1,5 @@
-import { Kafka, logLevel } from 'kafkajs'
 import { cpuMicrosPerMessage, cpuSecondsOf } from '../../../examples/demo/cpu-time.ts'
+import { createKafka } from '../../../src/adapters/kafka/kafka-client.ts'
 import type { BenchStack } from '../../bench-stack.ts'
 import type { BatchTemplate } from '../../kafka/batch-template.ts'
 import { fillTopic, type ProducedLog } from '../../kafka/fill.ts'
@@ -8,6 +8,7 @@ import type { PeerFigures } from '../peer-row.ts'
 import { startProxy } from './proxy-process.ts'
 
 const WARM_UP_TURNS = 2
+const READ_WITHIN_MS = 120_000
 
 /** What the proxy took to encrypt on the way in and to decrypt on the way out. */
 export interface ProxyFigures {
@@ -58,9 +59,14 @@ async function readThrough(
   count: number,
   isPlain: boolean,
 ): Promise<void> {
-  const kafka = new Kafka({ clientId: 'bench', brokers: [broker], logLevel: logLevel.NOTHING })
+  const kafka = createKafka({ brokers: [broker], clientId: 'bench', requestTimeoutMs: 10_000 })
   const consumer = kafka.consumer({ groupId: `bench-${performance.now()}`, maxWaitTimeInMs: 100 })
   const finished = Promise.withResolvers<void>()
+  consumer.on(consumer.events.CRASH, ({ payload }) => finished.reject(payload.error))
+  const timer = setTimeout(
+    () => finished.reject(new Error(`${seen} of ${count} messages came through ${broker}`)),
+    READ_WITHIN_MS,
+  )
   let seen = 0
   await consumer.connect()
   try {
@@ -79,6 +85,7 @@ async function readThrough(
     })
     await finished.promise
   } finally {
+    clearTimeout(timer)
     await consumer.disconnect()
   }
 }

@@ -16,6 +16,7 @@ import { partsDirectory } from '../../../docker/stack/install.ts'
 import { runTool } from '../../../docker/stack/run-tool.ts'
 import { renderTemplate } from '../../../docker/stack/template.ts'
 import { freePort } from '../../../examples/demo/encryptor-config.ts'
+import { createKafka } from '../../../src/adapters/kafka/kafka-client.ts'
 import { systemClock } from '../../../src/clock.ts'
 import { benchEnd } from '../../bench-end.ts'
 import type { BenchStack } from '../../bench-stack.ts'
@@ -25,6 +26,7 @@ const ARTIFACTS = [
   `io.kroxylicious:kroxylicious-runtime:${VERSION}`,
   `io.kroxylicious:kroxylicious-record-encryption:${VERSION}`,
   `io.kroxylicious:kroxylicious-kms-provider-kroxylicious-inmemory:${VERSION}`,
+  'org.slf4j:slf4j-simple:2.0.17',
 ]
 const MAIN = fileURLToPath(new URL('./Proxy.java', import.meta.url))
 const READY_WITHIN_MS = 60_000
@@ -53,7 +55,15 @@ export async function startProxy(stack: BenchStack): Promise<RunningProxy> {
   const log = openSync(logPath, 'w')
   // With both compilers, whatever the services have: without the second one its AES is no AES-NI.
   const { JDK_JAVA_OPTIONS: _, ...env } = process.env
-  const args = ['-Xms256m', '-Xmx512m', '-cp', join(jars, '*'), MAIN, config]
+  const args = [
+    '-Xms256m',
+    '-Xmx512m',
+    '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
+    '-cp',
+    join(jars, '*'),
+    MAIN,
+    config,
+  ]
   const child = spawn('java', args, { detached: true, env, stdio: ['ignore', log, log] })
   closeSync(log)
   const exited = once(child, 'exit')
@@ -68,7 +78,20 @@ export async function startProxy(stack: BenchStack): Promise<RunningProxy> {
     }
     await systemClock.sleep(POLL_MS, benchEnd())
   }
+  await introduce(bootstrap)
   return { pid: child.pid ?? 0, bootstrap, broker: `127.0.0.1:${brokerPort}` }
+}
+
+/** The proxy learns where brokers are from the answers that pass it, and closes connections until then. */
+async function introduce(bootstrap: string): Promise<void> {
+  const options = { brokers: [bootstrap], clientId: 'bench', requestTimeoutMs: 30_000 }
+  const admin = createKafka(options).admin()
+  await admin.connect()
+  try {
+    await admin.describeCluster()
+  } finally {
+    await admin.disconnect()
+  }
 }
 
 function configOf(stack: BenchStack, bootstrapAddress: string, nodeStartPort: number) {

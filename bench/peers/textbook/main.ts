@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { availableParallelism } from 'node:os'
 import { PassThrough } from 'node:stream'
 import { GenerateDataKeyCommand, KMSClient } from '@aws-sdk/client-kms'
 import { S3Client } from '@aws-sdk/client-s3'
@@ -20,7 +21,12 @@ const INSERT = `INSERT INTO ${KEYSPACE}.messages (dek_id, topic, partition, offs
  */
 const { stack, topic, outputTopic, partitions } = armOrder()
 const count = new ArmCounter()
-const pool = new Piscina({ filename: new URL('./seal-task.ts', import.meta.url).href })
+const threads = availableParallelism()
+// As many threads at all times: by default Piscina ends and starts some with every lull.
+const pool = new Piscina({
+  filename: new URL('./seal-task.ts', import.meta.url).href,
+  ...{ minThreads: threads, maxThreads: threads },
+})
 const { contactPoints, localDatacenter } = stack.cassandra
 const cassandra = new Client({
   contactPoints: [...contactPoints],
