@@ -2,6 +2,7 @@
 import { realpathSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { registerBackfillIndex } from './commands/backfill-index.ts'
+import { registerCertificate } from './commands/certificate.ts'
 import { registerConfig } from './commands/config.ts'
 import { registerImpact } from './commands/impact.ts'
 import { registerInspect } from './commands/inspect.ts'
@@ -32,6 +33,7 @@ export const registrations: readonly Registration[] = [
   registerRotate,
   registerRewrap,
   registerReencrypt,
+  registerCertificate,
   registerSweep,
   registerBackfillIndex,
   registerRebuildIndex,

@@ -65,7 +65,7 @@ export async function walkDependents(
   sources: DependentSources,
   kek: LeftKek,
   scope: DependentScope,
-  visit: (dependent: Dependent) => void,
+  visit: (dependent: Dependent) => Promise<void> | void,
 ): Promise<DependentTotals> {
   return new DependentWalk(sources, kek, scope, visit).run()
 }
@@ -79,7 +79,7 @@ class DependentWalk {
   readonly #sources: DependentSources
   readonly #kek: LeftKek
   readonly #scope: DependentScope
-  readonly #visit: (dependent: Dependent) => void
+  readonly #visit: (dependent: Dependent) => Promise<void> | void
   readonly #deks = new DekStandings()
   /** Of DEKs that objects name, whether another KEK wraps them by now. */
   readonly #otherwise = new Map<string, boolean>()
@@ -96,7 +96,7 @@ class DependentWalk {
     sources: DependentSources,
     kek: LeftKek,
     scope: DependentScope,
-    visit: (dependent: Dependent) => void,
+    visit: (dependent: Dependent) => Promise<void> | void,
   ) {
     this.#sources = sources
     this.#kek = { ...kek, kekId: kek.kekId.trim() }
@@ -119,7 +119,7 @@ class DependentWalk {
     Object.assign(this.#totals, { versions, messages })
     await this.#takeSegmentsOnRecord()
     await this.#tellUnnamedUploads()
-    for (const dek of this.#deks.list()) this.#visit({ kind: 'dek', ...dek })
+    for (const dek of this.#deks.list()) await this.#visit({ kind: 'dek', ...dek })
     return this.#totals
   }
 
@@ -159,7 +159,7 @@ class DependentWalk {
     const why = version.isCurrent ? await this.#whyCurrent(found) : 'noncurrent'
     const { key: objectKey, versionId, bytes } = version
     const retainedUntilMs = await inventory.retainedUntilMs(version)
-    this.#tell({ kind: 'object', objectKey, versionId, dekId, why, bytes, retainedUntilMs })
+    await this.#tell({ kind: 'object', objectKey, versionId, dekId, why, bytes, retainedUntilMs })
   }
 
   /** Whether the DEK of an object that names the KEK is under something else by now. */
@@ -190,11 +190,19 @@ class DependentWalk {
     return entry?.state === 'published' ? 'current' : 'unpublished'
   }
 
-  #takeUnread({ version, dekId }: UnreadVersion): void {
+  async #takeUnread({ version, dekId }: UnreadVersion): Promise<void> {
     if (dekId !== null && !this.#deks.has(dekId)) return
     const { key: objectKey, versionId, bytes } = version
     const why = 'unread'
-    this.#tell({ kind: 'object', objectKey, versionId, dekId, why, bytes, retainedUntilMs: null })
+    await this.#tell({
+      kind: 'object',
+      objectKey,
+      versionId,
+      dekId,
+      why,
+      bytes,
+      retainedUntilMs: null,
+    })
   }
 
   /** Uploads do not tell their DEK, but their intents do; and what is on record must have been met. */
@@ -202,21 +210,21 @@ class DependentWalk {
     for await (const entry of this.#sources.register.segments()) {
       heed(this.#scope.signal)
       this.#totals.segmentsOnRecord++
-      this.#takeEntry(entry)
+      await this.#takeEntry(entry)
     }
   }
 
-  #takeEntry(entry: SegmentEntry): void {
+  async #takeEntry(entry: SegmentEntry): Promise<void> {
     const { dekId, objectKey } = entry
     const uploads = this.#uploads.get(objectKey) ?? []
     if (uploads.length > 0) this.#named.add(objectKey)
     if (!this.#deks.has(dekId)) return
-    for (const upload of uploads) this.#tell({ ...uploadOf(upload), dekId })
+    for (const upload of uploads) await this.#tell({ ...uploadOf(upload), dekId })
     if (uploads.length > 0) this.#uploads.delete(objectKey)
     if (!hasObject(entry) || this.#deks.isLive(dekId)) return
     const bytes = entry.bytes ?? 0
     const [why, kind] = ['missing', 'object'] as const
-    this.#tell({ kind, objectKey, versionId: null, dekId, why, bytes, retainedUntilMs: null })
+    await this.#tell({ kind, objectKey, versionId: null, dekId, why, bytes, retainedUntilMs: null })
   }
 
   /** Those of no intent that are still there: nobody can tell what they would become. */
@@ -224,14 +232,14 @@ class DependentWalk {
     const open = this.#sources.store.inventory.uploads(segmentFolder(this.#scope))
     for await (const upload of open) {
       const isListed = this.#uploads.get(upload.key)?.some((one) => isSameUpload(one, upload))
-      if (isListed && !this.#named.has(upload.key)) this.#tell(uploadOf(upload))
+      if (isListed && !this.#named.has(upload.key)) await this.#tell(uploadOf(upload))
     }
   }
 
-  #tell(found: DependentObject): void {
+  async #tell(found: DependentObject): Promise<void> {
     const { dekId } = found
     if (dekId !== null) this.#deks.note(dekId, isRetainedCopy(found) ? 'retained' : 'live')
-    this.#visit(found)
+    await this.#visit(found)
   }
 
   #isUnder(record: DekRecord): boolean {

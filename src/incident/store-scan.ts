@@ -51,7 +51,7 @@ export interface UnreadVersion {
 /** Deals with what a scan finds; several calls run at a time, and the scan waits for them. */
 export interface ScanVisitor {
   segment(found: ScannedSegment): Promise<void>
-  unread(found: UnreadVersion): void
+  unread(found: UnreadVersion): Promise<void> | void
 }
 
 /** What a scan went through. */
@@ -103,7 +103,7 @@ export async function scanStore(
     if (found === null) totals.gone++
     else if ('code' in found) {
       totals.unread++
-      visitor.unread(found)
+      await visitor.unread(found)
     } else {
       messages = found.frames.count
       await visitor.segment(found)

@@ -24,7 +24,7 @@ async function walk(kek: Partial<LeftKek> = {}) {
     { mapping, wraps: mapping, register: mapping, directory, store: { inventory, objects } },
     { kekId: KEK_ID, kekVersion: null, ...kek },
     { prefix: 'sealed', signal: new AbortController().signal, onScanned: () => {} },
-    (one) => found.push(one),
+    (one) => void found.push(one),
   )
   const deks = found.filter((one) => one.kind === 'dek')
   const objects_ = found.filter((one) => one.kind === 'object')
