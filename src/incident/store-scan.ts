@@ -17,6 +17,8 @@ export interface ScannedStore {
 export interface ScanScope {
   /** Of object keys, without slashes at its ends. */
   readonly prefix: string
+  /** Only keys that begin with this, below the folder of segments; all of it without. */
+  readonly under?: string
   readonly signal: AbortSignal
   /** Hears of every version that was dealt with, and how many messages it brought. */
   readonly onScanned: (messages: number) => void
@@ -117,9 +119,9 @@ export async function scanStore(
 
 async function* versionsIn(
   { inventory }: ScannedStore,
-  { prefix, signal }: ScanScope,
+  { prefix, under, signal }: ScanScope,
 ): AsyncGenerator<StoredObject> {
-  for await (const version of inventory.objects(segmentFolder({ prefix }))) {
+  for await (const version of inventory.objects(under ?? segmentFolder({ prefix }))) {
     if (signal.aborted) throw new SealError('SEAL_STOPPED', 'the scan was stopped')
     if (!version.isDeleteMarker) yield version
   }

@@ -132,7 +132,7 @@ export class SegmentRebuild {
   }
 
   #isUnmarked({ state }: SegmentEntry, publication: Publication): boolean {
-    if (state === 'published' || state === 'replaced') return false
+    if (state === 'published' || state === 'replaced' || state === 'shredded') return false
     return publication === 'named' || (this.#settings.isTakenForPublished && state !== 'swept')
   }
 

@@ -68,7 +68,7 @@ export async function planReencryption(
     } else if (entry.state === 'replaced') {
       plan.done++
       if (isExpired(entry, nowMs)) plan.expired++
-    } else if (entry.state !== 'swept') plan.unpublished++
+    } else if (entry.state !== 'swept' && entry.state !== 'shredded') plan.unpublished++
   }
   return { deks: deks.size, ...plan }
 }

@@ -48,7 +48,10 @@ export interface ReencryptionServices {
 export type ReencryptionItem = Pick<
   SegmentEntry,
   'dekId' | 'segmentId' | 'rowsDekId' | 'objectKey' | 'createdAtMs'
->
+> & {
+  /** By frame of its index: 1 where the message is destroyed; see {@link ResealTask}. */
+  readonly shredded?: Uint8Array
+}
 
 /**
  * What became of one segment. moved: it is under a new DEK; finished: it was already, and what was
@@ -134,10 +137,13 @@ async function move(
     const token = randomUUID()
     const metadata = encodeMetadata({ header: to.header, ...wrap, clusterId, token })
     await recordIntent(services, item, dek)
-    await replace(services, inspection, { from, to, metadata }).catch(async (error: unknown) => {
-      if (isSealError(error, 'SEAL_OBJECT_CHANGED')) await giveUp(services, item, dek)
-      throw error
-    })
+    const { shredded = null } = item
+    await replace(services, inspection, { from, to, metadata, shredded }).catch(
+      async (error: unknown) => {
+        if (isSealError(error, 'SEAL_OBJECT_CHANGED')) await giveUp(services, item, dek)
+        throw error
+      },
+    )
   } finally {
     window.noteUse()
     dek.release()
@@ -223,16 +229,17 @@ interface Replacement {
   readonly from: WholeSegmentKeys
   readonly to: NewSegmentKeys
   readonly metadata: ObjectMetadata
+  readonly shredded: Uint8Array | null
 }
 
 async function replace(
   services: ReencryptionServices,
   inspection: SegmentInspection,
-  { from, to, metadata }: Replacement,
+  { from, to, metadata, shredded }: Replacement,
 ): Promise<void> {
   const { store, patience, partBytes } = services
   const { object, etag, objectBytes: bytes } = inspection
-  const tasks = resealTasks(inspection, from, to, partBytes)
+  const tasks = resealTasks(inspection, from, to, partBytes, shredded)
   const [only, ...others] = tasks
   if (only !== undefined && others.length === 0) {
     await run(services, only, { kind: 'whole-object', metadata, replaces: etag })

@@ -56,7 +56,8 @@ const certificate = join(place.folder, 'kek.cert.json')
 /** Asks for a certificate of the old KEK; the lines that it prints. */
 async function certify(...args: string[]) {
   const asked = ['certificate', '--kek', oldKek, '--out', certificate, '--json', ...args]
-  const { code, stdout } = await sealstream(...asked)
+  const { code, stdout, stderr } = await sealstream(...asked)
+  expect(stderr).toBe('')
   const lines = stdout.trimEnd().split('\n')
   return { code, lines: lines.map((line): Record<string, unknown> => JSON.parse(line)) }
 }
