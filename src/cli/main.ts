@@ -13,6 +13,7 @@ import { registerReencrypt } from './commands/reencrypt.ts'
 import { registerRewrap } from './commands/rewrap.ts'
 import { registerRotate } from './commands/rotate.ts'
 import { registerRun } from './commands/run.ts'
+import { registerShred } from './commands/shred.ts'
 import { registerSweep } from './commands/sweep.ts'
 import { registerVerify } from './commands/verify.ts'
 import { outputFailure } from './data-output.ts'
@@ -34,6 +35,7 @@ export const registrations: readonly Registration[] = [
   registerRewrap,
   registerReencrypt,
   registerCertificate,
+  registerShred,
   registerSweep,
   registerBackfillIndex,
   registerRebuildIndex,

@@ -9,10 +9,13 @@ import { S3ObjectReader } from '../adapters/s3/s3-object-reader.ts'
 import { S3ObjectStore } from '../adapters/s3/s3-object-store.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import type { Config } from '../config/schema.ts'
+import { selectEngine } from '../crypto/cipher-engine.ts'
 import { withFailpoints } from '../failpoints.ts'
 import type { ImpactReader } from '../incident/impact-scope.ts'
 import type { ShredPorts } from '../incident/shred.ts'
 import type { KeyOffice } from '../keys/key-desk.ts'
+import type { MessageShredServices } from '../reencryption/shred-messages.ts'
+import { type ReencryptionUse, withReencryption } from './reencryption.ts'
 import { cassandraOptionsOf, s3OptionsOf } from './service-options.ts'
 import { writableShredMarksOf } from './shred-marks.ts'
 
@@ -59,4 +62,16 @@ export async function withShred<T>(
     await Promise.all([objects.close(), store.close(), inventory.close()])
     await session.close()
   }
+}
+
+/** The same for messages inside of segments that go on. */
+export async function withMessageShred<T>(
+  config: Config,
+  use: Omit<ReencryptionUse, 'leaving'>,
+  work: (services: MessageShredServices) => Promise<T>,
+): Promise<T> {
+  const { engine } = await selectEngine(config.cipher.engine)
+  return withReencryption(config, { ...use, leaving: null }, ({ services }) =>
+    work({ ...services, engine }),
+  )
 }

@@ -158,7 +158,11 @@ class DependentWalk {
     const { inventory } = this.#sources.store
     const why = version.isCurrent ? await this.#whyCurrent(found) : 'noncurrent'
     const { key: objectKey, versionId, bytes } = version
-    const retainedUntilMs = await inventory.retainedUntilMs(version)
+    const retainedUntilMs = await inventory.retainedUntilMs(version).catch((error: unknown) => {
+      // It was removed in this moment; told is what was seen.
+      if (isSealError(error, 'SEAL_OBJECT_MISSING')) return null
+      throw error
+    })
     await this.#tell({ kind: 'object', objectKey, versionId, dekId, why, bytes, retainedUntilMs })
   }
 

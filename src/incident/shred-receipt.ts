@@ -15,11 +15,14 @@ export interface ShredReport {
   readonly deks: readonly string[]
   readonly segments: number
   readonly messages: number
-  readonly bytes: number
+  /** Of the segments; null where it was messages inside of them. */
+  readonly bytes: number | null
   readonly ranges: readonly ShredRange[]
   /** What this run itself removed; runs before it are not counted here. */
-  readonly removed: { readonly versions: number; readonly uploads: number }
+  readonly removed: { readonly versions: number; readonly uploads: number } | null
   readonly remaining: readonly ShredRemainder[]
+  /** Objects that are not published, and may hold such messages yet. */
+  readonly unpublished: readonly string[]
   /** DEKs under which segments live on that were re-encrypted: these are not destroyed. */
   readonly movedTo: readonly string[]
 }
