@@ -13,6 +13,7 @@ import {
 } from '../../contracts/mapping-store.contract.ts'
 import { segmentRegisterContract } from '../../contracts/segment-register.contract.ts'
 import { segmentReplacementsContract } from '../../contracts/segment-replacements.contract.ts'
+import { shredRegisterContract } from '../../contracts/shred-register.contract.ts'
 import { wrapRegisterContract } from '../../contracts/wrap-register.contract.ts'
 import { MemoryMappingStore } from '../../support/memory-mapping-store.ts'
 
@@ -24,6 +25,7 @@ describe('the mapping store in memory', () => {
   segmentRegisterContract(() => parts)
   segmentReplacementsContract(() => parts)
   wrapRegisterContract(() => parts)
+  shredRegisterContract(() => ({ ...parts, shreds: store }))
 })
 
 /** Every message in scope, with what its page says. */

@@ -128,6 +128,11 @@ describe('a shredded DEK', () => {
     const outcome = await place.shred([dek])
     expect(outcome).toMatchObject({ uploads: 1, remaining: [] })
     expect(await place.left(dek)).toEqual([])
+    const isLeft = (key: string) => all(place.inventory.objects(key))
+    expect([await isLeft(stray), await isLeft(objectOf(0))]).toMatchObject([
+      [],
+      [{ isDeleteMarker: true }],
+    ])
   })
 
   it('stays so: no rewrap brings it back', async () => {
