@@ -9,6 +9,7 @@ import {
 } from '../incident/shred-plan.ts'
 import type { ShredReport } from '../incident/shred-receipt.ts'
 import { newRequest, rotateEverywhere, unconfirmed } from '../keys/rotation.ts'
+import type { DekEntry } from '../mapping/mapping-store.ts'
 import { EXIT_CODES } from './exit-codes.ts'
 import { printable } from './printable.ts'
 import { startProgress } from './progress.ts'
@@ -48,13 +49,13 @@ export async function shredKeys(
       return reportOf(keys, context, startedAtMs, startedAtMs, found)
     }
     if (!(await retire(context, place, keys))) return null
-    // Those as well that were made until then.
-    const deks = await deksToShred(place, keys)
+    const deks = before
     const progress = startProgress('segments and versions', true)
     try {
       const { actor, reason, signal } = context
       const scope = { prefix: config.s3.prefix, actor, reason, signal }
       const outcome = await shredDeks(place, deks, { ...scope, onAdvanced: () => progress.add(1) })
+      tellLate(context, deks, await deksToShred(place, keys))
       const found = await inventoryOf(place, deks, signal)
       const { remaining, versions, uploads } = outcome
       const report = reportOf(keys, context, startedAtMs, place.clock.nowMs(), found)
@@ -63,6 +64,21 @@ export async function shredKeys(
       progress.end()
     }
   })
+}
+
+/** DEKs that were made since are in use, so they stay; whoever meant them must know. */
+function tellLate(
+  { terminal }: ShredContext,
+  deks: readonly DekEntry[],
+  now: readonly DekEntry[],
+): void {
+  const known = new Set(deks.map(({ dekId }) => dekId))
+  const late = now.filter(({ dekId }) => !known.has(dekId)).length
+  if (late === 0) return
+  terminal.err(
+    `sealstream: ${late} data keys were made meanwhile and stay: the key domain is still sealed for; end that, and run it again\n`,
+  )
+  terminal.exitCode = EXIT_CODES.failed
 }
 
 /** Whether no instance holds one of the DEKs any more. */

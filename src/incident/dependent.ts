@@ -17,7 +17,7 @@ export interface DependentDek {
 /**
  * current: what readers get; unpublished: the same, and its segment is not marked as published;
  * noncurrent: something covers it; upload: multipart, neither completed nor aborted; unread: it is
- * there and cannot be read; missing: it is on record, and the scan has not met it under the prefix.
+ * there and cannot be read; intended: it was begun, and its object may come yet; missing: it is on record, and the scan has not met it under the prefix.
  */
 export type DependentReason =
   | 'current'
@@ -25,6 +25,7 @@ export type DependentReason =
   | 'noncurrent'
   | 'upload'
   | 'unread'
+  | 'intended'
   | 'missing'
 
 /** An object, a version of one, or what is to become one, that is under a dependent DEK. */

@@ -225,9 +225,11 @@ class DependentWalk {
     if (!this.#deks.has(dekId)) return
     for (const upload of uploads) await this.#tell({ ...uploadOf(upload), dekId })
     if (uploads.length > 0) this.#uploads.delete(objectKey)
-    if (!hasObject(entry) || this.#deks.isLive(dekId)) return
+    // A writer that sleeps may bring its object yet; a sweep settles that.
+    const isBegun = entry.state === 'intended'
+    if (!isBegun && (!hasObject(entry) || this.#deks.isLive(dekId))) return
     const bytes = entry.bytes ?? 0
-    const [why, kind] = ['missing', 'object'] as const
+    const [why, kind] = [isBegun ? 'intended' : 'missing', 'object'] as const
     await this.#tell({ kind, objectKey, versionId: null, dekId, why, bytes, retainedUntilMs: null })
   }
 

@@ -98,37 +98,41 @@ test('one message is destroyed inside of its segment, and all others open as bef
   await expectConsistent(1)
 })
 
-test('a data key that is shredded, killed at every step, is gone from all its places in the end', async () => {
-  const { object } = references.at(-1) as Reference
-  const inspected = await sealstream(['inspect', object, '--json'])
-  const { dekId } = JSON.parse(inspected.stdout) as { dekId: string }
-  const out = join(place.folder, 'dek.receipt.json')
-  const args = ['shred', '--dek', dekId, '--reason', 'leaked', '--yes', '--out', out, '--json']
-  for (const label of labels) {
-    const { signal } = await sealstream(args, { [FAILPOINT_VARIABLE]: `${label}:exit` })
-    expect(signal, label).toBe('SIGKILL')
-  }
-  const last = await sealstream(args)
-  expect([last.code, last.stderr]).toEqual([0, ''])
-  const { messages, segments } = JSON.parse(last.stdout) as { messages: number; segments: number }
-  const codes = await opened()
-  expect(codes.at(-1)).toBe('SEAL_SHREDDED')
-  expect(codes.filter((code) => code === 'SEAL_SHREDDED')).toHaveLength(messages + 1)
-  expect(codes.filter((code) => code === 'open')).toHaveLength(MESSAGES - messages - 1)
-
-  const predicate = await receipt(out)
-  expect(predicate).toMatchObject({ deks: [dekId], messages, segments, remaining: [] })
-  expect(readFileSync(out, 'utf8')).not.toContain('wrapped')
-  await expectConsistent(messages + 1)
-  const [impact, shown, rebuilt] = await Promise.all([
-    sealstream(['impact', '--dek', dekId, '--json']),
-    sealstream(['keys', 'show', dekId, '--json']),
-    sealstream(['rebuild-index', '--dry-run', '--json']),
-  ])
-  expect(JSON.parse(impact.stdout)).toMatchObject({ messages, segments: { shredded: segments } })
-  expect(shown.stdout).toContain('"kind":"shredded"')
-  expect(JSON.parse(rebuilt.stdout).found).toMatchObject({ extraSegment: 0, missingDek: 0 })
-})
+test.each(['before', 'after'])(
+  'a data key that is shredded, killed %s every step, is gone from all its places in the end',
+  async (moment) => {
+    const codesBefore = await opened()
+    const shreddedBefore = codesBefore.filter((code) => code === 'SEAL_SHREDDED').length
+    const at = codesBefore.lastIndexOf('open')
+    const { object } = references[at] as Reference
+    const inspected = await sealstream(['inspect', object, '--json'])
+    const { dekId } = JSON.parse(inspected.stdout) as { dekId: string }
+    const out = join(place.folder, `${moment}.receipt.json`)
+    const args = ['shred', '--dek', dekId, '--reason', 'leaked', '--yes', '--out', out, '--json']
+    for (const label of labels.filter((one) => one.startsWith(moment))) {
+      const { signal } = await sealstream(args, { [FAILPOINT_VARIABLE]: `${label}:exit` })
+      expect(signal, label).toBe('SIGKILL')
+    }
+    const last = await sealstream(args)
+    expect([last.code, last.stderr]).toEqual([0, ''])
+    const { messages, segments } = JSON.parse(last.stdout) as { messages: number; segments: number }
+    const codes = await opened()
+    const shredded = codes.filter((code) => code === 'SEAL_SHREDDED').length
+    expect([codes[at], shredded - shreddedBefore]).toEqual(['SEAL_SHREDDED', messages])
+    expect(codes.filter((code) => code === 'open')).toHaveLength(MESSAGES - shredded)
+    expect(await receipt(out)).toMatchObject({ deks: [dekId], messages, segments, remaining: [] })
+    expect(readFileSync(out, 'utf8')).not.toContain('wrapped')
+    await expectConsistent(shredded)
+    const [impact, shown, rebuilt] = await Promise.all([
+      sealstream(['impact', '--dek', dekId, '--json']),
+      sealstream(['keys', 'show', dekId, '--json']),
+      sealstream(['rebuild-index', '--dry-run', '--json']),
+    ])
+    expect(JSON.parse(impact.stdout)).toMatchObject({ messages, segments: { shredded: segments } })
+    expect(shown.stdout).toContain('"kind":"shredded"')
+    expect(JSON.parse(rebuilt.stdout).found).toMatchObject({ extraSegment: 0, missingDek: 0 })
+  },
+)
 
 test('a key domain takes along every data key, and what is on no record is refused', async () => {
   const out = join(place.folder, 'domain.receipt.json')

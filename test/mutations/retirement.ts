@@ -30,8 +30,15 @@ export const retirement: readonly Mutant[] = [
   {
     name: 'what is on record and was not met is taken for gone',
     file: 'src/incident/dependents.ts',
-    text: '    if (!hasObject(entry) || this.#deks.isLive(dekId)) return\n',
-    replacement: '    if (hasObject(entry) || this.#deks.isLive(dekId)) return\n',
+    text: 'if (!isBegun && (!hasObject(entry) || this.#deks.isLive(dekId))) return',
+    replacement: 'if (!isBegun) return',
+    tests: dependents,
+  },
+  {
+    name: 'an object that a sleeping writer may bring yet is not told',
+    file: 'src/incident/dependents.ts',
+    text: "const isBegun = entry.state === 'intended'",
+    replacement: 'const isBegun = false',
     tests: dependents,
   },
   {

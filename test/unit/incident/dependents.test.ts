@@ -149,6 +149,19 @@ describe('what depends on a KEK', () => {
     expect((await walk()).objects.map(({ dekId }) => dekId)).toEqual([null])
   })
 
+  it('is a segment that was begun, until a sweep has settled that nothing comes of it', async () => {
+    const { dekId } = await place.seal(false)
+    const segmentId = '00000000-0000-4000-8000-000000000001'
+    const objectKey = 'sealed/segments/orders/2026/01/02/03/begun.seal'
+    await place.mapping.recordIntent({ dekId, segmentId, objectKey, createdAtMs: 1 })
+    expect(await walk()).toMatchObject({
+      deks: [{ standing: 'live' }],
+      objects: [{ why: 'intended', objectKey, dekId }],
+    })
+    await place.mapping.markSwept({ dekId, segmentId }, 2)
+    expect(await walk()).toMatchObject({ deks: [{ standing: 'unused' }], objects: [] })
+  })
+
   it('may be an object that cannot be read', async () => {
     const dek = await place.seal()
     const metadata = { ...place.segments[0]?.metadata }
