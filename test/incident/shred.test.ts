@@ -65,6 +65,7 @@ beforeAll(async () => {
   fingerprint = JSON.parse(made.stdout).fingerprint
   await kafka.appendMany(place.topic, PARTITIONS, numberedRecords(MESSAGES, 'shred'), 10)
   const encryptor = new EncryptorProcess(config)
+  await encryptor.ready()
   const ends = await kafka.ends(place.topic)
   await encryptor.until('done', () => kafka.hasReached(place.groupId, place.topic, ends))
   await encryptor.stop()
