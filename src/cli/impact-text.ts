@@ -17,6 +17,7 @@ const REMARKS: Readonly<Record<SegmentState, string | null>> = {
   intended: 'more objects were begun and may exist',
   swept: 'more were never published and have been swept',
   replaced: 'more were re-encrypted, and are under another DEK now',
+  shredded: 'more were destroyed on purpose (sealstream shred)',
 }
 
 /** What to do about an answer that may lack something. */

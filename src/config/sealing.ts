@@ -160,6 +160,17 @@ export const reencryption = section(
   },
 )
 
+export const certificate = section('Statements that sealstream signs.', {
+  signingKeyFile: optional(
+    text({
+      about:
+        'File with the Ed25519 key that signs certificates and receipts, mode 0600 (sealstream certificate new-key).',
+    }),
+    'nothing is signed',
+    'signing-key.pem',
+  ),
+})
+
 export const process = section('The process itself.', {
   memoryDumps: withDefault(
     choice(['refuse', 'allow'], {

@@ -8,11 +8,14 @@ import type { DekSources } from '../keys/unwrap-dek.ts'
 import type { ObjectRange, ObjectReader } from './object-reader.ts'
 import { SegmentOpener } from './open-frame.ts'
 import { planReads, type ReadRange } from './read-plan.ts'
+import { type ShredMarks, shreddedOr } from './shred-marks.ts'
 
 /** What a reader works with. It owns object store and KMS and closes them. */
 export interface ReaderServices extends DekSources {
   readonly objects: ObjectReader
   readonly clock: Clock
+  /** Without them, what was shredded is told to be missing. */
+  readonly shreds?: ShredMarks
 }
 
 const RANGES_AT_ONCE = 8
@@ -49,7 +52,7 @@ export class SealedReader {
    * references. All or nothing: the first failure rejects. Holds all the frames in memory at once,
    * so hand it some megabytes at a time.
    * Throws SEAL_REFERENCE_INVALID, SEAL_OBJECT_MISSING, SEAL_MALFORMED, SEAL_SUITE_UNKNOWN,
-   * SEAL_KEK_NOT_ALLOWED, SEAL_COMMITMENT_MISMATCH, SEAL_OPEN_FAILED, SEAL_CONTEXT_MISMATCH,
+   * SEAL_SHREDDED, SEAL_KEK_NOT_ALLOWED, SEAL_COMMITMENT_MISMATCH, SEAL_OPEN_FAILED, SEAL_CONTEXT_MISMATCH,
    * SEAL_STORE_* and SEAL_KMS_*.
    */
   async openReferences(
@@ -110,8 +113,12 @@ export class SealedReader {
     if (verdict !== undefined) for (const { index } of range.entries) outcomes[index] = verdict
   }
 
-  #read({ object, position, length }: ReadRange): Promise<ObjectRange> {
-    return this.#services.objects.readRange(object, position, length)
+  async #read({ object, position, length }: ReadRange): Promise<ObjectRange> {
+    try {
+      return await this.#services.objects.readRange(object, position, length)
+    } catch (error) {
+      throw await shreddedOr(this.#services.shreds, object, error)
+    }
   }
 }
 

@@ -9,6 +9,7 @@ import type { DekCache } from '../keys/dek-cache.ts'
 import type { DekWindow } from '../keys/dek-window.ts'
 import type { DekWindows } from '../keys/dek-windows.ts'
 import type { DekRecord } from '../keys/key-store.ts'
+import { isUnder, type LeftKek } from '../keys/left-kek.ts'
 import type { MappingWriter, SegmentEntry, SegmentKey } from '../mapping/mapping-store.ts'
 import type { SegmentRegister } from '../mapping/segment-register.ts'
 import type { SegmentReplacements } from '../mapping/segment-replacements.ts'
@@ -18,7 +19,6 @@ import { inspectSegment, type SegmentInspection } from '../reader/segment-inspec
 import type { ObjectInventory } from '../segment/object-inventory.ts'
 import type { ObjectMetadata, ObjectStore } from '../segment/object-store.ts'
 import type { ByteBudget } from './byte-budget.ts'
-import { isUnder, type LeftKek } from './left-kek.ts'
 import { removeOldVersions } from './old-versions.ts'
 import { resealTasks } from './reseal-parts.ts'
 import type { ResealRunner, ResealTask, ResealUpload } from './reseal-task.ts'
@@ -48,7 +48,10 @@ export interface ReencryptionServices {
 export type ReencryptionItem = Pick<
   SegmentEntry,
   'dekId' | 'segmentId' | 'rowsDekId' | 'objectKey' | 'createdAtMs'
->
+> & {
+  /** By frame of its index: 1 where the message is destroyed; see {@link ResealTask}. */
+  readonly shredded?: Uint8Array
+}
 
 /**
  * What became of one segment. moved: it is under a new DEK; finished: it was already, and what was
@@ -134,10 +137,13 @@ async function move(
     const token = randomUUID()
     const metadata = encodeMetadata({ header: to.header, ...wrap, clusterId, token })
     await recordIntent(services, item, dek)
-    await replace(services, inspection, { from, to, metadata }).catch(async (error: unknown) => {
-      if (isSealError(error, 'SEAL_OBJECT_CHANGED')) await giveUp(services, item, dek)
-      throw error
-    })
+    const { shredded = null } = item
+    await replace(services, inspection, { from, to, metadata, shredded }).catch(
+      async (error: unknown) => {
+        if (isSealError(error, 'SEAL_OBJECT_CHANGED')) await giveUp(services, item, dek)
+        throw error
+      },
+    )
   } finally {
     window.noteUse()
     dek.release()
@@ -223,16 +229,17 @@ interface Replacement {
   readonly from: WholeSegmentKeys
   readonly to: NewSegmentKeys
   readonly metadata: ObjectMetadata
+  readonly shredded: Uint8Array | null
 }
 
 async function replace(
   services: ReencryptionServices,
   inspection: SegmentInspection,
-  { from, to, metadata }: Replacement,
+  { from, to, metadata, shredded }: Replacement,
 ): Promise<void> {
   const { store, patience, partBytes } = services
   const { object, etag, objectBytes: bytes } = inspection
-  const tasks = resealTasks(inspection, from, to, partBytes)
+  const tasks = resealTasks(inspection, from, to, partBytes, shredded)
   const [only, ...others] = tasks
   if (only !== undefined && others.length === 0) {
     await run(services, only, { kind: 'whole-object', metadata, replaces: etag })

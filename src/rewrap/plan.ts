@@ -48,7 +48,7 @@ export async function planRewrap(
   await forEachOf(deksEver(mapping, scope), READS_AT_ONCE, async ({ dekId }) => {
     deks++
     const record = await register.find(dekId)
-    if (record === null || !isInScope(scope, record)) return
+    if (record === null || record.wrapped.length === 0 || !isInScope(scope, record)) return
     const target = scope.targetOf(record.keyDomain)
     targets.set(target, (targets.get(target) ?? 0) + 1)
   })

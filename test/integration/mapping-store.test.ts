@@ -14,6 +14,7 @@ import { CassandraMappingWriter } from '../../src/adapters/cassandra/mapping-wri
 import { migrate } from '../../src/adapters/cassandra/schema.ts'
 import { CassandraSegmentRegister } from '../../src/adapters/cassandra/segment-register.ts'
 import { CassandraSegmentReplacements } from '../../src/adapters/cassandra/segment-replacements.ts'
+import { CassandraShredRegister } from '../../src/adapters/cassandra/shred-register.ts'
 import { CassandraWrapRegister } from '../../src/adapters/cassandra/wrap-register.ts'
 import { systemClock } from '../../src/clock.ts'
 import { impactOf } from '../../src/incident/impact.ts'
@@ -31,6 +32,7 @@ import {
 } from '../contracts/mapping-store.contract.ts'
 import { segmentRegisterContract } from '../contracts/segment-register.contract.ts'
 import { segmentReplacementsContract } from '../contracts/segment-replacements.contract.ts'
+import { shredRegisterContract } from '../contracts/shred-register.contract.ts'
 import { wrapRegisterContract } from '../contracts/wrap-register.contract.ts'
 
 const { contactPoints, localDatacenter } = inject('stack').cassandra
@@ -172,6 +174,10 @@ describe('the keys and their look-ups', () => {
   wrapRegisterContract(() => ({
     ...{ ...partsOf('rows'), register: new CassandraWrapRegister(connection) },
   }))
+  shredRegisterContract(() => ({
+    ...{ ...partsOf('rows'), register: new CassandraWrapRegister(connection) },
+    shreds: new CassandraShredRegister(connection),
+  }))
 
   test('says that a new wrap does not show, when the maker of the DEK had a fast clock', async () => {
     const dek = dekRecord({ wrapped: Buffer.from('old') })
@@ -222,7 +228,8 @@ describe('the schema', () => {
     await migrate(options, create)
     await migrate(options, look)
     const rows = await plain.execute(`SELECT version FROM ${keyspace}.schema_versions`)
-    expect(rows.rows.map((row) => row.version).sort()).toEqual([1, 2, 3, 4, 5, 6, 7])
+    const versions = rows.rows.map((row) => row.version as number)
+    expect(versions.sort((a, b) => a - b)).toEqual([1, 2, 3, 4, 5, 6, 7, 10])
   })
 
   test('missing, is refused with the way out, and nothing is created', async () => {

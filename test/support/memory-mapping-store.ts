@@ -33,6 +33,7 @@ import type {
   ReplacementIntent,
   SegmentReplacements,
 } from '../../src/mapping/segment-replacements.ts'
+import type { ShredRegister } from '../../src/mapping/shred-register.ts'
 import { columnsOf } from './frame-columns.ts'
 
 /** Small, so that tests with few rows see several pages. */
@@ -58,6 +59,7 @@ interface SegmentRecord {
   sweptAtMs?: number
   replacing?: ReplacementIntent
   replaced?: Replaced
+  shreddedAtMs?: number
   readonly successors: Set<string>
   readonly rows: Map<string, MappedMessage>
 }
@@ -70,6 +72,7 @@ export class MemoryMappingStore
     LookUps,
     SegmentRegister,
     SegmentReplacements,
+    ShredRegister,
     KeyStore,
     WrapRegister
 {
@@ -293,6 +296,15 @@ export class MemoryMappingStore
     record.sweptAtMs = sweptAtMs
   }
 
+  async destroyWrap(dekId: string): Promise<void> {
+    const found = this.#deks.get(dekId)
+    if (found !== undefined) this.#deks.set(dekId, { ...found, wrapped: Buffer.alloc(0) })
+  }
+
+  async markShredded(segment: SegmentKey, atMs: number): Promise<void> {
+    this.#segment(segment).shreddedAtMs = atMs
+  }
+
   /** The record of a DEK with its wrapped key. */
   async onRecord(dekId: string): Promise<DekRecord | null> {
     return this.#deks.get(dekId) ?? null
@@ -373,7 +385,8 @@ function segmentEntryOf(intent: SegmentIntent, record: SegmentRecord): SegmentEn
 }
 
 function stateOf(record: SegmentRecord): SegmentState {
-  const { summary, publishedAtMs, sweptAtMs, replaced } = record
+  const { summary, publishedAtMs, sweptAtMs, replaced, shreddedAtMs } = record
+  if (shreddedAtMs !== undefined) return 'shredded'
   if (replaced !== undefined) return 'replaced'
   if (publishedAtMs !== undefined) return 'published'
   if (sweptAtMs !== undefined) return 'swept'

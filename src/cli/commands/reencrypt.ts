@@ -29,6 +29,7 @@ import { renderReencryption, renderReencryptionJson } from '../reencryption-text
 import { share } from '../share-reencryption.ts'
 import { type StopSignal, stoppedCode, stopSignal } from '../stop-signal.ts'
 import type { Terminal } from '../terminal.ts'
+import { sayingTo } from '../waiting-lines.ts'
 
 interface ReencryptOptions extends ConfigOption {
   readonly dek?: string
@@ -137,19 +138,6 @@ async function carryOut(
       progress.end()
     }
   })
-}
-
-/** One line when the waiting for a service begins, and one when it is over. */
-function sayingTo(terminal: Terminal): ReencryptionUse['observer'] {
-  return {
-    waiting: (_service, error, attempt) => {
-      if (attempt === 1) terminal.err(`sealstream: waiting: ${error.message}\n`)
-    },
-    recovered: (service) => terminal.err(`sealstream: ${service} answers again\n`),
-    keyEventsUnwritten: () => {},
-    keyEventsLost: (count) => terminal.err(`sealstream: ${count} key events were not written\n`),
-    keyRecordsFailed: () => {},
-  }
 }
 
 function scopeOf(options: ReencryptOptions, nowMs: number): ReencryptionScope {
