@@ -13,6 +13,9 @@ import { kafkaOptionsOf } from './service-options.ts'
 /** How often an encryptor looks whether there is something to be re-encrypted. */
 const LOOK_EVERY_MS = 5_000
 
+/** How long one that lacks rights leaves orders to others. */
+const STEP_BACK_MS = 60_000
+
 /** The orders of the place of a configuration; who shares its group shares them. */
 export function openWorkQueue({ kafka: settings }: Config, kafka: KafkaOptions): WorkQueue {
   const { groupId, sessionTimeoutMs, replicationFactor } = settings
@@ -44,8 +47,9 @@ export function openCrew(
   },
   closers: (() => Promise<void>)[],
 ): ReencryptionCrew | null {
-  const { enabled, bytesPerSecond, threads, segmentsAtOnce: ordersAtOnce } = config.reencryption
+  const { enabled, segmentsAtOnce: ordersAtOnce } = config.reencryption
   if (!enabled) return null
+  const { threads, bytesPerSecond, kmsCallsPerSecond } = config.reencryption
   const { actor, observer } = around
   const queue = openWorkQueue(config, around.kafka)
   const stop = new AbortController()
@@ -53,12 +57,13 @@ export function openCrew(
     stop.abort()
     await queue.close()
   })
-  const use = { actor, observer, threads, bytesPerSecond, leaving: null, signal: stop.signal }
+  const limits = { threads, bytesPerSecond, kmsCallsPerSecond }
+  const use = { actor, observer, ...limits, leaving: null, signal: stop.signal }
   return new ReencryptionCrew(
     {
       ...{ queue, observer, clock: systemClock },
       withServices: (work) => withReencryption(config, use, ({ services }) => work(services)),
     },
-    { ordersAtOnce, lookEveryMs: LOOK_EVERY_MS },
+    { ordersAtOnce, lookEveryMs: LOOK_EVERY_MS, stepBackMs: STEP_BACK_MS },
   )
 }

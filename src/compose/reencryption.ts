@@ -15,6 +15,7 @@ import { systemClock } from '../clock.ts'
 import type { Config } from '../config/schema.ts'
 import { selectEngine } from '../crypto/cipher-engine.ts'
 import { withFailpoints } from '../failpoints.ts'
+import { budgetedKms } from '../keys/budgeted-kms.ts'
 import { DekCache } from '../keys/dek-cache.ts'
 import { DekWindows } from '../keys/dek-windows.ts'
 import type { KekFollower } from '../keys/kek-follower.ts'
@@ -22,9 +23,9 @@ import type { WritableKeyDirectory } from '../keys/key-directory.ts'
 import { type JournalServices, KeyJournal } from '../keys/key-journal.ts'
 import type { Kms } from '../keys/kms.ts'
 import { windowPolicyOf } from '../keys/window-policy.ts'
+import { PacedBudget } from '../paced-budget.ts'
 import { createDekPatiently } from '../pipeline/create-dek-patiently.ts'
 import { Patience, type PatienceObserver } from '../pipeline/patience.ts'
-import { ByteBudget } from '../reencryption/byte-budget.ts'
 import type { PlanSources } from '../reencryption/plan.ts'
 import { probeReplacing } from '../reencryption/replace-probe.ts'
 import type { ReencryptionServices } from '../reencryption/segment-reencryption.ts'
@@ -42,6 +43,7 @@ export interface ReencryptionUse {
   readonly threads: number
   /** Infinity for no limit. */
   readonly bytesPerSecond: number
+  readonly kmsCallsPerSecond: number
   readonly observer: PatienceObserver & JournalServices['observer']
   /** See {@link ReencryptionServices.leaving}. */
   readonly leaving: ReencryptionServices['leaving']
@@ -57,6 +59,9 @@ export interface ReencryptionPlace {
 
 /** Ranges that one thread works on at a time: one is read or sent while another is sealed. */
 const TASKS_PER_THREAD = 2
+
+/** What was not worked on in this time is made up for: ranges take turns with waiting. */
+const BYTES_BURST_MS = 1_000
 
 /** DEKs of before that are kept unwrapped: segments come DEK by DEK. */
 const OLD_KEYS = { entriesMax: 64, ttlMs: 600_000 }
@@ -99,10 +104,7 @@ export async function withPlanSources<T>(
 }
 
 function planSources(session: CassandraConnection): PlanSources {
-  return {
-    mapping: new CassandraLookUps(session),
-    register: new CassandraSegmentRegister(session),
-  }
+  return { mapping: new CassandraLookUps(session) }
 }
 
 async function wire(
@@ -120,7 +122,9 @@ async function wire(
   const [objects, inventory] = [new S3ObjectReader(s3), new S3ObjectInventory(s3)]
   closers.push(() => Promise.all([objects.close(), inventory.close()]))
   await probeReplacing({ store, objects, inventory }, config.s3.prefix)
-  const kms = openKms(kmsChoiceOf(config), { triesMax: 1 })
+  const kmsPace = { perSecond: use.kmsCallsPerSecond, burstMs: 0 }
+  const kmsBudget = new PacedBudget(systemClock, kmsPace, use.signal)
+  const kms = budgetedKms(openKms(kmsChoiceOf(config), { triesMax: 1 }), kmsBudget)
   closers.push(() => kms.close())
   const keks = await startKekFollower(config, { kms, log: new CassandraKekOrderLog(session) })
   const directory = writableKeyDirectoryOf(objects, store, config.s3)
@@ -152,7 +156,11 @@ async function wire(
       recordSealed: 'resealed-mark',
       recordPublished: 'republished-mark',
     }),
-    budget: new ByteBudget(systemClock, use.bytesPerSecond, use.signal),
+    budget: new PacedBudget(
+      systemClock,
+      { perSecond: use.bytesPerSecond, burstMs: BYTES_BURST_MS },
+      use.signal,
+    ),
     partBytes: config.part.bytesMax,
     leaving: use.leaving,
   }

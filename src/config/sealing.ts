@@ -6,6 +6,7 @@ import {
   SEGMENT_MESSAGES_MAX,
   SEGMENT_OPEN_MS_MAX,
 } from '../limits.ts'
+import { KMS_CALLS_PER_SECOND } from '../service-costs.ts'
 import {
   bytes,
   choice,
@@ -148,6 +149,15 @@ export const reencryption = section(
         max: 1024 * GIB,
       }),
       32 * MIB,
+    ),
+    kmsCallsPerSecond: withDefault(
+      count({
+        about: 'The most calls to the KMS in a second that re-encryption makes here.',
+        unit: 'calls',
+        min: 1,
+        max: 100_000,
+      }),
+      KMS_CALLS_PER_SECOND,
     ),
     segmentsAtOnce: withDefault(
       count({ about: 'Segments that are worked on at a time.', unit: 'segments', min: 1, max: 24 }),

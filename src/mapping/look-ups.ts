@@ -38,6 +38,8 @@ export interface MessageInSegment extends SegmentKey, MessageCoordinates {}
 export interface LookUps {
   /** false when something was sealed before these look-ups were kept, and not added to them since. */
   coverAll(): Promise<boolean>
+  /** Every key domain of which there is a DEK. */
+  keyDomains(): AsyncIterable<string>
   /** Every DEK of a key domain, oldest first; empty when the domain is unknown. */
   deksOfDomain(keyDomain: string): AsyncIterable<DekEntry>
   /** Every topic of which messages were sealed. */

@@ -12,12 +12,12 @@ import type { DekRecord } from '../keys/key-store.ts'
 import type { MappingWriter, SegmentEntry, SegmentKey } from '../mapping/mapping-store.ts'
 import type { SegmentRegister } from '../mapping/segment-register.ts'
 import type { SegmentReplacements } from '../mapping/segment-replacements.ts'
+import type { PacedBudget } from '../paced-budget.ts'
 import type { Patience } from '../pipeline/patience.ts'
 import type { ObjectReader } from '../reader/object-reader.ts'
 import { inspectSegment, type SegmentInspection } from '../reader/segment-inspection.ts'
 import type { ObjectInventory } from '../segment/object-inventory.ts'
 import type { ObjectMetadata, ObjectStore } from '../segment/object-store.ts'
-import type { ByteBudget } from './byte-budget.ts'
 import { isUnder, type LeftKek } from './left-kek.ts'
 import { removeOldVersions } from './old-versions.ts'
 import { resealTasks } from './reseal-parts.ts'
@@ -36,7 +36,8 @@ export interface ReencryptionServices {
   readonly replacements: SegmentReplacements
   readonly register: Pick<SegmentRegister, 'markSwept'>
   readonly runner: ResealRunner
-  readonly budget: ByteBudget
+  /** Bytes that are read, sealed and written. */
+  readonly budget: PacedBudget
   readonly patience: Patience
   readonly clock: Clock
   readonly partBytes: number

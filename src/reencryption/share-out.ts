@@ -30,7 +30,7 @@ export async function shareOut(
   }
   for await (const { dekId, segmentId, rowsDekId, objectKey, createdAtMs, bytes } of items) {
     const item = { dekId, segmentId, rowsDekId, objectKey, createdAtMs }
-    orders.push({ ...item, bytes: bytes ?? 0, leaving })
+    orders.push({ ...item, bytes: bytes ?? 0, leaving, refusals: 0 })
     if (orders.length >= ORDERS_AT_ONCE) await offer()
   }
   if (orders.length > 0) await offer()

@@ -225,6 +225,11 @@ function stateMetrics(registry: Registry) {
       'Bytes of segments brought under new DEKs.',
       [],
     ),
+    reencryptionSteppedBack: gauge(
+      'reencryption_stepped_back',
+      '1 while this process leaves re-encryptions to others for want of rights. Alert when it stays 1.',
+      [],
+    ),
     quarantined: counter(
       'quarantined_messages_total',
       'Unsealable messages that were noted and passed over.',

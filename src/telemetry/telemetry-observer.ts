@@ -204,6 +204,13 @@ export class TelemetryObserver implements PipelineObserver, KeyObserver, CrewObs
     this.#logger.warn({ object: objectKey, code, reason: message }, 'segment not re-encrypted')
   }
 
+  reencryptionSteppedBack(error: SealError | null, forMs: number): void {
+    this.#metrics.reencryptionSteppedBack.set(error === null ? 0 : 1)
+    if (error === null) return
+    const { code, message: reason } = error
+    this.#logger.error({ code, reason, forMs }, 'stepped back from re-encryptions, others go on')
+  }
+
   reencryptionQueueFailed(error: unknown): void {
     const code = isSealError(error) ? error.code : undefined
     const reason = messageOf(error)

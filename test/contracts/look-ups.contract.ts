@@ -42,6 +42,9 @@ function domainsContract(parts: () => MappingStoreParts): void {
     const expected = deks.map(({ wrapped: _, ...entry }) => entry)
     expect(await all(reader.deksOfDomain(keyDomain))).toEqual(expected)
     expect(await all(reader.deksOfDomain(randomUUID()))).toEqual([])
+    const named = await all(reader.keyDomains())
+    expect(named.filter((name) => name === keyDomain)).toEqual([keyDomain])
+    expect(named).toContain(`${keyDomain}2`)
   })
 }
 

@@ -222,6 +222,10 @@ export class MemoryMappingStore
     return this.coversAll
   }
 
+  async *keyDomains(): AsyncGenerator<string> {
+    yield* new Set([...this.#deks.values()].map(({ keyDomain }) => keyDomain))
+  }
+
   async *deksOfDomain(keyDomain: string): AsyncGenerator<DekEntry> {
     const found = [...this.#deks.values()]
       .filter((dek) => dek.keyDomain === keyDomain)

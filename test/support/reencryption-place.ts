@@ -7,9 +7,9 @@ import { DekCache } from '../../src/keys/dek-cache.ts'
 import { DekWindows } from '../../src/keys/dek-windows.ts'
 import { windowPolicyOf } from '../../src/keys/window-policy.ts'
 import type { SegmentEntry } from '../../src/mapping/mapping-store.ts'
+import { PacedBudget } from '../../src/paced-budget.ts'
 import { Patience } from '../../src/pipeline/patience.ts'
 import { SealedReader } from '../../src/reader/sealed-reader.ts'
-import { ByteBudget } from '../../src/reencryption/byte-budget.ts'
 import { resealRange } from '../../src/reencryption/reseal-range.ts'
 import type { ResealTask } from '../../src/reencryption/reseal-task.ts'
 import type { ReencryptionServices } from '../../src/reencryption/segment-reencryption.ts'
@@ -102,7 +102,7 @@ export class ReencryptionPlace {
         },
         close: async () => {},
       },
-      budget: new ByteBudget(clock, Number.POSITIVE_INFINITY, this.stop.signal),
+      budget: new PacedBudget(clock, { perSecond: Number.POSITIVE_INFINITY, burstMs: 0 }),
       patience: new Patience(clock, silent, this.stop.signal),
       ...over,
     }

@@ -37,6 +37,10 @@ export class CassandraLookUps extends CassandraMappingReader implements LookUps 
     return lookUpsCoverAll(this.#connection)
   }
 
+  keyDomains(): AsyncGenerator<string> {
+    return namesOf(this.#connection, 'domain')
+  }
+
   async *deksOfDomain(keyDomain: string): AsyncGenerator<DekEntry> {
     for await (const { day } of daysOf(this.#connection, 'domain', keyDomain)) {
       const params = [keyDomain, day]
