@@ -75,6 +75,7 @@ async function passesOver(
     actor: 'bench',
     ...limits,
     leaving: null,
+    liveFirst: null,
     observer,
     signal: new AbortController().signal,
   }

@@ -26,6 +26,7 @@ import { windowPolicyOf } from '../keys/window-policy.ts'
 import type { PipelineObserver } from '../pipeline/observer.ts'
 import { Pipeline, type PipelineSettings } from '../pipeline/pipeline.ts'
 import type { CrewObserver, ReencryptionCrew } from '../reencryption/crew.ts'
+import { LiveFirst } from '../reencryption/live-first.ts'
 import { startKekFollower } from './keks.ts'
 import { writableKeyDirectoryOf } from './key-directory.ts'
 import { everyKeyStore } from './key-store.ts'
@@ -142,11 +143,12 @@ async function wire(
 
   const cipherEngine = cipher.engine.name
   const { messageIdHeader } = config.mapping
-  const runner = new PartPool(config.workers, {
+  const pool = new PartPool(config.workers, {
     ...{ s3: s3OptionsOf(config), cassandra, mappingMode, cipherEngine },
     ...(messageIdHeader === undefined ? {} : { messageIdHeader }),
   })
-  closers.push(() => runner.close())
+  closers.push(() => pool.close())
+  const liveFirst = new LiveFirst(systemClock)
   const { groupId, transactionTimeoutMs } = config.kafka
   const source = withFailpoints(
     new KafkaMessageSource({ ...config.kafka, ...kafka }, admin, clusterId),
@@ -175,7 +177,7 @@ async function wire(
       completeUpload: 'upload-complete',
     }),
     mapping,
-    runner,
+    runner: liveFirst.parts(pool),
     keys,
     lives: journal,
     observer,
@@ -187,7 +189,7 @@ async function wire(
   const watching = { desk, keks, keys: pipeline.keys, clock: systemClock, observer }
   const watcher = new KeyWatcher(watching, { instanceId, groupId })
   const road = withKeyRecords(pipeline, journal, watcher)
-  const crew = openCrew(config, { kafka, actor, observer }, closers)
+  const crew = openCrew(config, { kafka, actor, observer, liveFirst }, closers)
   return { instanceId, mappingRisk, ...(crew === null ? road : withCrew(road, crew)) }
 }
 

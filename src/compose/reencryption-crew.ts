@@ -5,6 +5,7 @@ import type { Config } from '../config/schema.ts'
 import type { KeyObserver } from '../keys/key-observer.ts'
 import type { PatienceObserver } from '../pipeline/patience.ts'
 import { type CrewObserver, ReencryptionCrew } from '../reencryption/crew.ts'
+import type { LiveFirst } from '../reencryption/live-first.ts'
 import type { PlanSources } from '../reencryption/plan.ts'
 import type { WorkQueue } from '../reencryption/work-queue.ts'
 import { withPlanSources, withReencryption } from './reencryption.ts'
@@ -44,6 +45,7 @@ export function openCrew(
     readonly kafka: KafkaOptions
     readonly actor: string
     readonly observer: CrewObserver & PatienceObserver & KeyObserver
+    readonly liveFirst: LiveFirst
   },
   closers: (() => Promise<void>)[],
 ): ReencryptionCrew | null {
@@ -58,7 +60,8 @@ export function openCrew(
     await queue.close()
   })
   const limits = { threads, bytesPerSecond, kmsCallsPerSecond }
-  const use = { actor, observer, ...limits, leaving: null, signal: stop.signal }
+  const liveFirst = config.reencryption.yieldToSealing ? around.liveFirst : null
+  const use = { actor, observer, ...limits, leaving: null, liveFirst, signal: stop.signal }
   return new ReencryptionCrew(
     {
       ...{ queue, observer, clock: systemClock },

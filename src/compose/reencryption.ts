@@ -26,6 +26,7 @@ import { windowPolicyOf } from '../keys/window-policy.ts'
 import { PacedBudget } from '../paced-budget.ts'
 import { createDekPatiently } from '../pipeline/create-dek-patiently.ts'
 import { Patience, type PatienceObserver } from '../pipeline/patience.ts'
+import type { LiveFirst, YieldLimits } from '../reencryption/live-first.ts'
 import type { PlanSources } from '../reencryption/plan.ts'
 import { probeReplacing } from '../reencryption/replace-probe.ts'
 import type { ReencryptionServices } from '../reencryption/segment-reencryption.ts'
@@ -47,6 +48,8 @@ export interface ReencryptionUse {
   readonly observer: PatienceObserver & JournalServices['observer']
   /** See {@link ReencryptionServices.leaving}. */
   readonly leaving: ReencryptionServices['leaving']
+  /** Who goes first; null where nothing is sealed beside. */
+  readonly liveFirst: LiveFirst | null
   /** Ends all waiting for services. */
   readonly signal: AbortSignal
 }
@@ -62,6 +65,9 @@ const TASKS_PER_THREAD = 2
 
 /** What was not worked on in this time is made up for: ranges take turns with waiting. */
 const BYTES_BURST_MS = 1_000
+
+/** However busy sealing is, a re-encryption comes to its end. */
+const YIELDED_BYTES_PER_SECOND = 1024 * 1024
 
 /** DEKs of before that are kept unwrapped: segments come DEK by DEK. */
 const OLD_KEYS = { entriesMax: 64, ttlMs: 600_000 }
@@ -136,8 +142,15 @@ async function wire(
   closers.push(async () => keys.close())
   const { engine } = await selectEngine(config.cipher.engine)
   const pool = { threads: use.threads, tasksPerThread: TASKS_PER_THREAD }
-  const runner = new ResealPool(pool, { s3, cipherEngine: engine.name })
-  closers.push(() => runner.close())
+  const yields = use.liveFirst !== null
+  const reseals = new ResealPool(pool, { s3, cipherEngine: engine.name, yields })
+  closers.push(() => reseals.close())
+  const budget = new PacedBudget(
+    systemClock,
+    { perSecond: use.bytesPerSecond, burstMs: BYTES_BURST_MS },
+    use.signal,
+  )
+  const runner = use.liveFirst?.ranges(reseals, budget, yieldLimitsOf(use)) ?? reseals
   const patience = new Patience(systemClock, use.observer, use.signal)
   const windows = newWindows(config, use, { kms, keks, directory, session, patience }, closers)
   const register = new CassandraSegmentRegister(session)
@@ -156,15 +169,18 @@ async function wire(
       recordSealed: 'resealed-mark',
       recordPublished: 'republished-mark',
     }),
-    budget: new PacedBudget(
-      systemClock,
-      { perSecond: use.bytesPerSecond, burstMs: BYTES_BURST_MS },
-      use.signal,
-    ),
+    budget,
     partBytes: config.part.bytesMax,
     leaving: use.leaving,
   }
   return { services, sources: planSources(session) }
+}
+
+function yieldLimitsOf({ bytesPerSecond: bytesPerSecondMax }: ReencryptionUse): YieldLimits {
+  return {
+    bytesPerSecondMin: Math.min(YIELDED_BYTES_PER_SECOND, bytesPerSecondMax),
+    bytesPerSecondMax,
+  }
 }
 
 /** Windows of their own: what is re-encrypted shares no DEK with what is sealed now. */

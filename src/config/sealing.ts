@@ -142,6 +142,13 @@ export const reencryption = section(
   'The share of each process in re-encryptions that are shared out.',
   {
     enabled: withDefault(flag({ about: 'Whether to take part, beside sealing.' }), true),
+    yieldToSealing: withDefault(
+      flag({
+        about:
+          'Whether to re-encrypt only as fast as sealing does not feel it; false when a key must be left whatever that costs.',
+      }),
+      true,
+    ),
     bytesPerSecond: withDefault(
       bytes({
         about: 'The most that this process re-encrypts in a second; sealing comes first.',

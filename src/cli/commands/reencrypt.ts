@@ -138,6 +138,7 @@ async function carryOut(
     kmsCallsPerSecond: options.kmsPerSecond,
     observer: sayingTo(terminal),
     leaving: leftKekOf(scope),
+    liveFirst: null,
   }
   return withReencryption(config, use, async ({ services, sources }) => {
     const plan = await planReencryption(sources, scope, systemClock.nowMs())
