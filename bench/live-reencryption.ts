@@ -156,11 +156,11 @@ function delaysOf(
 /** Keeps orders on the queue of the encryptor, for whatever was sealed for the benchmark. */
 function startFeeding(config: Config): { stop(): Promise<void> } {
   const over = new AbortController()
-  const feed = withSharing(config, async ({ queue, sources }) => {
+  const feed = withSharing(config, async ({ queue, marks, sources }) => {
     const scope = { keyDomain: SEALED_DOMAIN }
     while (!over.signal.aborted) {
       if ((await queue.left()) < ORDERS_LEFT_MIN) {
-        await shareOut(queue, itemsInScope(sources, scope, systemClock.nowMs()), scope)
+        await shareOut({ queue, marks }, itemsInScope(sources, scope, systemClock.nowMs()), scope)
       }
       await systemClock.sleep(FEED_EVERY_MS, over.signal)
     }

@@ -27,11 +27,13 @@ import type { PipelineObserver } from '../pipeline/observer.ts'
 import { Pipeline, type PipelineSettings } from '../pipeline/pipeline.ts'
 import type { CrewObserver, ReencryptionCrew } from '../reencryption/crew.ts'
 import { LiveFirst } from '../reencryption/live-first.ts'
+import type { ScheduleObserver } from '../reencryption/rotation-schedule.ts'
 import { startKekFollower } from './keks.ts'
 import { writableKeyDirectoryOf } from './key-directory.ts'
 import { everyKeyStore } from './key-store.ts'
 import { openKms } from './kms.ts'
 import { openCrew } from './reencryption-crew.ts'
+import { openSchedule } from './rotation-schedule.ts'
 import {
   cassandraOptionsOf,
   domainRuleOf,
@@ -65,13 +67,13 @@ export interface Encryptor {
 const CLOSE_MS_MAX = 3_000
 
 /** What the segment that is re-encrypted at the stop may take; who is late leaves it to others. */
-const CREW_MS_MAX = 3_000
+const OTHERS_MS_MAX = 3_000
 
 /** What the last key events may take, and then the last word at the key desk. */
 const KEY_RECORDS_MS_MAX = 1_000
 
 /** Hears what the road and the keeping of keys tell. */
-export type EncryptorObserver = PipelineObserver & KeyObserver & CrewObserver
+export type EncryptorObserver = PipelineObserver & KeyObserver & CrewObserver & ScheduleObserver
 
 /** Hears what the client libraries report. */
 export type LibraryLog = (level: string, message: string) => void
@@ -190,7 +192,9 @@ async function wire(
   const watcher = new KeyWatcher(watching, { instanceId, groupId })
   const road = withKeyRecords(pipeline, journal, watcher)
   const crew = openCrew(config, { kafka, actor, observer, liveFirst }, closers)
-  return { instanceId, mappingRisk, ...(crew === null ? road : withCrew(road, crew)) }
+  const schedule = openSchedule(config, { session, kafka, holder: instanceId, observer }, closers)
+  const beside = [crew, schedule].filter((one) => one !== null)
+  return { instanceId, mappingRisk, ...withOthers(road, beside) }
 }
 
 /** The road from its start to its end, with the keeping of keys around it. */
@@ -215,17 +219,24 @@ function withKeyRecords(
   }
 }
 
+/** What a process does beside the road. */
+type Beside = Pick<ReencryptionCrew, 'start' | 'stop'>
+
 /** The road, and beside it a share of what is to be re-encrypted. */
-function withCrew<T extends Pick<Encryptor, 'start' | 'stop'>>(road: T, crew: ReencryptionCrew): T {
+function withOthers<T extends Pick<Encryptor, 'start' | 'stop'>>(
+  road: T,
+  others: readonly Beside[],
+): T {
   return {
     ...road,
     async start() {
       await road.start()
-      crew.start()
+      for (const one of others) one.start()
     },
     async stop(drainMs: number) {
-      const crewStopped = Promise.race([crew.stop(), systemClock.sleep(CREW_MS_MAX)])
-      const [isDrained] = await Promise.all([road.stop(drainMs), crewStopped])
+      const stopped = Promise.all(others.map((one) => one.stop()))
+      const othersStopped = Promise.race([stopped, systemClock.sleep(OTHERS_MS_MAX)])
+      const [isDrained] = await Promise.all([road.stop(drainMs), othersStopped])
       return isDrained
     },
   }

@@ -3,6 +3,7 @@ import { KafkaWorkQueue } from '../adapters/kafka/kafka-work-queue.ts'
 import { systemClock } from '../clock.ts'
 import type { Config } from '../config/schema.ts'
 import type { KeyObserver } from '../keys/key-observer.ts'
+import type { SegmentReplacements } from '../mapping/segment-replacements.ts'
 import type { PatienceObserver } from '../pipeline/patience.ts'
 import { type CrewObserver, ReencryptionCrew } from '../reencryption/crew.ts'
 import type { LiveFirst } from '../reencryption/live-first.ts'
@@ -18,21 +19,31 @@ const LOOK_EVERY_MS = 5_000
 const STEP_BACK_MS = 60_000
 
 /** The orders of the place of a configuration; who shares its group shares them. */
-export function openWorkQueue({ kafka: settings }: Config, kafka: KafkaOptions): WorkQueue {
+export function openWorkQueue(
+  { kafka: settings }: Pick<Config, 'kafka'>,
+  kafka: KafkaOptions,
+): WorkQueue {
   const { groupId, sessionTimeoutMs, replicationFactor } = settings
   const name = `${groupId}.reencryption`
   const place = { topic: name, groupId: name }
   return new KafkaWorkQueue({ ...kafka, ...place, sessionTimeoutMs, replicationFactor })
 }
 
+/** The queue of orders, and what is on record of the segments that they are for. */
+export interface PlaceOfSharing {
+  readonly queue: WorkQueue
+  readonly marks: Pick<SegmentReplacements, 'recordDue'>
+  readonly sources: PlanSources
+}
+
 /** Runs `work` with the orders and the register of a configuration, and ends the connections. */
 export async function withSharing<T>(
   config: Config,
-  work: (place: { readonly queue: WorkQueue; readonly sources: PlanSources }) => Promise<T>,
+  work: (place: PlaceOfSharing) => Promise<T>,
 ): Promise<T> {
   const queue = openWorkQueue(config, kafkaOptionsOf(config))
   try {
-    return await withPlanSources(config, (sources) => work({ queue, sources }))
+    return await withPlanSources(config, ({ marks, sources }) => work({ queue, marks, sources }))
   } finally {
     await queue.close()
   }

@@ -4,6 +4,7 @@ import { CassandraKekOrderLog } from '../adapters/cassandra/kek-order-log.ts'
 import { CassandraKeyEventLog } from '../adapters/cassandra/key-event-log.ts'
 import { CassandraLookUps } from '../adapters/cassandra/look-ups.ts'
 import { CassandraMappingWriter } from '../adapters/cassandra/mapping-writer.ts'
+import { CassandraRotationLog } from '../adapters/cassandra/rotation-log.ts'
 import { migrate } from '../adapters/cassandra/schema.ts'
 import { CassandraSegmentRegister } from '../adapters/cassandra/segment-register.ts'
 import { CassandraSegmentReplacements } from '../adapters/cassandra/segment-replacements.ts'
@@ -23,6 +24,7 @@ import type { WritableKeyDirectory } from '../keys/key-directory.ts'
 import { type JournalServices, KeyJournal } from '../keys/key-journal.ts'
 import type { Kms } from '../keys/kms.ts'
 import { windowPolicyOf } from '../keys/window-policy.ts'
+import type { SegmentReplacements } from '../mapping/segment-replacements.ts'
 import { PacedBudget } from '../paced-budget.ts'
 import { createDekPatiently } from '../pipeline/create-dek-patiently.ts'
 import { Patience, type PatienceObserver } from '../pipeline/patience.ts'
@@ -58,6 +60,12 @@ export interface ReencryptionUse {
 export interface ReencryptionPlace {
   readonly services: ReencryptionServices
   readonly sources: PlanSources
+}
+
+/** What is on record: where a plan looks, and where it is noted that segments are due. */
+export interface RecordedPlace {
+  readonly sources: PlanSources
+  readonly marks: Pick<SegmentReplacements, 'recordDue'>
 }
 
 /** Ranges that one thread works on at a time: one is read or sent while another is sealed. */
@@ -99,18 +107,22 @@ export async function withReencryption<T>(
 /** Runs `work` with what a plan needs: Cassandra alone. */
 export async function withPlanSources<T>(
   config: Config,
-  work: (sources: PlanSources) => Promise<T>,
+  work: (place: RecordedPlace) => Promise<T>,
 ): Promise<T> {
   const session = await connectCassandra(cassandraOptionsOf(config))
   try {
-    return await work(planSources(session))
+    const marks = new CassandraSegmentReplacements(session)
+    return await work({ marks, sources: planSources(session) })
   } finally {
     await session.close()
   }
 }
 
 function planSources(session: CassandraConnection): PlanSources {
-  return { mapping: new CassandraLookUps(session) }
+  return {
+    mapping: new CassandraLookUps(session),
+    rotation: new CassandraRotationLog(session),
+  }
 }
 
 async function wire(

@@ -174,6 +174,28 @@ export const reencryption = section(
       count({ about: 'Threads beside those that seal.', unit: 'threads', min: 1, max: 64 }),
       1,
     ),
+    schedule: section('Re-encryption of what is under old data keys, without being asked.', {
+      olderThanDays: optional(
+        count({
+          about:
+            'Data whose key is older comes under a new one. 30 to 90 days are usual. Alike in all processes.',
+          unit: 'days',
+          min: 1,
+          max: 3650,
+        }),
+        'nothing is re-encrypted by its age',
+        '90',
+      ),
+      everyHours: withDefault(
+        count({
+          about: 'How often it is looked for what has become too old.',
+          unit: 'hours',
+          min: 1,
+          max: 168,
+        }),
+        24,
+      ),
+    }),
   },
 )
 

@@ -1,6 +1,8 @@
 import { deksInScope, type ImpactReader, type ImpactScope } from '../incident/impact-scope.ts'
 import { segmentsInScope } from '../incident/scoped-segments.ts'
 import type { DekEntry, SegmentEntry } from '../mapping/mapping-store.ts'
+import type { RotationLog } from '../mapping/rotation-log.ts'
+import { isExpired, isItem } from './dek-progress.ts'
 import type { LeftKek } from './left-kek.ts'
 
 /**
@@ -25,6 +27,8 @@ export function needsLookUps({ dekId, kekId, topic }: ReencryptionScope): boolea
 /** Where a plan looks. */
 export interface PlanSources {
   readonly mapping: ImpactReader
+  /** Tells what is old, and leaves out what is done. */
+  readonly rotation: Pick<RotationLog, 'agedDeks'>
 }
 
 /** What a job would do. */
@@ -36,7 +40,7 @@ export interface ReencryptionPlan {
   readonly bytes: number
   /** The same by key domain: each has DEKs of its own. */
   readonly domains: readonly DomainShare[]
-  /** Re-encrypted before. */
+  /** Re-encrypted before; of an age, those alone whose DEK has other data left. */
   readonly done: number
   /** Of those, with a version that the store kept, and whose time is over now. */
   readonly expired: number
@@ -60,7 +64,7 @@ export async function* itemsInScope(
   nowMs: number,
 ): AsyncGenerator<SegmentEntry> {
   for await (const { segment } of segmentsIn(sources, scope)) {
-    if (segment.state === 'published' || isExpired(segment, nowMs)) yield segment
+    if (isItem(segment, nowMs)) yield segment
   }
 }
 
@@ -107,37 +111,24 @@ interface SegmentOfDek {
 }
 
 async function* segmentsIn(
-  { mapping }: PlanSources,
+  { mapping, rotation }: PlanSources,
   { madeBeforeMs = Number.POSITIVE_INFINITY, ...scope }: ReencryptionScope,
 ): AsyncGenerator<SegmentOfDek> {
   const { dekId, kekId, keyDomain, topic } = scope
-  if (topic !== undefined || dekId !== undefined || kekId !== undefined) {
+  const isOfAge = madeBeforeMs !== Number.POSITIVE_INFINITY
+  if (topic !== undefined || dekId !== undefined || kekId !== undefined || !isOfAge) {
     for await (const found of segmentsInScope(mapping, scope)) {
       if (found.dek.createdAtMs < madeBeforeMs) yield found
     }
     return
   }
-  for await (const dek of deksBefore(mapping, keyDomain, madeBeforeMs)) {
-    for await (const segment of mapping.segmentsOfDek(dek.dekId)) yield { dek, segment }
+  // One that nobody knows is told, and not taken for one that has nothing.
+  if (keyDomain !== undefined) for await (const _ of deksInScope(mapping, { keyDomain })) break
+  const domains = keyDomain === undefined ? mapping.keyDomains() : [keyDomain]
+  for await (const name of domains) {
+    for await (const dek of rotation.agedDeks(name, madeBeforeMs)) {
+      if (dek.done !== null) continue
+      for await (const segment of mapping.segmentsOfDek(dek.dekId)) yield { dek, segment }
+    }
   }
-}
-
-/** Oldest first within a key domain, of which all are gone through where none is named. */
-async function* deksBefore(
-  mapping: ImpactReader,
-  keyDomain: string | undefined,
-  madeBeforeMs: number,
-): AsyncGenerator<DekEntry> {
-  if (keyDomain === undefined) {
-    for await (const name of mapping.keyDomains()) yield* deksBefore(mapping, name, madeBeforeMs)
-    return
-  }
-  for await (const dek of deksInScope(mapping, { keyDomain })) {
-    if (dek.createdAtMs >= madeBeforeMs) return
-    yield dek
-  }
-}
-
-function isExpired({ replaced }: SegmentEntry, nowMs: number): boolean {
-  return replaced !== null && replaced.retainedUntilMs !== null && replaced.retainedUntilMs < nowMs
 }

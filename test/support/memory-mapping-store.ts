@@ -172,6 +172,8 @@ export class MemoryMappingStore
     this.#segment(segment).publishedAtMs = publishedAtMs
   }
 
+  async recordDue(): Promise<void> {}
+
   async recordReplacing(intent: ReplacementIntent): Promise<void> {
     const { dekId, segmentId, objectKey, createdAtMs } = intent
     const segment = this.#segment(intent)

@@ -21,6 +21,7 @@ import { MemoryKeyEventLog } from './memory-key-event-log.ts'
 import { MemoryMappingStore } from './memory-mapping-store.ts'
 import { MemoryObjectInventory } from './memory-object-inventory.ts'
 import { MemoryObjectStore } from './memory-object-store.ts'
+import { MemoryRotationLog } from './memory-rotation-log.ts'
 import { KEK_ID, makeDek, type SealedSegment, sealSegment } from './sealed-segment.ts'
 import { type AtEffect, toldEffects } from './told-effects.ts'
 
@@ -31,6 +32,7 @@ export class ReencryptionPlace {
   readonly clock = new ManualClock()
   readonly kms = new FakeKms(KEK_ID, NEW_KEK_ID)
   readonly mapping = new MemoryMappingStore()
+  readonly rotation = new MemoryRotationLog(this.mapping)
   readonly store = new MemoryObjectStore(this.clock)
   readonly inventory = new MemoryObjectInventory(this.store)
   readonly stop = new AbortController()
@@ -107,6 +109,12 @@ export class ReencryptionPlace {
       ...over,
     }
     return services
+  }
+
+  /** Alters a byte of the first frame of a segment. */
+  damage(objectKey: string): void {
+    const bytes = this.store.objects.get(objectKey)?.bytes
+    bytes?.writeUInt8(bytes.readUInt8(200) ^ 0xff, 200)
   }
 
   entries(dekId: string): Promise<SegmentEntry[]> {

@@ -35,6 +35,7 @@ import { share } from '../share-reencryption.ts'
 import { type StopSignal, stoppedCode, stopSignal } from '../stop-signal.ts'
 import type { Terminal } from '../terminal.ts'
 import { waitingLines } from '../waiting-lines.ts'
+import { registerReencryptStatus } from './reencrypt-status.ts'
 
 interface ReencryptOptions extends ConfigOption, ScopeOptions, KmsOptions, S3PriceOptions {
   readonly yes?: true
@@ -67,6 +68,9 @@ export function registerReencrypt(program: Command, terminal: Terminal): void {
       SEGMENTS_AT_ONCE,
     )
     .option('--threads <count>', 'threads that seal; 0 is one per core', parseThreads, 0)
+    // Options behind `status` are those of `status`.
+    .enablePositionalOptions()
+    .helpCommand(false)
     .action((options: ReencryptOptions) => answer(options, terminal))
   withS3Prices(withKmsOptions(reencrypt)).option('--json', 'print JSON')
   withExamples(
@@ -76,7 +80,9 @@ export function registerReencrypt(program: Command, terminal: Terminal): void {
     'sealstream reencrypt --topic orders --older-than 30d',
     'sealstream reencrypt --older-than 90d --yes --bytes-per-second 20MiB',
     'sealstream reencrypt --older-than 90d --yes --share',
+    'sealstream reencrypt status',
   )
+  registerReencryptStatus(reencrypt, terminal)
 }
 
 async function answer(options: ReencryptOptions, terminal: Terminal): Promise<void> {
@@ -108,7 +114,9 @@ async function answer(options: ReencryptOptions, terminal: Terminal): Promise<vo
 
 async function planOnly(config: Config, scope: ReencryptionScope): Promise<ReencryptionPlan> {
   const { withPlanSources } = await import('../../compose/reencryption.ts')
-  return withPlanSources(config, (sources) => planReencryption(sources, scope, systemClock.nowMs()))
+  return withPlanSources(config, ({ sources }) =>
+    planReencryption(sources, scope, systemClock.nowMs()),
+  )
 }
 
 /** By the options, or by the section of the encryptors whose work it is to be. */

@@ -28,7 +28,8 @@ beforeEach(async () => {
   for (let i = 0; i < 6; i++) await place.seal(messages(3), dek)
 })
 
-const sources = () => ({ mapping: place.mapping })
+const sources = () => ({ mapping: place.mapping, rotation: place.rotation })
+const shared = () => ({ queue, marks: place.mapping })
 const plan = () => planReencryption(sources(), { dekId }, place.clock.nowMs())
 
 function crewOf(over: Partial<CrewServices> = {}) {
@@ -67,7 +68,7 @@ describe('processes that take part', () => {
   test('share the orders out, and every segment is re-encrypted once', async () => {
     const crews = [crewOf(), crewOf()]
     const items = itemsInScope(sources(), { dekId }, place.clock.nowMs())
-    expect(await shareOut(queue, items, { dekId })).toBe(6)
+    expect(await shareOut(shared(), items, { dekId })).toBe(6)
     for (const { crew } of crews) crew.start()
     await watchSharing(queue, systemClock, { onLeft: () => {}, signal: place.stop.signal })
     await settle()
@@ -89,8 +90,8 @@ describe('processes that take part', () => {
 
   test('go on behind a segment that cannot be re-encrypted', async () => {
     const damaged = place.segments[2]
-    place.store.objects.get(damaged?.objectKey ?? '')?.bytes.writeUInt8(0xff, 200)
-    await shareOut(queue, itemsInScope(sources(), { dekId }, 0), { dekId })
+    place.damage(damaged?.objectKey ?? '')
+    await shareOut(shared(), itemsInScope(sources(), { dekId }, 0), { dekId })
     const { crew, told } = crewOf()
     crew.start()
     await settle()
@@ -106,7 +107,7 @@ describe('processes that take part', () => {
   }
 
   test('leave orders to others when they lack the rights, and step back', async () => {
-    await shareOut(queue, itemsInScope(sources(), { dekId }, 0), { dekId })
+    await shareOut(shared(), itemsInScope(sources(), { dekId }, 0), { dekId })
     const poor = crewOf({ withServices: (work) => work(lacking(place)) })
     poor.crew.start()
     while (poor.told.steppedBack.length === 0) await new Promise((done) => setTimeout(done, 1))
@@ -122,7 +123,7 @@ describe('processes that take part', () => {
   })
 
   test('step back when they cannot even begin, and come again', async () => {
-    await shareOut(queue, itemsInScope(sources(), { dekId }, 0), { dekId })
+    await shareOut(shared(), itemsInScope(sources(), { dekId }, 0), { dekId })
     let tries = 0
     const denied = new SealError('SEAL_STORE_REFUSED', 'no right to look')
     const { crew, told } = crewOf({
@@ -141,7 +142,7 @@ describe('processes that take part', () => {
       {},
     )) as { kekId: string }
     const items = itemsInScope(sources(), { dekId }, 0)
-    await shareOut(queue, items, { kekId, kekVersion: '1' })
+    await shareOut(shared(), items, { kekId, kekVersion: '1' })
     const { crew, told } = crewOf()
     crew.start()
     await settle()

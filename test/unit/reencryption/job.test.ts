@@ -26,7 +26,7 @@ beforeEach(async () => {
   for (let i = 0; i < 4; i++) await place.seal(messages(3), dek)
 })
 
-const sources = () => ({ mapping: place.mapping })
+const sources = () => ({ mapping: place.mapping, rotation: place.rotation })
 const items = () => itemsInScope(sources(), { dekId }, place.clock.nowMs())
 const plan = () => planReencryption(sources(), { dekId }, place.clock.nowMs())
 const carryOut = (services: ReencryptionServices, over: Partial<JobSettings> = {}) =>
@@ -95,7 +95,7 @@ describe('a job', () => {
 
   test('goes on behind a segment that cannot be re-encrypted, and names it', async () => {
     const damaged = place.segments[1]
-    place.store.objects.get(damaged?.objectKey ?? '')?.bytes.writeUInt8(0xff, 200)
+    place.damage(damaged?.objectKey ?? '')
     const outcome = await carryOut(place.services())
     expect(outcome).toMatchObject({ moved: 3, isStopped: false })
     expect(outcome.failures).toMatchObject([
