@@ -5,7 +5,6 @@ import { CassandraKekOrderLog } from '../adapters/cassandra/kek-order-log.ts'
 import { CassandraKeyDesk } from '../adapters/cassandra/key-desk.ts'
 import { CassandraKeyEventLog } from '../adapters/cassandra/key-event-log.ts'
 import { CassandraMappingWriter } from '../adapters/cassandra/mapping-writer.ts'
-import { migrate } from '../adapters/cassandra/schema.ts'
 import { type HostMemory, tuneMemory } from '../adapters/host/process-memory.ts'
 import { KafkaAdmin } from '../adapters/kafka/kafka-admin.ts'
 import { KafkaMessageSource } from '../adapters/kafka/kafka-message-source.ts'
@@ -31,6 +30,7 @@ import type { ScheduleObserver } from '../reencryption/rotation-schedule.ts'
 import { startKekFollower } from './keks.ts'
 import { writableKeyDirectoryOf } from './key-directory.ts'
 import { everyKeyStore } from './key-store.ts'
+import { prepareKeyspace } from './keyspace.ts'
 import { openKms } from './kms.ts'
 import { openCrew } from './reencryption-crew.ts'
 import { openSchedule } from './rotation-schedule.ts'
@@ -124,7 +124,7 @@ async function wire(
   await store.checkWritable(config.s3.prefix)
 
   const cassandra = cassandraOptionsOf(config)
-  await migrate(cassandra, config.cassandra)
+  await prepareKeyspace(config)
   const session = await connectCassandra(cassandra)
   closers.push(() => session.close())
   const mappingRisk = durabilityRisk(await durabilityOf(session, cassandra))

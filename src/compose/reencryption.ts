@@ -5,7 +5,6 @@ import { CassandraKeyEventLog } from '../adapters/cassandra/key-event-log.ts'
 import { CassandraLookUps } from '../adapters/cassandra/look-ups.ts'
 import { CassandraMappingWriter } from '../adapters/cassandra/mapping-writer.ts'
 import { CassandraRotationLog } from '../adapters/cassandra/rotation-log.ts'
-import { migrate } from '../adapters/cassandra/schema.ts'
 import { CassandraSegmentRegister } from '../adapters/cassandra/segment-register.ts'
 import { CassandraSegmentReplacements } from '../adapters/cassandra/segment-replacements.ts'
 import { ResealPool } from '../adapters/piscina/reseal-pool.ts'
@@ -35,6 +34,7 @@ import type { ReencryptionServices } from '../reencryption/segment-reencryption.
 import { startKekFollower } from './keks.ts'
 import { writableKeyDirectoryOf } from './key-directory.ts'
 import { everyKeyStore } from './key-store.ts'
+import { prepareKeyspace } from './keyspace.ts'
 import { openKms } from './kms.ts'
 import { allowedKekIdsOf, cassandraOptionsOf, kmsChoiceOf, s3OptionsOf } from './service-options.ts'
 
@@ -131,7 +131,7 @@ async function wire(
   closers: (() => Promise<unknown>)[],
 ): Promise<ReencryptionPlace> {
   const cassandra = cassandraOptionsOf(config)
-  await migrate(cassandra, config.cassandra)
+  await prepareKeyspace(config)
   const session = await connectCassandra(cassandra)
   closers.push(() => session.close())
   const s3 = s3OptionsOf(config)

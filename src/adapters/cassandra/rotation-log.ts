@@ -29,11 +29,12 @@ const SELECT_ROUND =
   "SELECT started_at, counted_at, older_than_ms, is_open, segments, messages, bytes, oldest_at FROM rotation_state WHERE name = 'round'"
 const INSERT_ROUND =
   "INSERT INTO rotation_state (name, started_at, counted_at, older_than_ms, is_open, segments, messages, bytes, oldest_at) VALUES ('round', ?, ?, ?, ?, ?, ?, ?, ?)"
+// A row that was inserted would outlive the holder, whose time is its own.
 const TAKE_LEASE =
-  "INSERT INTO rotation_state (name, holder) VALUES ('lease', ?) IF NOT EXISTS USING TTL ?"
+  "UPDATE rotation_state USING TTL ? SET holder = ? WHERE name = 'lease' IF holder = null"
 const KEEP_LEASE =
   "UPDATE rotation_state USING TTL ? SET holder = ? WHERE name = 'lease' IF holder = ?"
-const END_LEASE = "DELETE FROM rotation_state WHERE name = 'lease' IF holder = ?"
+const END_LEASE = "UPDATE rotation_state SET holder = null WHERE name = 'lease' IF holder = ?"
 
 const NOTHING: SegmentTotals = { segments: 0, messages: 0, bytes: 0 }
 
@@ -126,7 +127,7 @@ export class CassandraRotationLog implements RotationLog {
     const seconds = Math.ceil(forMs / 1_000)
     const kept = await this.#connection.execute(KEEP_LEASE, [seconds, holder, holder])
     if (kept.wasApplied()) return true
-    return (await this.#connection.execute(TAKE_LEASE, [holder, seconds])).wasApplied()
+    return (await this.#connection.execute(TAKE_LEASE, [seconds, holder])).wasApplied()
   }
 
   async release(holder: string): Promise<void> {
