@@ -48,7 +48,9 @@ const VALUE_BYTES = 1024
 /** Some of what the encryptor itself would have sealed before. */
 const STOCK = { segments: 64, segmentBytes: 16 * MIB, valueBytes: VALUE_BYTES }
 const WARM_UP_SECONDS = 6
-const DRAIN_MS = 20_000
+const DRAIN_MS = 60_000
+/** Until the reader has seen the last references. */
+const READ_MS = 2_000
 const MODES: readonly LiveMode[] = ['off', 'greedy', 'yielding']
 /** Below this many orders the queue is filled up. */
 const ORDERS_LEFT_MIN = 8
@@ -78,11 +80,17 @@ class PartWatch extends TelemetryObserver {
   readonly partMs: number[] = []
   reencryptedBytes = 0
   isMeasured = false
+  references = 0
 
   override partSealed(...args: Parameters<TelemetryObserver['partSealed']>): void {
     const [, , , { sealMs, uploadMs, mapMs }] = args
     if (this.isMeasured) this.partMs.push(sealMs + Math.max(uploadMs, mapMs))
     super.partSealed(...args)
+  }
+
+  override published(...args: Parameters<TelemetryObserver['published']>): void {
+    this.references += args[0]
+    super.published(...args)
   }
 
   override reencrypted(...args: Parameters<TelemetryObserver['reencrypted']>): void {
@@ -116,7 +124,10 @@ async function runBlock(
   const sent = await producing
   watch.isMeasured = false
   await feeding?.stop()
-  await systemClock.sleep(3_000)
+  const total = sent.reduce((sum, { count }) => sum + count, 0)
+  const untilMs = systemClock.elapsedMs() + DRAIN_MS
+  while (watch.references < total && systemClock.elapsedMs() < untilMs) await systemClock.sleep(50)
+  await systemClock.sleep(READ_MS)
   const seen = await reader.end()
   await encryptor.stop(DRAIN_MS)
   await encryptor.close()

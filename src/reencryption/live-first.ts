@@ -19,6 +19,8 @@ const SAMPLES_MAX = 64
 const DECIDE_EVERY_MS = 1_000
 const BACK_OFF = 0.5
 const STEPS_UP = 32
+/** Of the most, to begin with. */
+const START_SHARE = 0.25
 /** Sealing that is always busy must not hold re-encryption up for ever. */
 const GATE_MS_MAX = 2_000
 /** After so long without a part of sealing that was alone, a pause is made to see some again. */
@@ -70,6 +72,7 @@ export class LiveFirst {
   /** The runner of a re-encryption, which waits for its turn, and whose budget is governed. */
   ranges(runner: ResealRunner, budget: PacedBudget, limits: YieldLimits): ResealRunner {
     let decidedAtMs = this.#clock.elapsedMs()
+    budget.setPace(Math.max(limits.bytesPerSecondMin, limits.bytesPerSecondMax * START_SHARE))
     return {
       run: async (task) => {
         await this.#turn()

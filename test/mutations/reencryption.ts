@@ -94,6 +94,20 @@ export const reencryption: readonly Mutant[] = [
     tests: unit('reencryption/rotation-schedule'),
   },
   {
+    name: 're-encryption begins beside a part of sealing',
+    file: 'src/reencryption/live-first.ts',
+    text: '    await Promise.race([this.#idle.promise, gate])\n',
+    replacement: '    await Promise.race([this.#idle.promise, gate, null])\n',
+    tests: unit('reencryption/live-first'),
+  },
+  {
+    name: 're-encryption goes on as fast when sealing feels it',
+    file: 'src/reencryption/live-first.ts',
+    text: 'isFelt ? budget.perSecond * BACK_OFF',
+    replacement: 'isFelt ? budget.perSecond',
+    tests: unit('reencryption/live-first'),
+  },
+  {
     name: 'a plan by topic forgets the age',
     file: 'src/reencryption/plan.ts',
     text: '      if (found.dek.createdAtMs < madeBeforeMs) yield found\n',
