@@ -37,36 +37,40 @@ const DAY_MS = 86_400_000
 export async function isLookDue(
   { queue, clock }: Pick<RoundServices, 'queue' | 'clock'>,
   latest: RotationRound | null,
-  { everyMs, olderThanMs }: RoundSettings,
+  settings: RoundSettings,
 ): Promise<boolean> {
-  const isOver =
-    latest === null ||
-    latest.olderThanMs !== olderThanMs ||
-    clock.nowMs() - latest.startedAtMs >= everyMs
-  if (!isOver && !latest.isOpen) return false
+  if (latest !== null && !latest.isOpen && !isOver(latest, settings, clock.nowMs())) return false
   // What is given out waits for what was before.
   return (await queue.left()) === 0
+}
+
+/** Whether it is time for the next round. */
+function isOver(
+  { startedAtMs, olderThanMs }: RotationRound,
+  settings: RoundSettings,
+  nowMs: number,
+): boolean {
+  return olderThanMs !== settings.olderThanMs || nowMs - startedAtMs >= settings.everyMs
 }
 
 /**
  * Looks at all data whose DEK is older than the limit, under the lease: counts it, gives out orders
  * for what this round has not given out yet, and notes DEKs and days of which nothing is left. What it
  * notes is all that there is of a round, so whoever holds the lease next goes on with it. Returns null
- * when another has the lease. Errors: SEAL_KAFKA_*, SEAL_MAPPING_*.
+ * when another has the lease, or nothing is due any more. Errors: SEAL_KAFKA_*, SEAL_MAPPING_*.
  */
 export async function lookAtRound(
   services: RoundServices,
-  latest: RotationRound | null,
   settings: RoundSettings,
 ): Promise<RotationRound | null> {
   const { rotation, clock } = services
   if (!(await rotation.hold(settings.holder, settings.leaseMs))) return null
   try {
-    const isNew =
-      latest === null ||
-      latest.olderThanMs !== settings.olderThanMs ||
-      clock.nowMs() - latest.startedAtMs >= settings.everyMs
-    const startedAtMs = isNew ? clock.nowMs() : latest.startedAtMs
+    // Whoever had the lease until now may have done what there was to do.
+    const latest = await rotation.latestRound()
+    if (!(await isLookDue(services, latest, settings))) return null
+    const isGoneOnWith = latest !== null && !isOver(latest, settings, clock.nowMs())
+    const startedAtMs = isGoneOnWith ? latest.startedAtMs : clock.nowMs()
     const round = await new RoundLook(services, settings, startedAtMs).run()
     await rotation.recordRound(round)
     return round

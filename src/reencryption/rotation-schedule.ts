@@ -60,6 +60,6 @@ export class RotationSchedule {
   async #look(): Promise<RotationRound | null> {
     const latest = await this.#services.rotation.latestRound()
     if (!(await isLookDue(this.#services, latest, this.#settings))) return latest
-    return (await lookAtRound(this.#services, latest, this.#settings)) ?? latest
+    return (await lookAtRound(this.#services, this.#settings)) ?? latest
   }
 }

@@ -80,6 +80,13 @@ export const reencryption: readonly Mutant[] = [
     tests: unit('reencryption/rotation-schedule'),
   },
   {
+    name: 'a round is begun again by one that waited for the lease',
+    file: 'src/reencryption/rotation-round.ts',
+    text: '    if (!(await isLookDue(services, latest, settings))) return null\n',
+    replacement: '',
+    tests: unit('reencryption/rotation-schedule'),
+  },
+  {
     name: 'a day is closed with data left on it',
     file: 'src/reencryption/rotation-round.ts',
     text: '        openAtMs = Math.min(openAtMs, dek.createdAtMs)\n',
