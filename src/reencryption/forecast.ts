@@ -30,9 +30,6 @@ const BYTES_PER_THREAD_SECOND = 70_000_000
 const SECONDS_PER_SEGMENT = 0.05
 /** Footers of longer segments do not come with their headers, so that a look takes two requests. */
 const ONE_REQUEST_BYTES = 256 * 1024
-/** It is looked at before and after. */
-const LOOKS = 2
-
 /** Reckons what a plan takes of time, requests and money. */
 export function forecastOf(plan: ReencryptionPlan, pace: ReencryptionPace): Forecast {
   const { s3Reads, s3Writes } = requestsOf(plan, pace.partBytes)
@@ -52,7 +49,7 @@ function requestsOf(
 ): Pick<ServiceUse, 's3Reads' | 's3Writes'> {
   const mean = segments === 0 ? 0 : bytes / segments
   const parts = Math.max(1, Math.ceil(mean / partBytes))
-  const looks = LOOKS * (mean > ONE_REQUEST_BYTES ? 2 : 1)
+  const looks = mean > ONE_REQUEST_BYTES ? 2 : 1
   // An upload is opened and completed; then the versions of the object are listed.
   const writes = (parts === 1 ? 1 : parts + 2) + 1
   return {
