@@ -68,7 +68,6 @@ export function registerReencrypt(program: Command, terminal: Terminal): void {
       SEGMENTS_AT_ONCE,
     )
     .option('--threads <count>', 'threads that seal; 0 is one per core', parseThreads, 0)
-    // Options behind `status` are those of `status`.
     .enablePositionalOptions()
     .helpCommand(false)
     .action((options: ReencryptOptions) => answer(options, terminal))
