@@ -3,12 +3,14 @@ import { parseArgs } from 'node:util'
 import { cipher, renderCipher } from './cipher.ts'
 import { impact, renderImpactBench } from './impact.ts'
 import { ladder } from './ladder.ts'
+import { liveReencryption, renderLiveReencryption } from './live-reencryption.ts'
 import { mapping, renderMapping } from './mapping.ts'
 import { renderLadder } from './measure.ts'
 import { reencryption, renderReencryptionBench } from './reencryption.ts'
 import { renderTurns, turns } from './turns.ts'
 
-const HELP = `Usage: npm run bench [-- [cipher] [ladder] [mapping] [turns] [reencryption] [impact] [options] [--json]]
+const HELP = `Usage: npm run bench [-- [cipher] [ladder] [mapping] [turns] [reencryption]
+                      [live-reencryption] [impact] [options] [--json]]
 
 cipher and ladder give CPU microseconds a message, over all threads of the process; median of the
 repeats, with their spread. They need no service, and both run without a name. mapping, turns,
@@ -20,6 +22,8 @@ reencryption and impact start services of their own.
   mapping  writing and reading the mapping by the row and by the run: CPU of this process and of
            Cassandra, and bytes on disk, a message
   turns    how long windows that turn every second hold up the road, beside none that turn
+  live-reencryption  latencies of sealing without re-encryption, and beside it with and without
+           yielding, in turns
   reencryption  megabytes a second and CPU seconds a gigabyte, of this process and of every service
   impact   counting and listing what a KEK protected: time, and CPU us a message of client and Cassandra
 
@@ -27,8 +31,8 @@ Options:
   --repeats N   of all but turns (9)
   --gigabytes N of each shape of segments for reencryption (2)
   --messages N  that mapping and impact write by the row; five times as many by the run (400000)
-  --rate N      messages a second for turns (20000)
-  --seconds N   of each run of turns (30)
+  --rate N      messages a second for turns and live-reencryption (20000)
+  --seconds N   of each run of turns, each block of live-reencryption (30)
   --json        the same as data, on stdout
 
 Examples:
@@ -38,10 +42,11 @@ Examples:
   $ npm run bench -- mapping --repeats 5
   $ npm run bench -- turns --rate 20000 --seconds 60
   $ npm run bench -- reencryption --repeats 3 --gigabytes 2
+  $ npm run bench -- live-reencryption --repeats 3 --rate 5000 --seconds 30
   $ npm run bench -- impact --repeats 5
 `
 const SERVICELESS = ['cipher', 'ladder']
-const BENCHES = [...SERVICELESS, 'mapping', 'turns', 'reencryption', 'impact']
+const BENCHES = [...SERVICELESS, 'mapping', 'turns', 'reencryption', 'live-reencryption', 'impact']
 const USAGE_EXIT_CODE = 2
 
 async function main(): Promise<void> {
@@ -84,6 +89,9 @@ async function main(): Promise<void> {
     ...(isWanted('reencryption') && {
       reencryption: await reencryption({ gigabytes, repeats }),
     }),
+    ...(isWanted('live-reencryption') && {
+      live: await liveReencryption({ perSecond, seconds, repeats }),
+    }),
     ...(isWanted('impact') && { impact: await impact({ messages, repeats }) }),
   }
   if (values.json) {
@@ -98,6 +106,7 @@ async function main(): Promise<void> {
   if (results.reencryption !== undefined) {
     process.stdout.write(renderReencryptionBench(results.reencryption))
   }
+  if (results.live !== undefined) process.stdout.write(renderLiveReencryption(results.live))
   if (results.impact !== undefined) process.stdout.write(renderImpactBench(results.impact))
 }
 

@@ -22,7 +22,7 @@ const REMARKS: Readonly<Record<SegmentState, string | null>> = {
 
 /** What to do about an answer that may lack something. */
 export const INCOMPLETE =
-  'this keyspace is older than look-ups by topic, time, key domain and message: what was sealed before may be missing here; run sealstream backfill-index once, then ask again'
+  'the look-ups by topic, time, key domain, age and message do not cover all that was sealed, and something may be missing here; run sealstream backfill-index once, or rebuild-index where the keyspace was made anew, then ask again'
 
 /** The counts of a scope, and of what is in the bucket where that was asked for. */
 export function renderImpact(

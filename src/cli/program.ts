@@ -16,6 +16,8 @@ export function buildProgram(registrations: readonly Registration[], terminal: T
     .version(packageVersion(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .helpCommand(false)
+    // What stands behind the name of a command is its own, also where its parent has the same option.
+    .enablePositionalOptions()
     .showHelpAfterError()
     // Options behind the name of a command belong to that command.
     .enablePositionalOptions()

@@ -43,6 +43,7 @@ async function destroy(
   const startedAtMs = systemClock.nowMs()
   const use = {
     ...{ actor, threads: 0, bytesPerSecond: Number.POSITIVE_INFINITY, signal },
+    ...{ kmsCallsPerSecond: Number.POSITIVE_INFINITY, liveFirst: null },
     observer: sayingTo(terminal),
   }
   return withMessageShred(config, use, async (services) => {

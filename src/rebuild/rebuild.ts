@@ -30,8 +30,18 @@ export interface RebuildPorts extends KeyPorts, SegmentPorts {
   readonly mapping: KeyPorts['mapping'] & SegmentPorts['mapping']
   readonly store: ScannedStore
   readonly register: Pick<SegmentRegister, 'segments'>
+  /** null: nothing is written. */
+  readonly coverage: Coverage | null
   /** null when Kafka did not survive. */
   readonly references: ReferenceLog | null
+}
+
+/** What is noted of a rebuild as a whole. */
+export interface Coverage {
+  /** Segments may come back that were taken for gone. */
+  begin(): Promise<void>
+  /** All that the bucket holds is on record. */
+  end(): Promise<void>
 }
 
 /** What is rebuilt. */
@@ -135,6 +145,8 @@ class Rebuild {
       },
     )
     const found = this.#differences.counts
+    // Nobody knows what an object holds that cannot be read.
+    if (isComplete && found.unreadObject === 0) await this.#ports.coverage?.end()
     const isMended = (kind: DifferenceKind) =>
       DIFFERENCE_KINDS[kind].isMended && this.#ports.writer !== null
     const left = differenceKinds.filter((kind) => !isMended(kind))
@@ -156,6 +168,7 @@ class Rebuild {
 
   async #steps(): Promise<void> {
     const { signal } = this.#scope
+    await this.#ports.coverage?.begin()
     const publications = await this.#readReferences()
     this.#begin('DEKs', null)
     await this.#keys.takeDirectory(signal, () => this.#advanced(1))

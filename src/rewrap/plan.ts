@@ -1,7 +1,8 @@
 import { forEachOf } from '../for-each-of.ts'
+import { CALLS_PER_REWRAP } from '../keys/budgeted-kms.ts'
 import type { WrapRegister } from '../keys/wrap-register.ts'
 import type { MappingReader } from '../mapping/mapping-store.ts'
-import { CALLS_PER_REWRAP } from './kms-budget.ts'
+import { costUsdOf, type Prices } from '../service-costs.ts'
 import { isInScope, type RewrapScope } from './scope.ts'
 
 /** What a rewrap would do. */
@@ -22,7 +23,7 @@ export interface RewrapPlan {
 /** What calls cost, and how many there may be. */
 export interface RewrapPace {
   readonly kmsCallsPerSecond: number
-  readonly usdPer10kCalls: number
+  readonly prices: Prices
 }
 
 const READS_AT_ONCE = 16
@@ -41,7 +42,7 @@ export async function planRewrap(
     readonly register: Pick<WrapRegister, 'find'>
   },
   scope: RewrapScope,
-  { kmsCallsPerSecond, usdPer10kCalls }: RewrapPace,
+  { kmsCallsPerSecond, prices }: RewrapPace,
 ): Promise<RewrapPlan> {
   let deks = 0
   const targets = new Map<string, number>()
@@ -57,7 +58,7 @@ export async function planRewrap(
   return {
     ...{ deks, toRewrap, kmsCalls },
     targets: [...targets].map(([kekId, count]) => ({ kekId, deks: count })),
-    costUsd: (kmsCalls / 10_000) * usdPer10kCalls,
+    costUsd: costUsdOf({ kmsCalls, s3Reads: 0, s3Writes: 0 }, prices),
     seconds: kmsCalls / kmsCallsPerSecond,
   }
 }

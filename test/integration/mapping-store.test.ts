@@ -11,6 +11,7 @@ import { CassandraDekStore } from '../../src/adapters/cassandra/dek-store.ts'
 import { durabilityOf } from '../../src/adapters/cassandra/durability.ts'
 import { CassandraLookUps } from '../../src/adapters/cassandra/look-ups.ts'
 import { CassandraMappingWriter } from '../../src/adapters/cassandra/mapping-writer.ts'
+import { CassandraRotationLog } from '../../src/adapters/cassandra/rotation-log.ts'
 import { migrate } from '../../src/adapters/cassandra/schema.ts'
 import { CassandraSegmentRegister } from '../../src/adapters/cassandra/segment-register.ts'
 import { CassandraSegmentReplacements } from '../../src/adapters/cassandra/segment-replacements.ts'
@@ -30,6 +31,7 @@ import {
   mappingStoreContract,
   messagesFrom,
 } from '../contracts/mapping-store.contract.ts'
+import { rotationLogContract } from '../contracts/rotation-log.contract.ts'
 import { segmentRegisterContract } from '../contracts/segment-register.contract.ts'
 import { segmentReplacementsContract } from '../contracts/segment-replacements.contract.ts'
 import { shredRegisterContract } from '../contracts/shred-register.contract.ts'
@@ -171,6 +173,10 @@ describe('runs', () => {
 })
 
 describe('the keys and their look-ups', () => {
+  rotationLogContract(() => ({
+    keys: new CassandraDekStore(connection),
+    rotation: new CassandraRotationLog(connection),
+  }))
   wrapRegisterContract(() => ({
     ...{ ...partsOf('rows'), register: new CassandraWrapRegister(connection) },
   }))
@@ -229,7 +235,7 @@ describe('the schema', () => {
     await migrate(options, look)
     const rows = await plain.execute(`SELECT version FROM ${keyspace}.schema_versions`)
     const versions = rows.rows.map((row) => row.version as number)
-    expect(versions.sort((a, b) => a - b)).toEqual([1, 2, 3, 4, 5, 6, 7, 10])
+    expect(versions.sort((a, b) => a - b)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 10])
   })
 
   test('missing, is refused with the way out, and nothing is created', async () => {

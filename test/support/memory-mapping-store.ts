@@ -34,6 +34,7 @@ import type {
   SegmentReplacements,
 } from '../../src/mapping/segment-replacements.ts'
 import type { ShredRegister } from '../../src/mapping/shred-register.ts'
+import { SourceCounts } from '../../src/mapping/source-counts.ts'
 import { columnsOf } from './frame-columns.ts'
 
 /** Small, so that tests with few rows see several pages. */
@@ -88,12 +89,15 @@ export class MemoryMappingStore
   readonly #ids = new Map<string, MessageInSegment>()
   /** DEKs to which their KEK does not lead, until they are recorded again. */
   readonly unlisted = new Set<string>()
+  /** The same of their key domain. */
+  readonly undomained = new Set<string>()
   /** Calls that wrote something. */
   writes = 0
 
   async recordDek(dek: DekRecord): Promise<void> {
     this.writes++
     this.unlisted.delete(dek.dekId)
+    this.undomained.delete(dek.dekId)
     this.#deks.set(dek.dekId, { ...dek, wrapped: dek.wrapped.slice() })
     await this.noteWrap(dek)
   }
@@ -175,6 +179,8 @@ export class MemoryMappingStore
     this.#segment(segment).publishedAtMs = publishedAtMs
   }
 
+  async recordDue(): Promise<void> {}
+
   async recordReplacing(intent: ReplacementIntent): Promise<void> {
     const { dekId, segmentId, objectKey, createdAtMs } = intent
     const segment = this.#segment(intent)
@@ -225,11 +231,15 @@ export class MemoryMappingStore
     return this.coversAll
   }
 
+  async *keyDomains(): AsyncGenerator<string> {
+    yield* new Set([...this.#deks.values()].map(({ keyDomain }) => keyDomain))
+  }
+
   async *deksOfDomain(keyDomain: string): AsyncGenerator<DekEntry> {
     const found = [...this.#deks.values()]
       .filter((dek) => dek.keyDomain === keyDomain)
       .sort((a, b) => a.createdAtMs - b.createdAtMs)
-    for (const dek of found) yield entryOf(dek)
+    for (const dek of found) if (!this.undomained.has(dek.dekId)) yield entryOf(dek)
   }
 
   async *topics(): AsyncGenerator<string> {
@@ -271,6 +281,30 @@ export class MemoryMappingStore
   async findSegment({ dekId, segmentId }: SegmentKey): Promise<SegmentEntry | null> {
     const record = this.#segments.get(dekId)?.get(segmentId)
     return record?.intent === undefined ? null : segmentEntryOf(record.intent, record)
+  }
+
+  async missingPlaces(segment: OpenedSegment, frames: FrameColumns): Promise<number> {
+    const { dekId, segmentId } = segment
+    const find = (topic: string, partition: number) =>
+      this.#places.get(`${dekId} ${segmentId} ${topic} ${partition}`)
+    let missing = 0
+    for (const { topic, partition, messageCount, bytes } of new SourceCounts().add(frames).all()) {
+      const totals = find(topic, partition)?.totals
+      if (totals?.messageCount !== messageCount || totals.bytes !== bytes) missing++
+    }
+    const blocks = new Set<string>()
+    for (const { topic, partition, offset } of messagesIn(frames)) {
+      const block = Math.floor(offset / OFFSETS_PER_BLOCK)
+      if (!find(topic, partition)?.blocks.has(block)) blocks.add(`${topic} ${partition} ${block}`)
+    }
+    return missing + blocks.size
+  }
+
+  /** Forgets by which sources and offsets a segment is found. */
+  losePlaces({ dekId, segmentId }: SegmentKey): void {
+    for (const name of this.#places.keys()) {
+      if (name.startsWith(`${dekId} ${segmentId} `)) this.#places.delete(name)
+    }
   }
 
   async findMessage(

@@ -6,7 +6,7 @@ import type { LeftKek } from '../../../src/keys/left-kek.ts'
 import { rewrapAll } from '../../../src/rewrap/job.ts'
 import { dekObjectKey } from '../../../src/segment/object-key.ts'
 import { MemoryObjectInventory } from '../../support/memory-object-inventory.ts'
-import { NEW_KEK, RewrapPlace } from '../../support/rewrap-place.ts'
+import { NEW_KEK, RewrapPlace, silent } from '../../support/rewrap-place.ts'
 import { KEK_ID } from '../../support/sealed-segment.ts'
 
 let place: RewrapPlace
@@ -35,6 +35,7 @@ const rewrap = () =>
   rewrapAll(place.services(), place.scope(), {
     signal: new AbortController().signal,
     onRewrapped: () => {},
+    observer: silent,
   })
 const loseEntry = ({ dekId }: DekRecord) =>
   place.store.objects.delete(dekObjectKey({ prefix: 'sealed' }, dekId))

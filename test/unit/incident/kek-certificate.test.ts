@@ -14,7 +14,7 @@ import { MemoryKekOrders } from '../../support/memory-kek-orders.ts'
 import { MemoryKeyDesk } from '../../support/memory-key-desk.ts'
 import { MemoryObjectInventory } from '../../support/memory-object-inventory.ts'
 import { withMethods } from '../../support/rebuild-place.ts'
-import { NEW_KEK, RewrapPlace } from '../../support/rewrap-place.ts'
+import { NEW_KEK, RewrapPlace, silent } from '../../support/rewrap-place.ts'
 import { KEK_ID } from '../../support/sealed-segment.ts'
 
 let place: RewrapPlace
@@ -54,6 +54,7 @@ const rewrap = () =>
   rewrapAll(place.services(), place.scope(), {
     signal: new AbortController().signal,
     onRewrapped: () => {},
+    observer: silent,
   })
 
 function order() {

@@ -10,7 +10,7 @@ import { rewrapAll } from '../../../src/rewrap/job.ts'
 import { dekObjectKey } from '../../../src/segment/object-key.ts'
 import { all } from '../../contracts/mapping-store.contract.ts'
 import { MemoryObjectInventory } from '../../support/memory-object-inventory.ts'
-import { NEW_KEK, RewrapPlace } from '../../support/rewrap-place.ts'
+import { NEW_KEK, RewrapPlace, silent } from '../../support/rewrap-place.ts'
 import { KEK_ID } from '../../support/sealed-segment.ts'
 import { type AtEffect, toldEffects } from '../../support/told-effects.ts'
 
@@ -137,7 +137,7 @@ describe('a shredded DEK', () => {
 
   it('stays so: no rewrap brings it back', async () => {
     await place.shred([dek])
-    const control = { signal: place.stop.signal, onRewrapped: () => {} }
+    const control = { signal: place.stop.signal, onRewrapped: () => {}, observer: silent }
     const report = await rewrapAll(place.services(), place.scope(), control)
     expect(report).toMatchObject({ rewrapped: 1, failures: [] })
     expect(await place.left(dek)).toEqual([])
