@@ -13,6 +13,7 @@ import { lookUpsSchema } from './schema/0004-look-ups.ts'
 import { messageRunsSchema } from './schema/0005-message-runs.ts'
 import { replacedSegmentsSchema } from './schema/0006-replaced-segments.ts'
 import { kekOrdersSchema } from './schema/0007-kek-orders.ts'
+import { incidentsSchema } from './schema/0009-incidents.ts'
 
 interface SchemaStep {
   readonly version: number
@@ -28,6 +29,7 @@ const STEPS: readonly SchemaStep[] = [
   { version: 5, name: 'message runs', statements: messageRunsSchema },
   { version: 6, name: 'replaced segments', statements: replacedSegmentsSchema },
   { version: 7, name: 'KEK orders', statements: kekOrdersSchema },
+  { version: 9, name: 'incidents', statements: incidentsSchema },
 ]
 
 /** The schema version that this release of sealstream reads and writes. */
