@@ -29,6 +29,8 @@ export const ERROR_CODES = {
   SEAL_KEK_NOT_ALLOWED: 'the KEK that wraps this data key is not on the allow-list of the reader',
   SEAL_KEK_FORBIDDEN: 'new data keys would come under the KEK that is to be left',
   SEAL_KEY_UNKNOWN: 'no such DEK or KEK is on record',
+  SEAL_INCIDENT_UNKNOWN: 'no such incident is on record',
+  SEAL_INCIDENT_BUSY: 'another process works on this incident',
   SEAL_SOURCE_UNKNOWN: 'no such topic, partition or message is on record',
   SEAL_MESSAGE_UNSEALABLE: 'a message breaks a limit of the format and was not sealed',
   SEAL_MALFORMED: 'bytes do not follow the format',
