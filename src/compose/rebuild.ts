@@ -11,9 +11,9 @@ import { S3ObjectInventory } from '../adapters/s3/s3-object-inventory.ts'
 import { S3ObjectReader } from '../adapters/s3/s3-object-reader.ts'
 import { systemClock } from '../clock.ts'
 import type { Config } from '../config/schema.ts'
+import type { ScannedStore } from '../incident/store-scan.ts'
 import type { ProofPorts } from '../rebuild/impact-proof.ts'
 import type { RebuildPorts } from '../rebuild/rebuild.ts'
-import type { ScannedStore } from '../rebuild/store-scan.ts'
 import { cassandraOptionsOf, recordLogOptionsOf, s3OptionsOf } from './service-options.ts'
 
 /** What a rebuild may do, and whom it may ask. */

@@ -1,3 +1,5 @@
+import { readDirectory, readEntry } from '../incident/directory-scan.ts'
+import type { ScannedSegment, ScannedStore } from '../incident/store-scan.ts'
 import type { DekRecord, KeyStore } from '../keys/key-store.ts'
 import type { WrapRegister } from '../keys/wrap-register.ts'
 import type { MappingReader } from '../mapping/mapping-store.ts'
@@ -5,8 +7,6 @@ import { dekObjectKey } from '../segment/object-key.ts'
 import { differingFields } from '../verify/key-check.ts'
 import type { KeyRecords } from '../verify/ports.ts'
 import type { Differences } from './differences.ts'
-import { readDirectory, readEntry } from './directory-scan.ts'
-import type { ScannedSegment, ScannedStore } from './store-scan.ts'
 
 /** Where DEKs stand on record, and how one is put there. */
 export interface KeyPorts {

@@ -1,5 +1,13 @@
 import { isSealError, SealError } from '../errors.ts'
 import type { ReferenceLog } from '../incident/reference-log.ts'
+import {
+  countVersions,
+  readVersion,
+  type ScannedSegment,
+  type ScannedStore,
+  type ScanTotals,
+  scanStore,
+} from '../incident/store-scan.ts'
 import type { SegmentRegister } from '../mapping/segment-register.ts'
 import type { StoredObject } from '../segment/object-inventory.ts'
 import { segmentFolder } from '../segment/object-key.ts'
@@ -16,14 +24,6 @@ import { type KeyPorts, KeyRebuild } from './key-rebuild.ts'
 import { type Publication, Publications } from './publications.ts'
 import { type SegmentPorts, SegmentRebuild, type SegmentSettings } from './segment-rebuild.ts'
 import { isHeld } from './segment-state.ts'
-import {
-  countVersions,
-  readVersion,
-  type ScannedSegment,
-  type ScannedStore,
-  type ScanTotals,
-  scanStore,
-} from './store-scan.ts'
 
 /** What a rebuild works with. Writers that are null leave the index as it is. */
 export interface RebuildPorts extends KeyPorts, SegmentPorts {

@@ -1,11 +1,11 @@
 import type { Clock } from '../clock.ts'
+import type { ScannedSegment } from '../incident/store-scan.ts'
 import type { MappingReader, MappingWriter, SegmentEntry } from '../mapping/mapping-store.ts'
 import { SourceCounts } from '../mapping/source-counts.ts'
 import type { Differences } from './differences.ts'
 import type { Publication } from './publications.ts'
 import { compareRows, type RowDifference, SAME_ROWS } from './row-comparison.ts'
 import { isUnderWay } from './segment-state.ts'
-import type { ScannedSegment } from './store-scan.ts'
 
 /** Where segments stand on record, and how they are put there. */
 export interface SegmentPorts {

@@ -1,8 +1,8 @@
 import { deksInScope, type KeyScope } from '../incident/impact-scope.ts'
+import type { LeftKek } from '../keys/left-kek.ts'
 import type { LookUps } from '../mapping/look-ups.ts'
 import type { MappingReader, SegmentEntry } from '../mapping/mapping-store.ts'
 import type { SegmentRegister } from '../mapping/segment-register.ts'
-import type { LeftKek } from './left-kek.ts'
 
 /** What is to be re-encrypted: all that a key protects, or all that a DEK of a certain age does. */
 export type ReencryptionScope =

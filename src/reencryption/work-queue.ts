@@ -1,6 +1,6 @@
 import { SealError } from '../errors.ts'
 import { isId } from '../format/ids.ts'
-import type { LeftKek } from './left-kek.ts'
+import type { LeftKek } from '../keys/left-kek.ts'
 import type { ReencryptionItem } from './segment-reencryption.ts'
 
 /** One segment that some process is to re-encrypt. */

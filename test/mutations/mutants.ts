@@ -4,6 +4,7 @@ import { mapping } from './mapping.ts'
 import type { Mutant } from './mutant.ts'
 import { rebuild } from './rebuild.ts'
 import { reencryption } from './reencryption.ts'
+import { retirement } from './retirement.ts'
 import { road } from './road.ts'
 import { rotation } from './rotation.ts'
 
@@ -16,4 +17,5 @@ export const mutants: readonly Mutant[] = [
   ...rotation,
   ...reencryption,
   ...rebuild,
+  ...retirement,
 ]

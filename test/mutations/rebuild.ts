@@ -49,7 +49,7 @@ export const rebuild: readonly Mutant[] = [
   },
   {
     name: 'older versions are not looked at',
-    file: 'src/rebuild/store-scan.ts',
+    file: 'src/incident/store-scan.ts',
     text: 'inspectSegment(objects, version.key, version.versionId)',
     replacement: 'inspectSegment(objects, version.key)',
     tests,
