@@ -31,6 +31,7 @@ export const ERROR_CODES = {
   SEAL_KEY_UNKNOWN: 'no such DEK or KEK is on record',
   SEAL_INCIDENT_UNKNOWN: 'no such incident is on record',
   SEAL_INCIDENT_BUSY: 'another process works on this incident',
+  SEAL_NOTICE_FAILED: 'a webhook could not be told of an incident',
   SEAL_SOURCE_UNKNOWN: 'no such topic, partition or message is on record',
   SEAL_MESSAGE_UNSEALABLE: 'a message breaks a limit of the format and was not sealed',
   SEAL_MALFORMED: 'bytes do not follow the format',

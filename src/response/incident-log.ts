@@ -32,7 +32,13 @@ export const INCIDENT_EVENT_KINDS = [
 export type IncidentEventKind = (typeof INCIDENT_EVENT_KINDS)[number]
 
 /** A value of JSON. */
-export type Json = string | number | boolean | null | readonly Json[] | { readonly [k: string]: Json }
+export type Json =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly Json[]
+  | { readonly [k: string]: Json }
 
 /** What an event says beside its kind: counts, names, reasons. Never key bytes, never plaintext. */
 export type IncidentDetails = Readonly<Record<string, Json>>

@@ -81,10 +81,10 @@ export interface IncidentTimes {
 /** The steps that are done again when a proof has failed: there may be new work for them. */
 const DONE_AGAIN: ReadonlySet<IncidentStep> = new Set(['rewrap', 'reencrypt', 'prove'])
 
-const PENDING = {
+const PENDING: Omit<StepState, 'step'> = {
   ...{ state: 'pending', attempts: 0, beganAtMs: null, endedAtMs: null, durationMs: null },
   details: {},
-} as const
+}
 
 /** Reads the events of one incident. Throws SEAL_INCIDENT_UNKNOWN when there are none. */
 export function incidentOf(incidentId: string, events: readonly IncidentEvent[]): Incident {
@@ -128,7 +128,10 @@ export function leftKekOf({ kekId, kekVersion }: Declaration): LeftKek {
 }
 
 /** What the KEK is called among people. */
-export function kekNameOf({ kekId, kekVersion }: Pick<Declaration, 'kekId' | 'kekVersion'>): string {
+export function kekNameOf({
+  kekId,
+  kekVersion,
+}: Pick<Declaration, 'kekId' | 'kekVersion'>): string {
   return kekVersion === null ? kekId : `${kekId} version ${kekVersion}`
 }
 
