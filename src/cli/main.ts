@@ -3,7 +3,9 @@ import { realpathSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { registerBackfillIndex } from './commands/backfill-index.ts'
 import { registerConfig } from './commands/config.ts'
+import { registerDrill } from './commands/drill.ts'
 import { registerImpact } from './commands/impact.ts'
+import { registerIncident } from './commands/incident.ts'
 import { registerInspect } from './commands/inspect.ts'
 import { registerKeys } from './commands/keys.ts'
 import { registerRead } from './commands/read.ts'
@@ -32,6 +34,8 @@ export const registrations: readonly Registration[] = [
   registerRotate,
   registerRewrap,
   registerReencrypt,
+  registerIncident,
+  registerDrill,
   registerSweep,
   registerBackfillIndex,
   registerRebuildIndex,

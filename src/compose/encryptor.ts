@@ -26,6 +26,8 @@ import { windowPolicyOf } from '../keys/window-policy.ts'
 import type { PipelineObserver } from '../pipeline/observer.ts'
 import { Pipeline, type PipelineSettings } from '../pipeline/pipeline.ts'
 import type { CrewObserver, ReencryptionCrew } from '../reencryption/crew.ts'
+import type { IncidentObserver } from '../response/incident-standing.ts'
+import { watchIncidents } from './incident-watch.ts'
 import { startKekFollower } from './keks.ts'
 import { writableKeyDirectoryOf } from './key-directory.ts'
 import { everyKeyStore } from './key-store.ts'
@@ -70,7 +72,7 @@ const CREW_MS_MAX = 3_000
 const KEY_RECORDS_MS_MAX = 1_000
 
 /** Hears what the road and the keeping of keys tell. */
-export type EncryptorObserver = PipelineObserver & KeyObserver & CrewObserver
+export type EncryptorObserver = PipelineObserver & KeyObserver & CrewObserver & IncidentObserver
 
 /** Hears what the client libraries report. */
 export type LibraryLog = (level: string, message: string) => void
@@ -187,6 +189,7 @@ async function wire(
   const watching = { desk, keks, keys: pipeline.keys, clock: systemClock, observer }
   const watcher = new KeyWatcher(watching, { instanceId, groupId })
   const road = withKeyRecords(pipeline, journal, watcher)
+  watchIncidents(config, session, observer, closers)
   const crew = openCrew(config, { kafka, actor, observer }, closers)
   return { instanceId, mappingRisk, ...(crew === null ? road : withCrew(road, crew)) }
 }

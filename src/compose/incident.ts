@@ -40,6 +40,19 @@ export async function withIncidents<T>(
   }
 }
 
+/** The same for whoever only looks: changes nothing, makes no tables. */
+export async function withIncidentLog<T>(
+  config: Config,
+  work: (log: IncidentLog) => Promise<T>,
+): Promise<T> {
+  const session = await connectCassandra(cassandraOptionsOf(config))
+  try {
+    return await work(new CassandraIncidentLog(session))
+  } finally {
+    await session.close()
+  }
+}
+
 function logOf(session: CassandraConnection) {
   return {
     log: new CassandraIncidentLog(session),

@@ -13,6 +13,7 @@ import type {
 } from '../pipeline/observer.ts'
 import type { CrewObserver } from '../reencryption/crew.ts'
 import type { ReencryptionItem, ReencryptionOutcome } from '../reencryption/segment-reencryption.ts'
+import type { IncidentObserver, IncidentStanding } from '../response/incident-standing.ts'
 import type { Health } from './health.ts'
 import type { Logger } from './logger.ts'
 import type { Metrics } from './metrics.ts'
@@ -29,7 +30,9 @@ export interface TelemetrySinks {
 }
 
 /** Counts every event of the road, logs the rare ones, and keeps the health up to date. */
-export class TelemetryObserver implements PipelineObserver, KeyObserver, CrewObserver {
+export class TelemetryObserver
+  implements PipelineObserver, KeyObserver, CrewObserver, IncidentObserver
+{
   readonly #metrics: Metrics
   readonly #logger: Logger
   readonly #health: Health
@@ -208,6 +211,31 @@ export class TelemetryObserver implements PipelineObserver, KeyObserver, CrewObs
     const code = isSealError(error) ? error.code : undefined
     const reason = messageOf(error)
     this.#logger.warn({ code, reason }, 'cannot take part in re-encryptions; will try again')
+  }
+
+  incidentsStand(standing: IncidentStanding): void {
+    const { openIncidents, lastPassedDrill, lastFailedDrillAtMs, isDrillOverdue } = standing
+    this.#metrics.openIncidents.set(openIncidents)
+    this.#metrics.drillPassedAt.set((lastPassedDrill?.atMs ?? 0) / 1000)
+    this.#metrics.drillFailedAt.set((lastFailedDrillAtMs ?? 0) / 1000)
+    this.#metrics.drillOverdue.set(isDrillOverdue ? 1 : 0)
+    const { containMs, knowMs, cleanMs } = lastPassedDrill?.times ?? {}
+    for (const [until, ms] of Object.entries({
+      contain: containMs,
+      know: knowMs,
+      clean: cleanMs,
+    })) {
+      if (typeof ms === 'number') this.#metrics.drillSeconds.set({ until }, ms / 1000)
+    }
+  }
+
+  incidentsUnread(error: unknown): void {
+    if (!this.#isLogDue('incident log')) return
+    const code = isSealError(error) ? error.code : undefined
+    this.#logger.warn(
+      { code, reason: messageOf(error) },
+      'incidents cannot be read; will try again',
+    )
   }
 
   quarantined(topic: string, partition: number, offset: number, error: SealError): void {
