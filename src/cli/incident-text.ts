@@ -89,9 +89,18 @@ export function runEndJson({ incident, kind, step, reason }: IncidentRunEnd) {
 
 /** An incident as JSON; its events stand in the report. */
 export function incidentJson(incident: Incident) {
-  const { declaration, steps, approvals, closedAtMs, isWithdrawn } = incident
+  const { declaration, steps, approvals, closedAtMs, isWithdrawn, events } = incident
+  const lastRunId = events.findLast(({ runId }) => runId !== null)?.runId ?? null
   const state = isWithdrawn ? 'withdrawn' : closedAtMs === null ? 'open' : 'closed'
-  return { ...declaration, state, closedAtMs, times: timesOf(incident), steps, approvals }
+  return {
+    ...declaration,
+    state,
+    closedAtMs,
+    lastRunId,
+    times: timesOf(incident),
+    steps,
+    approvals,
+  }
 }
 
 /** What an incident would do, a figure a line. */
