@@ -7,10 +7,18 @@ import type { ObjectReader } from '../reader/object-reader.ts'
 
 const OBJECTS_AT_ONCE = 8
 
+/** What says that the KEK does not open it. Missing rights, say, are no such answer. */
+const NOT_OPENED = [
+  'SEAL_KEY_TAMPERED',
+  'SEAL_KEK_DISABLED',
+  'SEAL_KEK_DESTROYED',
+  'SEAL_OBJECT_MISSING',
+] as const
+
 /**
  * Those of the objects whose own metadata has a wrap that this KEK opens, as the KMS says: each is
- * tried, whatever it says of its KEK. An object that is gone is opened by nothing. Throws what passes
- * (SEAL_KMS_UNAVAILABLE, SEAL_STORE_UNAVAILABLE), since it says nothing about the object.
+ * tried, whatever it says of its KEK. An object that is gone is opened by nothing. Throws whatever says
+ * nothing about the KEK: missing rights, services that do not answer, objects that are no segments.
  */
 export async function openedBy(
   { objects, kms }: { readonly objects: ObjectReader; readonly kms: Pick<Kms, 'unwrap'> },
@@ -39,7 +47,7 @@ async function isOpenedBy(
     plaintext.fill(0)
     return true
   } catch (error) {
-    if (isSealError(error) && !error.retryable) return false
+    if (isSealError(error, ...NOT_OPENED)) return false
     throw error
   }
 }
