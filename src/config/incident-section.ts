@@ -101,7 +101,7 @@ export const incident = section('Whom incidents are told, and who may approve.',
 
 /** The section `drill`. */
 export const drill = optionalSection(
-  'Drills: a whole incident on a canary topic. What is sealed beside is not touched.',
+  'The canary topic of drills, and how often they are due. A drill touches nothing else.',
   {
     topic: required(
       text({
