@@ -52,9 +52,9 @@ function noteOf({ step, state, details }: StepState): string {
     case 'check':
       return String(details.kekId ?? '')
     case 'rewrap':
-      return `${count('rewrapped')} DEKs`
+      return `${count('deks')} DEKs are under another key`
     case 'reencrypt':
-      return `${count('moved')} segments, ${count('bytes')} bytes`
+      return `${count('done')} segments are under new DEKs`
     case 'prove':
       return `${count('versions')} objects, none opened by the old key`
     case 'retire':

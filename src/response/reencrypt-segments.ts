@@ -62,13 +62,14 @@ export function reencryptionScopeOf({ kekId, kekVersion }: Declaration): Reencry
 
 function endingOf(
   sum: Record<string, number | null>,
-  { segments, unpublished }: ReencryptionPlan,
+  { segments, unpublished, done }: ReencryptionPlan,
   { failures, isStopped }: JobOutcome,
 ): StepEnding {
   const named = failures
     .slice(0, NAMES_MAX)
     .map(({ item, error }) => `${item.objectKey}: ${error.message}`)
-  const details = { ...sum, left: segments, unpublished, failures: named }
+  // What killed tries have done counts too; their bytes are those of the impact.
+  const details = { ...sum, done, left: segments, unpublished, failures: named }
   if (isStopped) return { kind: 'stopped', details }
   if (segments === 0 && failures.length === 0) return { kind: 'done', details }
   const why = named[0] ?? 'they came in while it ran; run again'
