@@ -20,6 +20,7 @@ import { withImpactReader } from './impact.ts'
 import { kekEndByHand, openKekAdmin } from './kek-admin.ts'
 import { withKeks } from './kek-rotation.ts'
 import { keyDirectoryOf } from './key-directory.ts'
+import { withKeys } from './key-office.ts'
 import { type ReencryptionUse, withReencryption } from './reencryption.ts'
 import { withRewrap } from './rewrap.ts'
 import { cassandraOptionsOf, s3OptionsOf } from './service-options.ts'
@@ -33,7 +34,9 @@ export function incidentSteps(config: Config): StepWork {
     contain: ({ declaration }, control) =>
       withKeks(config, (services) => contain(services, declaration, control)),
     assess: ({ declaration }, control) =>
-      withImpactReader(config, (reader) => assess(reader, declaration, control)),
+      withKeys(config, ({ events }) =>
+        withImpactReader(config, (reader) => assess({ reader, events }, declaration, control)),
+      ),
     check: ({ declaration }) => check(config, declaration),
     rewrap: ({ declaration }, control) =>
       withRewrap(config, control.pace.kmsCallsPerSecond, (place) =>

@@ -1,5 +1,7 @@
+import { forEachOf } from '../for-each-of.ts'
 import { type ImpactPage, impactOf, impactPages } from '../incident/impact.ts'
 import type { ImpactReader, ImpactScope } from '../incident/impact-scope.ts'
+import type { KeyEventLog } from '../keys/key-events.ts'
 import type { Declaration } from './incident.ts'
 import type { IncidentDetails } from './incident-log.ts'
 import { NAMES_MAX, type StepControl, type StepEnding } from './step-work.ts'
@@ -10,16 +12,27 @@ export interface TopicImpact {
   readonly bytes: number
 }
 
+/** Where it looks, and where it notes which DEKs are known to somebody else. */
+export interface AssessPorts {
+  readonly reader: ImpactReader
+  readonly events: Pick<KeyEventLog, 'append'>
+}
+
+/** DEKs whose events are under way at a time. */
+const NOTED_AT_ONCE = 16
+
 /**
- * Counts what the old key ever protected, in all and by topic, and hands every message to whoever
- * takes the list. Throws SEAL_KEY_UNKNOWN and SEAL_MAPPING_*.
+ * Notes of every DEK that the old key ever wrapped that it is compromised, counts what they protected,
+ * in all and by topic, and hands every message to whoever takes the list. May be repeated. Throws
+ * SEAL_KEY_UNKNOWN and SEAL_MAPPING_*.
  */
 export async function assess(
-  reader: ImpactReader,
+  { reader, events }: AssessPorts,
   declaration: Declaration,
   { signal, listener, takePage }: StepControl,
 ): Promise<StepEnding> {
   const scope = impactScopeOf(declaration)
+  if (declaration.kind === 'incident') await noteCompromised(reader, events, declaration)
   listener.began('segments counted', null)
   const summary = await impactOf(reader, scope, () => listener.advanced(1))
   listener.began('messages listed', summary.messages)
@@ -33,6 +46,20 @@ export async function assess(
   const { deks, segments, objects, messages, bytes, isComplete } = summary
   const counts = { deks, objects, messages, bytes, isComplete, isListed: takePage !== null }
   return { kind: 'done', details: { ...counts, segments: { ...segments }, ...topicsOf(topics) } }
+}
+
+/** The same event each time, so that it stands once. */
+async function noteCompromised(
+  reader: ImpactReader,
+  events: AssessPorts['events'],
+  { kekId, kekVersion, incidentId, reason, actor, declaredAtMs: atMs }: Declaration,
+): Promise<void> {
+  const deks = reader.deksOfKek(kekId, kekVersion ?? undefined)
+  const event = {
+    ...({ kind: 'compromised', atMs, actor, kekId: null, kekVersion: null } as const),
+    reason: `incident ${incidentId}: ${reason}`,
+  }
+  await forEachOf(deks, NOTED_AT_ONCE, ({ dekId }) => events.append([{ ...event, dekId }]))
 }
 
 /** What the declaration asks the index about. */

@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto'
 import { systemClock } from '../../src/clock.ts'
 import { messageOf } from '../../src/errors.ts'
+import { forEachOf } from '../../src/for-each-of.ts'
 import type { Reference } from '../../src/format/reference-value.ts'
 import type { SealedReader } from '../../src/index.ts'
 import type { NumberedLoad } from './numbered-load.ts'
@@ -16,6 +17,9 @@ export interface ReadingOutcome {
 }
 
 const REFERENCES_AT_ONCE = 16
+/** In order, many lie side by side and are one request. */
+const ALL_AT_ONCE = 256
+const SLICES_AT_ONCE = 3
 /** Something of the machine is left to the others. */
 const PAUSE_MS = 5
 
@@ -48,11 +52,15 @@ export class RandomReaders {
     return this.outcome
   }
 
-  /** Opens every reference once, in order. */
+  /** Opens every reference once. */
   async readAll(): Promise<ReadingOutcome> {
-    for (let at = 0; at < this.#references.length; at += REFERENCES_AT_ONCE) {
-      await this.#read(this.#references.slice(at, at + REFERENCES_AT_ONCE))
-    }
+    const starts = Array.from(
+      { length: Math.ceil(this.#references.length / ALL_AT_ONCE) },
+      (_, i) => i * ALL_AT_ONCE,
+    )
+    await forEachOf(starts, SLICES_AT_ONCE, (at) =>
+      this.#read(this.#references.slice(at, at + ALL_AT_ONCE)),
+    )
     return this.outcome
   }
 

@@ -122,7 +122,7 @@ export const incident: readonly Mutant[] = [
     name: 'a webhook follows whoever redirects it',
     file: 'src/adapters/http/webhook.ts',
     text: "redirect: 'error'",
-    replacement: "redirect: 'manual'",
+    replacement: "redirect: 'follow'",
     tests: unit('adapters/webhook'),
   },
 ]

@@ -15,6 +15,9 @@ export interface HookServer {
   close(): Promise<void>
 }
 
+/** Where a redirect leads, and whoever follows it is welcome. */
+const ELSEWHERE = '/elsewhere'
+
 /** Starts a webhook on this machine that checks signatures by `secret`. */
 export async function startHookServer(secret: string): Promise<HookServer> {
   const received: NoticeBody[] = []
@@ -22,11 +25,12 @@ export async function startHookServer(secret: string): Promise<HookServer> {
   let status = 204
   const server = createServer(async (request, response) => {
     const body = await bodyOf(request)
+    if (request.url === ELSEWHERE) return void response.writeHead(204).end()
     const time = Number(request.headers['x-sealstream-time'])
     const signature = signatureOf(secret, time, body)
     if (request.headers['x-sealstream-signature'] !== signature) badSignatures++
     if (status < 300) received.push(JSON.parse(body) as NoticeBody)
-    response.writeHead(status, status === 302 ? { location: 'http://127.0.0.1:1/' } : {})
+    response.writeHead(status, status === 302 ? { location: ELSEWHERE } : {})
     response.end()
   })
   server.listen(0, '127.0.0.1')

@@ -1,9 +1,13 @@
 import { describe, expect, it } from 'vitest'
+import type { ImpactPage } from '../../../src/incident/impact.ts'
+import { assess } from '../../../src/response/assess.ts'
 import { type DeclarePorts, declare } from '../../../src/response/declare.ts'
 import { incidentOf } from '../../../src/response/incident.ts'
 import { planIncident } from '../../../src/response/incident-plan.ts'
 import { openIncidentId } from '../../../src/response/open-incidents.ts'
-import { declaration, IncidentPlace } from '../../support/incident-place.ts'
+import { all } from '../../contracts/mapping-store.contract.ts'
+import { declaration, IncidentPlace, stepControl } from '../../support/incident-place.ts'
+import { MemoryKeyEventLog } from '../../support/memory-key-event-log.ts'
 import { messages } from '../../support/messages.ts'
 import { ReencryptionPlace } from '../../support/reencryption-place.ts'
 import { NEW_KEK, RewrapPlace } from '../../support/rewrap-place.ts'
@@ -86,5 +90,49 @@ describe('the plan of an incident', () => {
     await incidents.run(await incidents.declare())
     const after = await planIncident(ports, about, prices)
     expect(after.pace).toEqual({ bytesPerSecond: bytes / 10, from: 'before' })
+  })
+})
+
+describe('the assessment', () => {
+  const about = declaration({ kekId: KEK_ID, newKekId: NEW_KEK })
+
+  it('counts by topic, hands over every message, and notes each DEK as compromised once', async () => {
+    const place = new ReencryptionPlace()
+    const events = new MemoryKeyEventLog()
+    await place.seal(messages(5))
+    const other = await place.seal(messages(3, { topic: 'payments' }))
+    let listed = 0
+    const takePage = async ({ frames }: ImpactPage) => {
+      listed += frames.count
+    }
+    for (let turn = 0; turn < 2; turn++) {
+      const ending = await assess(
+        { reader: place.mapping, events },
+        about,
+        stepControl({ takePage }),
+      )
+      expect(ending).toMatchObject({
+        kind: 'done',
+        details: {
+          messages: 8,
+          deks: 2,
+          topicCount: 2,
+          topics: [{ messages: 5 }, { topic: 'payments', messages: 3 }],
+        },
+      })
+    }
+    expect(listed).toBe(16)
+    const noted = await all(events.eventsOf(other.dekId))
+    expect(noted).toMatchObject([
+      { kind: 'compromised', reason: 'incident 2026-01-02-aaaaaa: leaked' },
+    ])
+  })
+
+  it('of a drill compromises nothing', async () => {
+    const place = new ReencryptionPlace()
+    const events = new MemoryKeyEventLog()
+    const entry = await place.seal(messages(2))
+    await assess({ reader: place.mapping, events }, { ...about, kind: 'drill' }, stepControl())
+    expect(await all(events.eventsOf(entry.dekId))).toEqual([])
   })
 })
