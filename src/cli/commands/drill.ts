@@ -49,6 +49,7 @@ export function registerDrill(program: Command, terminal: Terminal): void {
     'sealstream drill status',
     'sealstream drill status --json',
   )
+  withExamples(drilling, 'sealstream drill', 'sealstream drill status')
 }
 
 async function answer(options: DrillOptions, terminal: Terminal): Promise<void> {

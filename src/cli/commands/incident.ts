@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { withExamples } from '../options.ts'
 import type { Terminal } from '../terminal.ts'
 import { registerApprove } from './incident-approve.ts'
 import { registerDeclare } from './incident-declare.ts'
@@ -19,4 +20,10 @@ export function registerIncident(program: Command, terminal: Terminal): void {
   registerWithdraw(incident, terminal)
   registerIncidentReport(incident, terminal)
   registerList(incident, terminal)
+  withExamples(
+    incident,
+    'sealstream incident declare --kek OLD --to NEW --reason "rights on OLD leaked"',
+    'sealstream incident run',
+    'sealstream incident approve 2026-01-02-3f9a2c --step retire --by bob',
+  )
 }
