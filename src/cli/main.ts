@@ -4,7 +4,9 @@ import { fileURLToPath } from 'node:url'
 import { registerBackfillIndex } from './commands/backfill-index.ts'
 import { registerCertificate } from './commands/certificate.ts'
 import { registerConfig } from './commands/config.ts'
+import { registerDrill } from './commands/drill.ts'
 import { registerImpact } from './commands/impact.ts'
+import { registerIncident } from './commands/incident.ts'
 import { registerInspect } from './commands/inspect.ts'
 import { registerKeys } from './commands/keys.ts'
 import { registerRead } from './commands/read.ts'
@@ -36,6 +38,8 @@ export const registrations: readonly Registration[] = [
   registerReencrypt,
   registerCertificate,
   registerShred,
+  registerIncident,
+  registerDrill,
   registerSweep,
   registerBackfillIndex,
   registerRebuildIndex,

@@ -27,6 +27,8 @@ import { Pipeline, type PipelineSettings } from '../pipeline/pipeline.ts'
 import type { CrewObserver, ReencryptionCrew } from '../reencryption/crew.ts'
 import { LiveFirst } from '../reencryption/live-first.ts'
 import type { ScheduleObserver } from '../reencryption/rotation-schedule.ts'
+import type { IncidentObserver } from '../response/incident-standing.ts'
+import { watchIncidents } from './incident-watch.ts'
 import { startKekFollower } from './keks.ts'
 import { writableKeyDirectoryOf } from './key-directory.ts'
 import { everyKeyStore } from './key-store.ts'
@@ -73,7 +75,11 @@ const OTHERS_MS_MAX = 3_000
 const KEY_RECORDS_MS_MAX = 1_000
 
 /** Hears what the road and the keeping of keys tell. */
-export type EncryptorObserver = PipelineObserver & KeyObserver & CrewObserver & ScheduleObserver
+export type EncryptorObserver = PipelineObserver &
+  KeyObserver &
+  CrewObserver &
+  ScheduleObserver &
+  IncidentObserver
 
 /** Hears what the client libraries report. */
 export type LibraryLog = (level: string, message: string) => void
@@ -191,6 +197,7 @@ async function wire(
   const watching = { desk, keks, keys: pipeline.keys, clock: systemClock, observer }
   const watcher = new KeyWatcher(watching, { instanceId, groupId })
   const road = withKeyRecords(pipeline, journal, watcher)
+  watchIncidents(config, session, observer, closers)
   const crew = openCrew(config, { kafka, actor, observer, liveFirst }, closers)
   const schedule = openSchedule(config, { session, kafka, holder: instanceId, observer }, closers)
   const beside = [crew, schedule].filter((one) => one !== null)

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { drill, incident } from './incident-section.ts'
 import { kafka } from './kafka-section.ts'
 import { exposure, keyDomain, reader, window } from './keys-section.ts'
 import { kms } from './kms-section.ts'
@@ -40,6 +41,8 @@ export const configShape = {
   reencryption,
   reader,
   certificate,
+  incident,
+  drill,
   process,
   http,
   log,

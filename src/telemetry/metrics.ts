@@ -13,7 +13,14 @@ export function createMetrics() {
   const registry = new Registry()
   const road = roadMetrics(registry)
   const keys = keyMetrics(registry, road.packedMessages)
-  return { registry, ...road, ...keys, ...keyRecordMetrics(registry), ...stateMetrics(registry) }
+  return {
+    registry,
+    ...road,
+    ...keys,
+    ...keyRecordMetrics(registry),
+    ...stateMetrics(registry),
+    ...incidentMetrics(registry),
+  }
 }
 
 /** Adds CPU, memory, event loop and garbage collection of this process, as prom-client names them. */
@@ -168,6 +175,37 @@ function keyRecordMetrics(registry: Registry) {
     keyDeskReadAt: new Gauge({
       name: 'sealstream_key_desk_read_timestamp_seconds',
       help: 'When the key desk was last read. Alert when older than 15 s: rotate-now misses the process.',
+      registers,
+    }),
+  }
+}
+
+/** Incidents and drills of the keyspace, the same in every process of it. */
+function incidentMetrics(registry: Registry) {
+  const registers = [registry]
+  const gauge = (name: string, help: string) =>
+    new Gauge({ name: `sealstream_${name}`, help, registers })
+  return {
+    openIncidents: gauge(
+      'open_incidents',
+      'Incidents that are declared and neither closed nor withdrawn.',
+    ),
+    drillPassedAt: gauge(
+      'drill_last_success_timestamp_seconds',
+      'When a drill passed last, 0 for never. Alert when older than your rules allow.',
+    ),
+    drillFailedAt: gauge(
+      'drill_last_failure_timestamp_seconds',
+      'When a drill failed last, 0 for never. Alert when later than the last success.',
+    ),
+    drillOverdue: gauge(
+      'drill_overdue',
+      '1 when no drill passed within drill.everyDays, else 0; 0 without that section. Alert on 1.',
+    ),
+    drillSeconds: new Gauge({
+      name: 'sealstream_drill_seconds',
+      help: 'Time of the last drill that passed until it was contained, known, clean.',
+      labelNames: ['until'],
       registers,
     }),
   }

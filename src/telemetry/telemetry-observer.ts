@@ -15,6 +15,7 @@ import type {
 import type { CrewObserver } from '../reencryption/crew.ts'
 import type { ScheduleObserver } from '../reencryption/rotation-schedule.ts'
 import type { ReencryptionItem, ReencryptionOutcome } from '../reencryption/segment-reencryption.ts'
+import type { IncidentObserver, IncidentStanding } from '../response/incident-standing.ts'
 import type { Health } from './health.ts'
 import type { Logger } from './logger.ts'
 import type { Metrics } from './metrics.ts'
@@ -32,7 +33,7 @@ export interface TelemetrySinks {
 
 /** Counts every event of the road, logs the rare ones, and keeps the health up to date. */
 export class TelemetryObserver
-  implements PipelineObserver, KeyObserver, CrewObserver, ScheduleObserver
+  implements PipelineObserver, KeyObserver, CrewObserver, ScheduleObserver, IncidentObserver
 {
   readonly #metrics: Metrics
   readonly #logger: Logger
@@ -235,6 +236,31 @@ export class TelemetryObserver
     const code = isSealError(error) ? error.code : undefined
     const reason = messageOf(error)
     this.#logger.warn({ code, reason }, 'cannot look for data under old keys; will try again')
+  }
+
+  incidentsStand(standing: IncidentStanding): void {
+    const { openIncidents, lastPassedDrill, lastFailedDrillAtMs, isDrillOverdue } = standing
+    this.#metrics.openIncidents.set(openIncidents)
+    this.#metrics.drillPassedAt.set((lastPassedDrill?.atMs ?? 0) / 1000)
+    this.#metrics.drillFailedAt.set((lastFailedDrillAtMs ?? 0) / 1000)
+    this.#metrics.drillOverdue.set(isDrillOverdue ? 1 : 0)
+    const { containMs, knowMs, cleanMs } = lastPassedDrill?.times ?? {}
+    for (const [until, ms] of Object.entries({
+      contain: containMs,
+      know: knowMs,
+      clean: cleanMs,
+    })) {
+      if (typeof ms === 'number') this.#metrics.drillSeconds.set({ until }, ms / 1000)
+    }
+  }
+
+  incidentsUnread(error: unknown): void {
+    if (!this.#isLogDue('incident log')) return
+    const code = isSealError(error) ? error.code : undefined
+    this.#logger.warn(
+      { code, reason: messageOf(error) },
+      'incidents cannot be read; will try again',
+    )
   }
 
   quarantined(topic: string, partition: number, offset: number, error: SealError): void {

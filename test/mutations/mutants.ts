@@ -1,3 +1,4 @@
+import { incident } from './incident.ts'
 import { keysAndFormat } from './keys-and-format.ts'
 import { lookUps } from './look-ups.ts'
 import { mapping } from './mapping.ts'
@@ -18,4 +19,5 @@ export const mutants: readonly Mutant[] = [
   ...reencryption,
   ...rebuild,
   ...retirement,
+  ...incident,
 ]

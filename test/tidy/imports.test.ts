@@ -25,6 +25,7 @@ const LEVELS: Readonly<Record<string, number>> = {
   incident: 5,
   verify: 5,
   rebuild: 6,
+  response: 6.5,
   config: 7,
   adapters: 7,
   telemetry: 8,

@@ -14,6 +14,7 @@ import { messageRunsSchema } from './schema/0005-message-runs.ts'
 import { replacedSegmentsSchema } from './schema/0006-replaced-segments.ts'
 import { kekOrdersSchema } from './schema/0007-kek-orders.ts'
 import { rotationSchema } from './schema/0008-rotation.ts'
+import { incidentsSchema } from './schema/0009-incidents.ts'
 import { shreddedSegmentsSchema } from './schema/0010-shredded-segments.ts'
 
 interface SchemaStep {
@@ -31,6 +32,7 @@ const STEPS: readonly SchemaStep[] = [
   { version: 6, name: 'replaced segments', statements: replacedSegmentsSchema },
   { version: 7, name: 'KEK orders', statements: kekOrdersSchema },
   { version: 8, name: 'rotation by age', statements: rotationSchema },
+  { version: 9, name: 'incidents', statements: incidentsSchema },
   { version: 10, name: 'shredded segments', statements: shreddedSegmentsSchema },
 ]
 
