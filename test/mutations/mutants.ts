@@ -2,6 +2,7 @@ import { keysAndFormat } from './keys-and-format.ts'
 import { lookUps } from './look-ups.ts'
 import { mapping } from './mapping.ts'
 import type { Mutant } from './mutant.ts'
+import { reading } from './reading.ts'
 import { rebuild } from './rebuild.ts'
 import { reencryption } from './reencryption.ts'
 import { road } from './road.ts'
@@ -16,4 +17,5 @@ export const mutants: readonly Mutant[] = [
   ...rotation,
   ...reencryption,
   ...rebuild,
+  ...reading,
 ]
