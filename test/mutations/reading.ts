@@ -37,4 +37,33 @@ export const reading: readonly Mutant[] = [
     replacement: 'return true',
     tests: unit('reader/open-many', 'reader/room'),
   },
+  {
+    name: 'what was not handed over is resolved when a user resolves a part alone',
+    file: 'src/adapters/kafka/sealed-batch-run.ts',
+    text: 'if (!isResolved && !eachBatchAutoResolve) return false',
+    replacement: '',
+    tests: unit('adapters/kafka/sealed-batch-run'),
+  },
+  {
+    name: 'a message that does not open is passed over without a policy',
+    file: 'src/reader/error-policy.ts',
+    text: "const policy = policies[kind] ?? DEFAULT_POLICIES[kind] ?? 'stop'\n  if (policy === 'retry') return 'stop'",
+    replacement:
+      "const policy = policies[kind] ?? DEFAULT_POLICIES[kind] ?? 'skip'\n  if (policy === 'retry') return 'stop'",
+    tests: unit('adapters/kafka/sealed-batch-run'),
+  },
+  {
+    name: 'a message is passed over before its dead letter is kept',
+    file: 'src/adapters/kafka/sealed-batch-run.ts',
+    text: 'await beating(keeping, this.#payload.heartbeat, this.#services.clock)',
+    replacement: 'keeping.catch(() => {})',
+    tests: unit('adapters/kafka/sealed-batch-run'),
+  },
+  {
+    name: 'messages are handed to a consumer that was sent elsewhere',
+    file: 'src/adapters/kafka/sealed-batch-run.ts',
+    text: 'return !this.#payload.isRunning() || this.#payload.isStale()',
+    replacement: 'return !this.#payload.isRunning()',
+    tests: unit('adapters/kafka/sealed-batch-run'),
+  },
 ]
