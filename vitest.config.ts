@@ -61,6 +61,7 @@ export default defineConfig({
           name: 'package',
           include: ['test/package/**/*.test.ts'],
           testTimeout: 120_000,
+          hookTimeout: 240_000,
         },
       },
       {

@@ -38,7 +38,7 @@ beforeAll(async () => {
   reference = JSON.stringify({ v: 1, ...references[1] })
   const s3 = { ...(await bucket.start()), prefix: 'sealed', forcePathStyle: true }
   settings = JSON.stringify({ s3, kms: { provider: 'local', keyFile, allowedKeyIds: [KEK_ID] } })
-}, 240_000)
+})
 
 afterAll(async () => {
   await bucket.stop()
