@@ -6,6 +6,7 @@ import { registerConfig } from './commands/config.ts'
 import { registerImpact } from './commands/impact.ts'
 import { registerInspect } from './commands/inspect.ts'
 import { registerKeys } from './commands/keys.ts'
+import { registerOpen } from './commands/open.ts'
 import { registerRead } from './commands/read.ts'
 import { registerRebuildIndex } from './commands/rebuild-index.ts'
 import { registerReencrypt } from './commands/reencrypt.ts'
@@ -25,6 +26,7 @@ import { processTerminal } from './terminal.ts'
 export const registrations: readonly Registration[] = [
   registerRun,
   registerRead,
+  registerOpen,
   registerImpact,
   registerInspect,
   registerVerify,

@@ -29,8 +29,10 @@ export async function* slicesAhead<T, R>(
   bytesAheadMax: number,
   signal?: AbortSignal,
 ): AsyncGenerator<OpenedSlice<T, R>, void, undefined> {
-  const left = new AbortController()
-  const end = signal === undefined ? left.signal : AbortSignal.any([signal, left.signal])
+  // Tied to the signal by a listener that is taken off again: signals live long, and slices do not.
+  const end = new AbortController()
+  const giveUp = () => end.abort(signal?.reason)
+  signal?.addEventListener('abort', giveUp, { once: true })
   const queue: { readonly slice: Slice<T>; readonly opened: Promise<R> }[] = []
   let bytes = 0
   let isOver = false
@@ -42,7 +44,7 @@ export async function* slicesAhead<T, R>(
         isOver = true
         return
       }
-      const opened = open(slice, end)
+      const opened = open(slice, end.signal)
       // Its turn to be awaited comes later, or never.
       opened.catch(() => {})
       queue.push({ slice, opened })
@@ -60,6 +62,7 @@ export async function* slicesAhead<T, R>(
       yield { ...first.slice, opened }
     }
   } finally {
-    left.abort(new Error('no longer wanted'))
+    signal?.removeEventListener('abort', giveUp)
+    end.abort(new Error('no longer wanted'))
   }
 }

@@ -242,6 +242,16 @@ describe('a consumer of sealed messages', () => {
     )
     const outcomes = await readerOf().settleReferences(letters.map(({ value }) => value))
     expect(outcomes.every((one) => isSealError(one) && one.kind === 'gone')).toBe(true)
+
+    const file = join(place.folder, 'references.ndjson')
+    writeFileSync(file, references.map(({ value }) => `${value}\n`).join(''))
+    const open = await runCommand(['open', file, '--keep-going', '--config', config])
+    const lines = open.stdout.trimEnd().split('\n')
+    const kept = references.filter(({ reference }) => reference.object !== lost)
+    const places = kept.map(({ reference: { partition, offset } }) => ({ partition, offset }))
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject(places)
+    expect(open.stderr.match(/^sealstream: gone: /gm)).toHaveLength(gone.length)
+    expect(open.code).toBe(1)
   })
 })
 
