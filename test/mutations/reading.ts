@@ -66,4 +66,32 @@ export const reading: readonly Mutant[] = [
     replacement: 'return !this.#payload.isRunning()',
     tests: unit('adapters/kafka/sealed-batch-run'),
   },
+  {
+    name: 'a consumer of our making reads what was never committed',
+    file: 'src/adapters/kafka/sealed-consumer.ts',
+    text: '{ ...config, readUncommitted: false }',
+    replacement: 'config',
+    tests: unit('adapters/kafka/sealed-consumer'),
+  },
+  {
+    name: 'the message that a loop is left on is resolved',
+    file: 'src/adapters/kafka/message-hand-over.ts',
+    text: 'this.#taken?.refuse(nobodyTakes())',
+    replacement: 'this.#taken?.done()',
+    tests: unit('adapters/kafka/sealed-consumer', 'adapters/kafka/message-hand-over'),
+  },
+  {
+    name: 'references are taken for those of whatever source they name',
+    file: 'src/adapters/kafka/sealed-batch-run.ts',
+    text: 'signal, source: this.#source }',
+    replacement: 'signal }',
+    tests: unit('adapters/kafka/sealed-consumer', 'adapters/kafka/sealed-batch-run'),
+  },
+  {
+    name: 'a shredded message counts as one whose key may come back',
+    file: 'src/errors.ts',
+    text: "SEAL_SHREDDED: 'destroyed'",
+    replacement: "SEAL_SHREDDED: 'key-unavailable'",
+    tests: { project: 'unit', files: ['test/unit/error-kinds.test.ts'] },
+  },
 ]
