@@ -2,6 +2,7 @@
 import { realpathSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { registerBackfillIndex } from './commands/backfill-index.ts'
+import { registerCompletion } from './commands/completion.ts'
 import { registerConfig } from './commands/config.ts'
 import { registerImpact } from './commands/impact.ts'
 import { registerInspect } from './commands/inspect.ts'
@@ -38,6 +39,7 @@ export const registrations: readonly Registration[] = [
   registerBackfillIndex,
   registerRebuildIndex,
   registerConfig,
+  registerCompletion,
 ]
 
 async function main(): Promise<void> {
