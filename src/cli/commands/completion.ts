@@ -8,7 +8,10 @@ export function registerCompletion(program: Command, terminal: Terminal): void {
     .command('completion')
     .description('Print a script that completes commands and options in bash')
     .action(() => terminal.out(completionScript(program)))
-  withExamples(completion, 'source <(sealstream completion)')
+  withExamples(
+    completion,
+    'sealstream completion > ~/.local/share/bash-completion/completions/sealstream',
+  )
 }
 
 /** What may follow a path of commands: commands below it, and its options. */
