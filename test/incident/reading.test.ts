@@ -20,6 +20,7 @@ import {
   type SealedMessage,
 } from '../../src/index.ts'
 import { dekOfObject } from '../../src/reader/segment-holder.ts'
+import { type ConsumedMessage, type ConsumerOrder, contentOf } from '../support/consumer-process.ts'
 import { blocksOf } from '../support/doc-blocks.ts'
 import { EncryptorProcess, runCommand } from '../support/encryptor-process.ts'
 import { KafkaFixture } from '../support/kafka-fixture.ts'
@@ -29,6 +30,8 @@ import { SealingPlace } from '../support/sealing-place.ts'
 import { TcpProxy } from '../support/tcp-proxy.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
+const CONSUMER = join(ROOT, 'test/support/consumer-process.ts')
+const MIB = 1024 * 1024
 const PARTITIONS = 2
 const COUNT = 600
 const run = promisify(execFile)
@@ -90,18 +93,20 @@ async function until(is: () => boolean | Promise<boolean>): Promise<void> {
 }
 
 const placeOf = ({ source }: SealedMessage) => `${source.partition}/${source.offset}`
-const contentOf = (one: SealedMessage) =>
-  comparable({ ...one, headers: one.headerList, timestampMs: BigInt(one.timestamp) })
 
 /** Every message once, in the order of its partition, as it was produced. */
-function expectAll(found: readonly SealedMessage[]): void {
-  const inOrder = (partition: number) =>
-    found.filter(({ source }) => source.partition === partition).map(contentOf)
+function expectAll(found: readonly ConsumedMessage[]): void {
   for (let partition = 0; partition < PARTITIONS; partition++) {
-    const sent = messages.filter((one) => one.partition === partition).map(comparable)
-    expect(inOrder(partition)).toEqual(sent)
+    const sent = messages.filter((one) => one.partition === partition)
+    const own = found.filter((one) => one.partition === partition)
+    expect(own.map(({ content }) => content)).toEqual(
+      sent.map((one) => ({ ...comparable(one), timestampMs: String(one.timestampMs) })),
+    )
   }
 }
+
+const consumed = (found: readonly SealedMessage[]): ConsumedMessage[] =>
+  found.map((one) => ({ partition: one.source.partition, content: contentOf(one) }))
 
 describe('a consumer of sealed messages', () => {
   test('hands over every message as it was produced, commits it, and goes on from there', async () => {
@@ -118,14 +123,15 @@ describe('a consumer of sealed messages', () => {
     await until(() => leaving !== null)
     await leaving
     expect(found.length).toBeLessThan(messages.length)
-    const second = await consumerOf('reading-commits')
-    await second.run({
-      partitionsConsumedConcurrently: PARTITIONS,
-      eachBatch: async ({ batch }) => void found.push(...batch.messages),
-    })
-    await until(() => found.length >= messages.length)
-    await second.disconnect()
-    expectAll(found)
+    const order: ConsumerOrder = {
+      ...{ brokers: place.stack.kafka.brokers, groupId: 'reading-commits', topic: sealed },
+      count: messages.length - found.length,
+      reader: { s3: { ...place.stack.s3, prefix: place.prefix }, kms: place.kms },
+    }
+    const file = join(place.folder, 'order.json')
+    writeFileSync(file, JSON.stringify(order))
+    const { stdout } = await run(process.execPath, [CONSUMER, file], { maxBuffer: 64 * MIB })
+    expectAll([...consumed(found), ...(JSON.parse(stdout) as ConsumedMessage[])])
     // The markers of the transactions too: nothing is left to be read again.
     expect(await kafka.committed('reading-commits', sealed)).toEqual(await kafka.ends(sealed))
   })
@@ -172,7 +178,7 @@ describe('a consumer of sealed messages', () => {
     expect(found).toEqual([])
     await proxy.restore()
     await until(() => found.length === messages.length)
-    expectAll(found)
+    expectAll(consumed(found))
     expect(joins).toBe(1)
     await consumer.disconnect()
   })
@@ -201,7 +207,7 @@ describe('a consumer of sealed messages', () => {
     })
     expect(await working).toMatchObject({ code: 0 })
     await until(() => found.length === messages.length)
-    expectAll(found)
+    expectAll(consumed(found))
     await consumer.disconnect()
   })
 
@@ -288,8 +294,10 @@ test('the examples do what their page says, command by command', async () => {
   const values = ['two teas', 'one coffee', 'three cakes']
   const opened = values.map((value, offset) => `${own.topic}/0 ${offset}: ${value}\n`)
   expect(said.slice(2, 4)).toEqual([opened[0], opened.join('')])
-  const consumed = values.map((value, i) => `${own.topic}/0 ${i}: order-${i} = ${value}\n`)
-  expect(said[4]).toBe(consumed.join(''))
+  const printed = values.map((value, i) => `${own.topic}/0 ${i}: order-${i} = ${value}\n`)
+  expect(said[4]).toBe(printed.join(''))
+  // The message that the loop was left on comes again.
+  expect(await kafka.committed('billing', `${own.topic}.sealed`)).toEqual(new Map([[0, 2]]))
   rmSync(folder, { recursive: true, force: true })
   own.remove()
 })

@@ -65,6 +65,7 @@ export class SealedBatchRun {
   readonly #config: SealedRunConfig
   readonly #payload: EachBatchPayload
   readonly #source: SettleOptions['source']
+  readonly #records: readonly KafkaMessage[]
 
   constructor(
     services: BatchServices,
@@ -76,6 +77,8 @@ export class SealedBatchRun {
     this.#config = config
     this.#payload = payload
     this.#source = source
+    // In this product's own processes a fetch makes its records anew with every walk.
+    this.#records = [...payload.batch.messages]
   }
 
   /** Throws what the handler does, what the heart does, and the SealError that a policy stops at. */
@@ -83,7 +86,7 @@ export class SealedBatchRun {
     const { batch, resolveOffset } = this.#payload
     const { bytesAheadMax, signal } = this.#services
     const slices = slicesAhead(
-      new RecordSlices(batch.messages, bytesAheadMax / SLICES_AHEAD),
+      new RecordSlices(this.#records, bytesAheadMax / SLICES_AHEAD),
       (slice, end) => this.#open(slice, end),
       bytesAheadMax,
       signal,
@@ -97,7 +100,7 @@ export class SealedBatchRun {
         if (!goesOn) return
       }
       // Of a fetch that holds markers alone.
-      if (batch.messages.length === 0) resolveOffset(batch.lastOffset())
+      if (this.#records.length === 0) resolveOffset(batch.lastOffset())
     } catch (error) {
       // Who takes messages one by one has left: what was not done with comes again.
       if (!signal.aborted || !isSealError(error, 'SEAL_STOPPED')) throw error
@@ -173,7 +176,7 @@ export class SealedBatchRun {
   ): Promise<boolean> {
     const { batch, resolveOffset } = this.#payload
     const { eachBatchAutoResolve = true } = this.#config
-    const isEnd = last === batch.messages.at(-1)
+    const isEnd = last === this.#records.at(-1)
     const lastOffset = String(last.offset)
     const sealed = new SealedBatch(batch, messages, isEnd ? batch.lastOffset() : lastOffset)
     let isResolved = messages.length === 0
