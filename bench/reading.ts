@@ -98,11 +98,16 @@ async function seal(stack: StackEndpoints, directory: string, messages: number):
     sent += count
   }
   const sealed = async () => {
-    const [committed] = await admin.fetchOffsets({ groupId: TOPIC, topics: [TOPIC] })
-    return (committed?.partitions ?? []).reduce(
-      (sum, { offset }) => sum + Math.max(0, Number(offset)),
-      0,
-    )
+    if (encryptor.exitCode !== null) throw new Error('the encryptor ended before all was sealed')
+    try {
+      const [committed] = await admin.fetchOffsets({ groupId: TOPIC, topics: [TOPIC] })
+      const offsets = (committed?.partitions ?? []).map(({ offset }) => Math.max(0, Number(offset)))
+      return offsets.reduce((sum, offset) => sum + offset, 0)
+    } catch (error) {
+      // The coordinator of a new group takes a moment.
+      if ((error as { retriable?: boolean }).retriable) return 0
+      throw error
+    }
   }
   while ((await sealed()) < messages) await systemClock.sleep(500)
   encryptor.kill('SIGTERM')
