@@ -3,13 +3,15 @@ import { parseArgs } from 'node:util'
 import { cipher, renderCipher } from './cipher.ts'
 import { impact, renderImpactBench } from './impact.ts'
 import { ladder } from './ladder.ts'
+import { liveReencryption, renderLiveReencryption } from './live-reencryption.ts'
 import { mapping, renderMapping } from './mapping.ts'
 import { renderLadder } from './measure.ts'
 import { reading, renderReading } from './reading.ts'
 import { reencryption, renderReencryptionBench } from './reencryption.ts'
 import { renderTurns, turns } from './turns.ts'
 
-const HELP = `Usage: npm run bench [-- [cipher] [ladder] [mapping] [turns] [reencryption] [impact] [reading] [options] [--json]]
+const HELP = `Usage: npm run bench [-- [cipher] [ladder] [mapping] [turns] [reencryption]
+                       [live-reencryption] [impact] [reading] [options] [--json]]
 
 cipher and ladder give CPU microseconds a message, over all threads of the process; median of the
 repeats, with their spread. They need no service, and both run without a name. mapping, turns,
@@ -21,6 +23,8 @@ reencryption, impact and reading start services of their own.
   mapping  writing and reading the mapping by the row and by the run: CPU of this process and of
            Cassandra, and bytes on disk, a message
   turns    how long windows that turn every second hold up the road, beside none that turn
+  live-reencryption  latencies of sealing without re-encryption, and beside it with and without
+           yielding, in turns
   reencryption  megabytes a second and CPU seconds a gigabyte, of this process and of every service
   impact   counting and listing what a KEK protected: time, and CPU us a message of client and Cassandra
   reading  sequential reading of 1 KiB messages in three ways, and point opens at 200/s in an open loop
@@ -30,8 +34,8 @@ Options:
   --gigabytes N of each shape of segments for reencryption (2)
   --messages N  that mapping and impact write by the row; five times as many by the run; that
                 reading seals (400000)
-  --rate N      messages a second for turns (20000)
-  --seconds N   of each run of turns, and of the point opens of reading (30)
+  --rate N      messages a second for turns and live-reencryption (20000)
+  --seconds N   of each run of turns, each block of live-reencryption, and the point opens of reading (30)
   --json        the same as data, on stdout
 
 Examples:
@@ -41,11 +45,20 @@ Examples:
   $ npm run bench -- mapping --repeats 5
   $ npm run bench -- turns --rate 20000 --seconds 60
   $ npm run bench -- reencryption --repeats 3 --gigabytes 2
+  $ npm run bench -- live-reencryption --repeats 3 --rate 5000 --seconds 30
   $ npm run bench -- impact --repeats 5
   $ npm run bench -- reading --repeats 3 --messages 1000000
 `
 const SERVICELESS = ['cipher', 'ladder']
-const BENCHES = [...SERVICELESS, 'mapping', 'turns', 'reencryption', 'impact', 'reading']
+const BENCHES = [
+  ...SERVICELESS,
+  'mapping',
+  'turns',
+  'reencryption',
+  'live-reencryption',
+  'impact',
+  'reading',
+]
 const USAGE_EXIT_CODE = 2
 
 async function main(): Promise<void> {
@@ -88,6 +101,9 @@ async function main(): Promise<void> {
     ...(isWanted('reencryption') && {
       reencryption: await reencryption({ gigabytes, repeats }),
     }),
+    ...(isWanted('live-reencryption') && {
+      live: await liveReencryption({ perSecond, seconds, repeats }),
+    }),
     ...(isWanted('impact') && { impact: await impact({ messages, repeats }) }),
     ...(isWanted('reading') && { reading: await reading({ messages, repeats, seconds }) }),
   }
@@ -104,6 +120,7 @@ async function main(): Promise<void> {
     process.stdout.write(renderReencryptionBench(results.reencryption))
   }
   if (results.reading !== undefined) process.stdout.write(renderReading(results.reading))
+  if (results.live !== undefined) process.stdout.write(renderLiveReencryption(results.live))
   if (results.impact !== undefined) process.stdout.write(renderImpactBench(results.impact))
 }
 

@@ -37,9 +37,12 @@ export const ERROR_CODES = {
   SEAL_COMMITMENT_MISMATCH: 'the data key does not belong to this segment',
   SEAL_OPEN_FAILED: 'a frame does not authenticate: wrong key, wrong place or altered bytes',
   SEAL_CONTEXT_MISMATCH: 'the opened message is not the one that the reference names',
+  SEAL_SHREDDED: 'the message was destroyed on purpose, for good (sealstream shred)',
   SEAL_REFERENCE_INVALID: 'a reference value is not one that sealstream wrote',
   SEAL_CIPHER_UNAVAILABLE: 'the cipher engine that is asked for does not work on this machine',
   SEAL_PORT_TAKEN: 'the address of the metrics server is in use',
+  SEAL_STATEMENT_REFUSED: 'a signed statement was altered, or another key signed it',
+  SEAL_SIGNING_KEY_REFUSED: 'the key that signs or verifies statements cannot be used',
   SEAL_STOPPED: 'the work was given up because the process is stopping',
   SEAL_INPUT_INVALID: 'an argument or an input file is refused',
   SEAL_OUTPUT_FAILED: 'the output of a command cannot be written',
@@ -74,7 +77,7 @@ export type ErrorKind =
   | 'other'
 
 /** The one place that says which code is of which kind; a code that is not here is `other`. */
-const KINDS: Readonly<Partial<Record<ErrorCode | 'SEAL_SHREDDED', ErrorKind>>> = {
+const KINDS: Readonly<Partial<Record<ErrorCode, ErrorKind>>> = {
   SEAL_REFERENCE_INVALID: 'malformed',
   SEAL_MALFORMED: 'malformed',
   SEAL_SUITE_UNKNOWN: 'malformed',

@@ -2,6 +2,7 @@
 import { realpathSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { registerBackfillIndex } from './commands/backfill-index.ts'
+import { registerCertificate } from './commands/certificate.ts'
 import { registerCompletion } from './commands/completion.ts'
 import { registerConfig } from './commands/config.ts'
 import { registerImpact } from './commands/impact.ts'
@@ -14,6 +15,7 @@ import { registerReencrypt } from './commands/reencrypt.ts'
 import { registerRewrap } from './commands/rewrap.ts'
 import { registerRotate } from './commands/rotate.ts'
 import { registerRun } from './commands/run.ts'
+import { registerShred } from './commands/shred.ts'
 import { registerSweep } from './commands/sweep.ts'
 import { registerVerify } from './commands/verify.ts'
 import { outputFailure } from './data-output.ts'
@@ -35,6 +37,8 @@ export const registrations: readonly Registration[] = [
   registerRotate,
   registerRewrap,
   registerReencrypt,
+  registerCertificate,
+  registerShred,
   registerSweep,
   registerBackfillIndex,
   registerRebuildIndex,

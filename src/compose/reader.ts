@@ -11,6 +11,7 @@ import { READ_BOUNDS, type ReadBounds } from '../reader/range-opener.ts'
 import { SealedReader } from '../reader/sealed-reader.ts'
 import { keyDirectoryOf } from './key-directory.ts'
 import { type KmsChoice, openKms, READER_TRIES_MAX } from './kms.ts'
+import { shredMarksOf } from './shred-marks.ts'
 
 /** What a reader is told. Everything but buckets and keys has a default. */
 export interface ReaderOptions {
@@ -78,7 +79,13 @@ export function createReader(options: ReaderOptions): SealedReader {
   const { allowedKeyIds, ...choice } = kms
   const keys = openKms(completed(choice), { triesMax: READER_TRIES_MAX })
   return new SealedReader(
-    { objects, kms: keys, directory: keyDirectoryOf(objects, { prefix }), clock: systemClock },
+    {
+      objects,
+      kms: keys,
+      directory: keyDirectoryOf(objects, { prefix }),
+      clock: systemClock,
+      shreds: shredMarksOf(objects, { prefix }),
+    },
     {
       allowedKekIds: allowedKeyIds,
       entriesMax: keyCache?.entriesMax ?? CACHED_KEYS_MAX,

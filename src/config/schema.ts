@@ -4,6 +4,7 @@ import { exposure, keyDomain, reader, window } from './keys-section.ts'
 import { kms } from './kms-section.ts'
 import { sectionReason } from './leaves.ts'
 import {
+  certificate,
   cipher,
   http,
   log,
@@ -38,6 +39,7 @@ export const configShape = {
   workers,
   reencryption,
   reader,
+  certificate,
   process,
   http,
   log,

@@ -6,6 +6,7 @@ import type { ObjectReader } from './object-reader.ts'
 import { SegmentOpener } from './open-frame.ts'
 import { halvesOf, type ReadRange } from './read-plan.ts'
 import { Room } from './room.ts'
+import { type ShredMarks, shreddedOr } from './shred-marks.ts'
 
 /** What all that a reader does at once may take together. */
 export interface ReadBounds {
@@ -34,13 +35,19 @@ type Deliver = (index: number, open: () => Message) => void
 /** Reads ranges and opens the frames in them, for all callers of one reader within its bounds. */
 export class RangeOpener {
   readonly #objects: ObjectReader
+  readonly #shreds: ShredMarks | undefined
   readonly #keys: DekCache
   readonly #bytes: Room
   readonly #requests: Room
   #selected: Promise<EngineChoice> | null = null
 
-  constructor(objects: ObjectReader, keys: DekCache, bounds: ReadBounds) {
+  constructor(
+    { objects, shreds }: { readonly objects: ObjectReader; readonly shreds?: ShredMarks },
+    keys: DekCache,
+    bounds: ReadBounds,
+  ) {
     this.#objects = objects
+    this.#shreds = shreds
     this.#keys = keys
     this.#bytes = new Room(bounds.inFlightBytesMax)
     this.#requests = new Room(bounds.requestsAtOnceMax)
@@ -126,6 +133,8 @@ export class RangeOpener {
     const releaseRequest = await this.#requests.take(1, signal)
     try {
       return await this.#objects.readRange(object, position, length, null, signal)
+    } catch (error) {
+      throw await shreddedOr(this.#shreds, object, error)
     } finally {
       releaseRequest()
     }

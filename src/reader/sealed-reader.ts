@@ -15,11 +15,14 @@ import {
   type ReadBounds,
 } from './range-opener.ts'
 import { planReads } from './read-plan.ts'
+import type { ShredMarks } from './shred-marks.ts'
 
 /** What a reader works with. It owns object store and KMS and closes them. */
 export interface ReaderServices extends DekSources {
   readonly objects: ObjectReader
   readonly clock: Clock
+  /** Without them, what was shredded is told to be missing. */
+  readonly shreds?: ShredMarks
 }
 
 /** What a reader may do. */
@@ -63,7 +66,7 @@ export class SealedReader implements AsyncDisposable {
     const { allowedPrefixes, bounds = READ_BOUNDS } = permissions
     this.#services = services
     this.#keys = new DekCache(services, services.clock, permissions)
-    this.#ranges = new RangeOpener(services.objects, this.#keys, bounds)
+    this.#ranges = new RangeOpener(services, this.#keys, bounds)
     this.#allowedPaths = allowedPrefixes?.map((prefix) => `${prefix}/segments/`)
   }
 
@@ -82,7 +85,7 @@ export class SealedReader implements AsyncDisposable {
    * references. All or nothing: the first failure rejects. Holds all the messages in memory at once, so
    * hand it some megabytes at a time, or call {@link openMany}.
    * Throws SEAL_REFERENCE_INVALID, SEAL_OBJECT_NOT_ALLOWED, SEAL_OBJECT_MISSING, SEAL_MALFORMED,
-   * SEAL_SUITE_UNKNOWN, SEAL_KEK_NOT_ALLOWED, SEAL_COMMITMENT_MISMATCH, SEAL_OPEN_FAILED,
+   * SEAL_SUITE_UNKNOWN, SEAL_SHREDDED, SEAL_KEK_NOT_ALLOWED, SEAL_COMMITMENT_MISMATCH, SEAL_OPEN_FAILED,
    * SEAL_CONTEXT_MISMATCH, SEAL_STORE_*, SEAL_KMS_*, and SEAL_STOPPED after {@link close}.
    */
   async openReferences(

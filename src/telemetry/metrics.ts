@@ -225,6 +225,27 @@ function stateMetrics(registry: Registry) {
       'Bytes of segments brought under new DEKs.',
       [],
     ),
+    reencryptionSteppedBack: gauge(
+      'reencryption_stepped_back',
+      '1 while this process leaves re-encryptions to others for want of rights. Alert when it stays 1.',
+      [],
+    ),
+    dueSegments: gauge(
+      'rotation_due_segments',
+      'Segments whose data key is older than reencryption.schedule.olderThanDays, when last counted.',
+      [],
+    ),
+    dueBytes: gauge('rotation_due_bytes', 'Their bytes.', []),
+    overdueSeconds: gauge(
+      'rotation_overdue_seconds',
+      'How long the oldest of them is older than that. Alert when above three times everyHours.',
+      [],
+    ),
+    rotationCountedAt: gauge(
+      'rotation_counted_timestamp_seconds',
+      'When they were last counted, by whichever process. Alert when older than twice everyHours.',
+      [],
+    ),
     quarantined: counter(
       'quarantined_messages_total',
       'Unsealable messages that were noted and passed over.',

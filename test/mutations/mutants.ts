@@ -5,6 +5,7 @@ import type { Mutant } from './mutant.ts'
 import { reading } from './reading.ts'
 import { rebuild } from './rebuild.ts'
 import { reencryption } from './reencryption.ts'
+import { retirement } from './retirement.ts'
 import { road } from './road.ts'
 import { rotation } from './rotation.ts'
 
@@ -18,4 +19,5 @@ export const mutants: readonly Mutant[] = [
   ...reencryption,
   ...rebuild,
   ...reading,
+  ...retirement,
 ]

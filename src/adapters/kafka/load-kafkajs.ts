@@ -3,6 +3,7 @@ import { dirname, sep } from 'node:path'
 import type { Message, PartitionerArgs, PartitionMetadata } from 'kafkajs'
 import { systemClock } from '../../clock.ts'
 import { SealError } from '../../errors.ts'
+import { encodeRequest, withResponsePlaces } from './connection-bytes.ts'
 import { FetchedRecords } from './fetched-records.ts'
 import { decodeRecordSet } from './record-batch.ts'
 import { RunOfMessages, withRunRequests } from './record-run-request.ts'
@@ -13,6 +14,8 @@ const RECORD_SET_DECODER = 'kafkajs/src/protocol/requests/fetch/v4/decodeMessage
 const BATCH = 'kafkajs/src/consumer/batch.js'
 const EVENTS = 'kafkajs/src/consumer/instrumentationEvents.js'
 const CONSUMER_GROUP = 'kafkajs/src/consumer/consumerGroup.js'
+const CONNECTION = 'kafkajs/src/network/connection.js'
+const REQUEST = 'kafkajs/src/protocol/request.js'
 const REQUEST_QUEUE = 'kafkajs/src/network/requestQueue/index.js'
 const GROUPING = 'kafkajs/src/producer/groupMessagesPerPartition.js'
 const PRODUCE_REQUEST = 'kafkajs/src/protocol/requests/produce/v3/request.js'
@@ -34,7 +37,9 @@ let loaded: Kafkajs | null = null
  * - its grouping of messages by partition copies the list for every message, which takes a quarter
  *   of the main thread when references are published by the thousand;
  * - its produce request makes ten objects a record. Ours also takes records that were encoded elsewhere
- *   (record-run-request.ts).
+ *   (record-run-request.ts);
+ * - its connections hold every response twice while it comes in, and copy every request twice
+ *   (connection-bytes.ts).
  * The library loads its protocol lazily and by path, so modules are exchanged in the module cache,
  * after forgetting what may hold the old ones. A process must load kafkajs by this alone: what another one
  * loads later would be in part ours.
@@ -49,9 +54,12 @@ export function loadKafkajs(): Kafkajs {
   exchange(require, RECORD_SET_DECODER, decodeRecordSet)
   exchange(require, BATCH, FetchedRecords)
   exchange(require, GROUPING, groupByPartition)
+  exchange(require, REQUEST, encodeRequest)
   exchange(require, PRODUCE_REQUEST, withRunRequests(require(PRODUCE_REQUEST)))
   require(EVENTS).events.OUT_OF_RANGE = OUT_OF_RANGE
   require(CONSUMER_GROUP).prototype.recoverFromOffsetOutOfRange = tellOutOfRange
+  const connection = require(CONNECTION).prototype
+  connection.processData = withResponsePlaces(connection.processData)
   require(REQUEST_QUEUE).prototype.scheduleCheckPendingRequests = checkPendingLater
   loaded = require('kafkajs') as Kafkajs
   return loaded

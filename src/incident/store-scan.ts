@@ -17,6 +17,8 @@ export interface ScannedStore {
 export interface ScanScope {
   /** Of object keys, without slashes at its ends. */
   readonly prefix: string
+  /** Only keys that begin with this, below the folder of segments; all of it without. */
+  readonly under?: string
   readonly signal: AbortSignal
   /** Hears of every version that was dealt with, and how many messages it brought. */
   readonly onScanned: (messages: number) => void
@@ -51,7 +53,7 @@ export interface UnreadVersion {
 /** Deals with what a scan finds; several calls run at a time, and the scan waits for them. */
 export interface ScanVisitor {
   segment(found: ScannedSegment): Promise<void>
-  unread(found: UnreadVersion): void
+  unread(found: UnreadVersion): Promise<void> | void
 }
 
 /** What a scan went through. */
@@ -103,7 +105,7 @@ export async function scanStore(
     if (found === null) totals.gone++
     else if ('code' in found) {
       totals.unread++
-      visitor.unread(found)
+      await visitor.unread(found)
     } else {
       messages = found.frames.count
       await visitor.segment(found)
@@ -117,9 +119,9 @@ export async function scanStore(
 
 async function* versionsIn(
   { inventory }: ScannedStore,
-  { prefix, signal }: ScanScope,
+  { prefix, under, signal }: ScanScope,
 ): AsyncGenerator<StoredObject> {
-  for await (const version of inventory.objects(segmentFolder({ prefix }))) {
+  for await (const version of inventory.objects(under ?? segmentFolder({ prefix }))) {
     if (signal.aborted) throw new SealError('SEAL_STOPPED', 'the scan was stopped')
     if (!version.isDeleteMarker) yield version
   }

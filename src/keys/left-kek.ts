@@ -1,5 +1,5 @@
-import { isSameKek } from '../keys/kek-name.ts'
-import type { DekRecord } from '../keys/key-store.ts'
+import { isSameKek } from './kek-name.ts'
+import type { DekRecord } from './key-store.ts'
 
 /** A KEK, or one version of it, that everything is to be brought away from. */
 export interface LeftKek {
