@@ -6,15 +6,16 @@ import { ladder } from './ladder.ts'
 import { liveReencryption, renderLiveReencryption } from './live-reencryption.ts'
 import { mapping, renderMapping } from './mapping.ts'
 import { renderLadder } from './measure.ts'
+import { reading, renderReading } from './reading.ts'
 import { reencryption, renderReencryptionBench } from './reencryption.ts'
 import { renderTurns, turns } from './turns.ts'
 
 const HELP = `Usage: npm run bench [-- [cipher] [ladder] [mapping] [turns] [reencryption]
-                      [live-reencryption] [impact] [options] [--json]]
+                       [live-reencryption] [impact] [reading] [options] [--json]]
 
 cipher and ladder give CPU microseconds a message, over all threads of the process; median of the
 repeats, with their spread. They need no service, and both run without a name. mapping, turns,
-reencryption and impact start services of their own.
+reencryption, impact and reading start services of their own.
 
   cipher   sealing and opening one frame: our engines beside node:crypto with raw key bytes,
            WebCrypto and the AWS Encryption SDK, at 100 B, 1 KiB, 16 KiB and 1 MiB
@@ -26,13 +27,15 @@ reencryption and impact start services of their own.
            yielding, in turns
   reencryption  megabytes a second and CPU seconds a gigabyte, of this process and of every service
   impact   counting and listing what a KEK protected: time, and CPU us a message of client and Cassandra
+  reading  sequential reading of 1 KiB messages in three ways, and point opens at 200/s in an open loop
 
 Options:
   --repeats N   of all but turns (9)
   --gigabytes N of each shape of segments for reencryption (2)
-  --messages N  that mapping and impact write by the row; five times as many by the run (400000)
+  --messages N  that mapping and impact write by the row; five times as many by the run; that
+                reading seals (400000)
   --rate N      messages a second for turns and live-reencryption (20000)
-  --seconds N   of each run of turns, each block of live-reencryption (30)
+  --seconds N   of each run of turns, each block of live-reencryption, and the point opens of reading (30)
   --json        the same as data, on stdout
 
 Examples:
@@ -44,9 +47,18 @@ Examples:
   $ npm run bench -- reencryption --repeats 3 --gigabytes 2
   $ npm run bench -- live-reencryption --repeats 3 --rate 5000 --seconds 30
   $ npm run bench -- impact --repeats 5
+  $ npm run bench -- reading --repeats 3 --messages 1000000
 `
 const SERVICELESS = ['cipher', 'ladder']
-const BENCHES = [...SERVICELESS, 'mapping', 'turns', 'reencryption', 'live-reencryption', 'impact']
+const BENCHES = [
+  ...SERVICELESS,
+  'mapping',
+  'turns',
+  'reencryption',
+  'live-reencryption',
+  'impact',
+  'reading',
+]
 const USAGE_EXIT_CODE = 2
 
 async function main(): Promise<void> {
@@ -93,6 +105,7 @@ async function main(): Promise<void> {
       live: await liveReencryption({ perSecond, seconds, repeats }),
     }),
     ...(isWanted('impact') && { impact: await impact({ messages, repeats }) }),
+    ...(isWanted('reading') && { reading: await reading({ messages, repeats, seconds }) }),
   }
   if (values.json) {
     process.stdout.write(`${JSON.stringify({ machine, ...results })}\n`)
@@ -106,6 +119,7 @@ async function main(): Promise<void> {
   if (results.reencryption !== undefined) {
     process.stdout.write(renderReencryptionBench(results.reencryption))
   }
+  if (results.reading !== undefined) process.stdout.write(renderReading(results.reading))
   if (results.live !== undefined) process.stdout.write(renderLiveReencryption(results.live))
   if (results.impact !== undefined) process.stdout.write(renderImpactBench(results.impact))
 }

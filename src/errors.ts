@@ -27,6 +27,7 @@ export const ERROR_CODES = {
   SEAL_KEK_DESTROYED: 'the KMS holds no such KEK, or no longer the version that is needed',
   SEAL_KEY_TAMPERED: 'a wrapped data key was altered, or belongs to another context or KEK',
   SEAL_KEK_NOT_ALLOWED: 'the KEK that wraps this data key is not on the allow-list of the reader',
+  SEAL_OBJECT_NOT_ALLOWED: 'the reference names an object that the reader may not read',
   SEAL_KEK_FORBIDDEN: 'new data keys would come under the KEK that is to be left',
   SEAL_KEY_UNKNOWN: 'no such DEK or KEK is on record',
   SEAL_INCIDENT_UNKNOWN: 'no such incident is on record',
@@ -53,6 +54,54 @@ export const ERROR_CODES = {
 /** One code out of {@link ERROR_CODES}. Codes are stable; messages are not. */
 export type ErrorCode = keyof typeof ERROR_CODES
 
+/**
+ * What a failure asks of whoever reads, whatever it was in detail:
+ * - `malformed`: the bytes are no reference, no segment or of another version;
+ * - `tampered`: a frame or a wrapped key was altered;
+ * - `commitment-mismatch`: the data key is not the one of the segment;
+ * - `key-unavailable`: the KMS is away, or the KEK is switched off for now;
+ * - `store-unavailable`: the object store is away;
+ * - `denied`: rights, settings or an allow-list forbid it;
+ * - `destroyed`: the key is gone for good, so the message is;
+ * - `gone`: the object is;
+ * - `moved`: another frame, or another message, is where the reference points to;
+ * - `other`: nothing that reading itself ends in.
+ */
+export type ErrorKind =
+  | 'malformed'
+  | 'tampered'
+  | 'commitment-mismatch'
+  | 'key-unavailable'
+  | 'store-unavailable'
+  | 'denied'
+  | 'destroyed'
+  | 'gone'
+  | 'moved'
+  | 'other'
+
+/** The one place that says which code is of which kind; a code that is not here is `other`. */
+const KINDS: Readonly<Partial<Record<ErrorCode, ErrorKind>>> = {
+  SEAL_REFERENCE_INVALID: 'malformed',
+  SEAL_MALFORMED: 'malformed',
+  SEAL_SUITE_UNKNOWN: 'malformed',
+  SEAL_OPEN_FAILED: 'tampered',
+  SEAL_KEY_TAMPERED: 'tampered',
+  SEAL_COMMITMENT_MISMATCH: 'commitment-mismatch',
+  SEAL_KMS_UNAVAILABLE: 'key-unavailable',
+  SEAL_KEK_DISABLED: 'key-unavailable',
+  SEAL_STORE_UNAVAILABLE: 'store-unavailable',
+  SEAL_KMS_DENIED: 'denied',
+  SEAL_KMS_REFUSED: 'denied',
+  SEAL_KEK_NOT_ALLOWED: 'denied',
+  SEAL_OBJECT_NOT_ALLOWED: 'denied',
+  SEAL_STORE_REFUSED: 'denied',
+  SEAL_KEK_DESTROYED: 'destroyed',
+  SEAL_SHREDDED: 'destroyed',
+  SEAL_OBJECT_MISSING: 'gone',
+  SEAL_CONTEXT_MISMATCH: 'moved',
+  SEAL_OBJECT_CHANGED: 'moved',
+}
+
 /** What an error may say besides its code: whether a later try can succeed, and what caused it. */
 export interface SealErrorOptions {
   /** true when the same call may succeed later without anybody changing anything. */
@@ -73,6 +122,11 @@ export class SealError extends Error {
     this.name = 'SealError'
     this.code = code
     this.retryable = options.retryable ?? false
+  }
+
+  /** What the code asks of a reader. */
+  get kind(): ErrorKind {
+    return KINDS[this.code] ?? 'other'
   }
 }
 

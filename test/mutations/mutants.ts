@@ -3,6 +3,7 @@ import { keysAndFormat } from './keys-and-format.ts'
 import { lookUps } from './look-ups.ts'
 import { mapping } from './mapping.ts'
 import type { Mutant } from './mutant.ts'
+import { reading } from './reading.ts'
 import { rebuild } from './rebuild.ts'
 import { reencryption } from './reencryption.ts'
 import { retirement } from './retirement.ts'
@@ -18,6 +19,7 @@ export const mutants: readonly Mutant[] = [
   ...rotation,
   ...reencryption,
   ...rebuild,
+  ...reading,
   ...retirement,
   ...incident,
 ]
