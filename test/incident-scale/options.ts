@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError } from 'commander'
+import type { BlastOptions } from './blast.ts'
 
 /** What a run is told. */
 export interface ScaleOptions {
@@ -21,10 +22,30 @@ export function scaleOptions(argv: readonly string[]): ScaleOptions {
   return program.parse(argv as string[], { from: 'user' }).opts<ScaleOptions>()
 }
 
+/** The same for a run that holds `impact` against a scan. */
+export function blastOptions(argv: readonly string[]): BlastOptions & { readonly keep: boolean } {
+  const program = new Command('blast')
+    .description('What impact says of every DEK against a scan of every byte, after random kills')
+    .option('--messages <number>', 'how many are sealed', count, 1_000_000)
+    .option('--deks <number>', 'about how many DEKs seal them', count, 20)
+    .option('--message-bytes <number>', 'size of each message', whole, 100)
+    .option('--seed <number>', 'of the times of the kills', count, 1)
+    .option('--keep', 'keep the folder with logs and data though all is well', false)
+  return program
+    .parse(argv as string[], { from: 'user' })
+    .opts<BlastOptions & { readonly keep: boolean }>()
+}
+
 function positive(text: string): number {
   const value = Number(text)
   if (value > 0 && Number.isFinite(value)) return value
   throw new InvalidArgumentError('a number above 0.')
+}
+
+function count(text: string): number {
+  const value = Number(text)
+  if (Number.isSafeInteger(value) && value >= 1 && value <= 1_000_000_000) return value
+  throw new InvalidArgumentError('a whole number from 1 to 1000000000.')
 }
 
 function whole(text: string): number {
