@@ -7,10 +7,11 @@ const onServices = {
 }
 
 /**
- * Six projects: `unit` and `simulation` need nothing but Node; `vectors` also needs Python and Go,
+ * Seven projects: `unit` and `simulation` need nothing but Node; `vectors` also needs Python and Go,
  * to hold the product against others; `integration` runs against real services that its global
  * set-up starts in a folder and on ports of its own, so that two runs can live side by side; `incident`
- * is the same for sweeps, rewraps and rebuilds, and runs by `npm run test:incident`; `faults` breaks
+ * is the same for sweeps, rewraps, rebuilds and readers, and runs by `npm run test:incident`; `package`
+ * installs what would be published in an empty folder, and runs by `npm run test:package`; `faults` breaks
  * such services in every way that docs/faults.md lists, takes longer, and runs by `npm run test:faults`.
  */
 export default defineConfig({
@@ -53,6 +54,14 @@ export default defineConfig({
           ...onServices,
           testTimeout: 120_000,
           hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: 'package',
+          include: ['test/package/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 240_000,
         },
       },
       {

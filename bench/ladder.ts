@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { decodeRecords } from '../src/adapters/kafka/record-decoder.ts'
+import { BatchRecords } from '../src/adapters/kafka/record-decoder.ts'
 import { type CipherEngine, selectEngine } from '../src/crypto/cipher-engine.ts'
 import { SecretBytes } from '../src/crypto/secret-bytes.ts'
 import { keysForNewSegment } from '../src/crypto/segment-keys.ts'
@@ -89,7 +89,7 @@ async function rungs(valueBytes: number, repeats: number, engine: CipherEngine):
     timestampType: 'create',
   } as const
   const decode = (): Message[] =>
-    decodeRecords(records, count, batch).map((message) => {
+    Array.from(new BatchRecords(records, count, batch), (message) => {
       message.topic = SOURCE.topic
       message.partition = SOURCE.partition
       return message

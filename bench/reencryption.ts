@@ -69,11 +69,15 @@ async function passesOver(
     ...{ waiting: silent, recovered: silent, keyEventsUnwritten: silent },
     ...{ keyEventsLost: silent, keyRecordsFailed: silent },
   }
-  const limits = { threads: 0, bytesPerSecond: Number.POSITIVE_INFINITY }
+  const limits = {
+    ...{ threads: 0, bytesPerSecond: Number.POSITIVE_INFINITY },
+    kmsCallsPerSecond: Number.POSITIVE_INFINITY,
+  }
   const use = {
     actor: 'bench',
     ...limits,
     leaving: null,
+    liveFirst: null,
     observer,
     signal: new AbortController().signal,
   }

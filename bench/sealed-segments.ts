@@ -29,7 +29,8 @@ export interface SealedLoad {
   readonly valueBytes: number
 }
 
-const DOMAIN = 'bench'
+/** The key domain of what is sealed here. */
+export const SEALED_DOMAIN = 'bench'
 const NO_LIMITS = { ageMs: 86_400_000, messagesMax: 2 ** 40, bytesMax: 2 ** 50 }
 const IDLE_BYTES = 64 * 1024 * 1024
 
@@ -57,7 +58,7 @@ export async function sealSegments(config: Config, load: SealedLoad): Promise<st
   const buffers = new BufferPool(IDLE_BYTES)
   const services = { store, mapping, runner, patience, observer: silent, clock, buffers }
   try {
-    const dek = await createDek(maker, DOMAIN)
+    const dek = await createDek(maker, SEALED_DOMAIN)
     const { prefix } = config.s3
     for (let i = 0; i < load.segments; i++) await sealOne(services, dek, prefix, load, i)
     dek.release()
@@ -82,16 +83,16 @@ async function sealOne(
   const writer = new SegmentWriter(
     {
       ...{ segmentId, createdAtMs, clusterId: 'bench', token: randomUUID() },
-      objectKey: segmentObjectKey({ prefix }, DOMAIN, segmentId, createdAtMs),
+      objectKey: segmentObjectKey({ prefix }, SEALED_DOMAIN, segmentId, createdAtMs),
       window: new DekWindow(dek, policy, around),
       limits: { bytesMax: 2 ** 40, messagesMax: 2 ** 20, partBytesMax: 8 * 1024 * 1024 },
     },
     services,
   )
-  const source = writer.source({ topic: DOMAIN, partition: number })
+  const source = writer.source({ topic: SEALED_DOMAIN, partition: number })
   const value = randomBytes(valueBytes)
   const message: Omit<Message, 'offset'> = {
-    ...{ topic: DOMAIN, partition: number, key: null, value, headers: [] },
+    ...{ topic: SEALED_DOMAIN, partition: number, key: null, value, headers: [] },
     ...{ timestampMs: BigInt(createdAtMs), timestampType: 'create' },
   }
   const frameBytes = frameBytesOf(parcelBytes({ ...message }))

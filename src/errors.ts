@@ -27,8 +27,12 @@ export const ERROR_CODES = {
   SEAL_KEK_DESTROYED: 'the KMS holds no such KEK, or no longer the version that is needed',
   SEAL_KEY_TAMPERED: 'a wrapped data key was altered, or belongs to another context or KEK',
   SEAL_KEK_NOT_ALLOWED: 'the KEK that wraps this data key is not on the allow-list of the reader',
+  SEAL_OBJECT_NOT_ALLOWED: 'the reference names an object that the reader may not read',
   SEAL_KEK_FORBIDDEN: 'new data keys would come under the KEK that is to be left',
   SEAL_KEY_UNKNOWN: 'no such DEK or KEK is on record',
+  SEAL_INCIDENT_UNKNOWN: 'no such incident is on record',
+  SEAL_INCIDENT_BUSY: 'another process works on this incident',
+  SEAL_NOTICE_FAILED: 'a webhook could not be told of an incident',
   SEAL_SOURCE_UNKNOWN: 'no such topic, partition or message is on record',
   SEAL_MESSAGE_UNSEALABLE: 'a message breaks a limit of the format and was not sealed',
   SEAL_MALFORMED: 'bytes do not follow the format',
@@ -36,9 +40,12 @@ export const ERROR_CODES = {
   SEAL_COMMITMENT_MISMATCH: 'the data key does not belong to this segment',
   SEAL_OPEN_FAILED: 'a frame does not authenticate: wrong key, wrong place or altered bytes',
   SEAL_CONTEXT_MISMATCH: 'the opened message is not the one that the reference names',
+  SEAL_SHREDDED: 'the message was destroyed on purpose, for good (sealstream shred)',
   SEAL_REFERENCE_INVALID: 'a reference value is not one that sealstream wrote',
   SEAL_CIPHER_UNAVAILABLE: 'the cipher engine that is asked for does not work on this machine',
   SEAL_PORT_TAKEN: 'the address of the metrics server is in use',
+  SEAL_STATEMENT_REFUSED: 'a signed statement was altered, or another key signed it',
+  SEAL_SIGNING_KEY_REFUSED: 'the key that signs or verifies statements cannot be used',
   SEAL_STOPPED: 'the work was given up because the process is stopping',
   SEAL_INPUT_INVALID: 'an argument or an input file is refused',
   SEAL_OUTPUT_FAILED: 'the output of a command cannot be written',
@@ -46,6 +53,54 @@ export const ERROR_CODES = {
 
 /** One code out of {@link ERROR_CODES}. Codes are stable; messages are not. */
 export type ErrorCode = keyof typeof ERROR_CODES
+
+/**
+ * What a failure asks of whoever reads, whatever it was in detail:
+ * - `malformed`: the bytes are no reference, no segment or of another version;
+ * - `tampered`: a frame or a wrapped key was altered;
+ * - `commitment-mismatch`: the data key is not the one of the segment;
+ * - `key-unavailable`: the KMS is away, or the KEK is switched off for now;
+ * - `store-unavailable`: the object store is away;
+ * - `denied`: rights, settings or an allow-list forbid it;
+ * - `destroyed`: the key is gone for good, so the message is;
+ * - `gone`: the object is;
+ * - `moved`: another frame, or another message, is where the reference points to;
+ * - `other`: nothing that reading itself ends in.
+ */
+export type ErrorKind =
+  | 'malformed'
+  | 'tampered'
+  | 'commitment-mismatch'
+  | 'key-unavailable'
+  | 'store-unavailable'
+  | 'denied'
+  | 'destroyed'
+  | 'gone'
+  | 'moved'
+  | 'other'
+
+/** The one place that says which code is of which kind; a code that is not here is `other`. */
+const KINDS: Readonly<Partial<Record<ErrorCode, ErrorKind>>> = {
+  SEAL_REFERENCE_INVALID: 'malformed',
+  SEAL_MALFORMED: 'malformed',
+  SEAL_SUITE_UNKNOWN: 'malformed',
+  SEAL_OPEN_FAILED: 'tampered',
+  SEAL_KEY_TAMPERED: 'tampered',
+  SEAL_COMMITMENT_MISMATCH: 'commitment-mismatch',
+  SEAL_KMS_UNAVAILABLE: 'key-unavailable',
+  SEAL_KEK_DISABLED: 'key-unavailable',
+  SEAL_STORE_UNAVAILABLE: 'store-unavailable',
+  SEAL_KMS_DENIED: 'denied',
+  SEAL_KMS_REFUSED: 'denied',
+  SEAL_KEK_NOT_ALLOWED: 'denied',
+  SEAL_OBJECT_NOT_ALLOWED: 'denied',
+  SEAL_STORE_REFUSED: 'denied',
+  SEAL_KEK_DESTROYED: 'destroyed',
+  SEAL_SHREDDED: 'destroyed',
+  SEAL_OBJECT_MISSING: 'gone',
+  SEAL_CONTEXT_MISMATCH: 'moved',
+  SEAL_OBJECT_CHANGED: 'moved',
+}
 
 /** What an error may say besides its code: whether a later try can succeed, and what caused it. */
 export interface SealErrorOptions {
@@ -67,6 +122,11 @@ export class SealError extends Error {
     this.name = 'SealError'
     this.code = code
     this.retryable = options.retryable ?? false
+  }
+
+  /** What the code asks of a reader. */
+  get kind(): ErrorKind {
+    return KINDS[this.code] ?? 'other'
   }
 }
 

@@ -42,7 +42,29 @@ const REENCRYPTION_STEPS = {
   'replaced-mark': 'SEAL_MAPPING_UNAVAILABLE',
 } as const satisfies Readonly<Record<string, ErrorCode>>
 
-const STEPS = { ...ROAD_STEPS, ...REENCRYPTION_STEPS }
+/** The same for the shredding of a DEK. */
+const SHRED_STEPS = {
+  'shred-wrap': 'SEAL_MAPPING_UNAVAILABLE',
+  'shred-version': 'SEAL_STORE_UNAVAILABLE',
+  'shred-mark': 'SEAL_STORE_UNAVAILABLE',
+  'shred-upload': 'SEAL_STORE_UNAVAILABLE',
+  'shred-record': 'SEAL_MAPPING_UNAVAILABLE',
+  'shred-event': 'SEAL_MAPPING_UNAVAILABLE',
+} as const satisfies Readonly<Record<string, ErrorCode>>
+
+/** The same for an incident: a step has begun on record, and it has not ended there yet. */
+const INCIDENT_STEPS = {
+  'incident-contain': 'SEAL_MAPPING_UNAVAILABLE',
+  'incident-assess': 'SEAL_MAPPING_UNAVAILABLE',
+  'incident-check': 'SEAL_KMS_UNAVAILABLE',
+  'incident-rewrap': 'SEAL_KMS_UNAVAILABLE',
+  'incident-reencrypt': 'SEAL_STORE_UNAVAILABLE',
+  'incident-prove': 'SEAL_STORE_UNAVAILABLE',
+  'incident-retire': 'SEAL_MAPPING_UNAVAILABLE',
+  'incident-report': 'SEAL_MAPPING_UNAVAILABLE',
+} as const satisfies Readonly<Record<string, ErrorCode>>
+
+const STEPS = { ...ROAD_STEPS, ...REENCRYPTION_STEPS, ...SHRED_STEPS, ...INCIDENT_STEPS }
 
 const ACTIONS = ['exit', 'stop', 'throw'] as const
 
@@ -60,6 +82,12 @@ export const FAILPOINTS: readonly Failpoint[] = failpointsOf(ROAD_STEPS)
 
 /** All of a re-encryption, in its order. */
 export const REENCRYPTION_FAILPOINTS: readonly Failpoint[] = failpointsOf(REENCRYPTION_STEPS)
+
+/** All of a shredding, in its order. */
+export const SHRED_FAILPOINTS: readonly Failpoint[] = failpointsOf(SHRED_STEPS)
+
+/** All of an incident, in its order. */
+export const INCIDENT_FAILPOINTS: readonly Failpoint[] = failpointsOf(INCIDENT_STEPS)
 
 interface Armed {
   readonly label: Failpoint
@@ -133,7 +161,12 @@ function failpointsOf(steps: Readonly<Partial<Record<Step, ErrorCode>>>): Failpo
 
 function parse(text: string): Armed {
   const [label, action, times = '1', ...rest] = text.split(':')
-  const labels = [...FAILPOINTS, ...REENCRYPTION_FAILPOINTS]
+  const labels = [
+    ...FAILPOINTS,
+    ...REENCRYPTION_FAILPOINTS,
+    ...SHRED_FAILPOINTS,
+    ...INCIDENT_FAILPOINTS,
+  ]
   const found = labels.find((name) => name === label)
   const known = ACTIONS.find((name) => name === action)
   const isNth = /^[1-9]\d{0,8}$/.test(times) && rest.length === 0

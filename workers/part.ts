@@ -57,9 +57,7 @@ async function connect() {
 
 /** Large buffers change hands instead of being copied. */
 function handOver(result: PartResult): PartResult {
-  const columns = result.ok
-    ? [result.references.values, result.references.ends, result.references.source]
-    : []
-  const buffers = [result.buffer, ...columns.map((column) => column.buffer)]
+  const runs = result.ok ? result.references : []
+  const buffers = [result.buffer, ...runs.map(({ bytes }) => bytes.buffer)]
   return move({ [transferableSymbol]: buffers, [valueSymbol]: result }) as unknown as PartResult
 }

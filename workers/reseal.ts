@@ -1,4 +1,5 @@
 import { workerData } from 'node:worker_threads'
+import { yieldThread } from '../src/adapters/host/thread-priority.ts'
 import {
   type ResealMessage,
   type ResealWorkerData,
@@ -12,7 +13,8 @@ import { resealRange } from '../src/reencryption/reseal-range.ts'
 import type { ResealResult } from '../src/reencryption/reseal-task.ts'
 
 /** The composition root of one worker thread: connections of its own, kept for all its ranges. */
-const { s3, cipherEngine } = workerData as ResealWorkerData
+const { s3, cipherEngine, yields } = workerData as ResealWorkerData
+if (yields) yieldThread()
 armFailpoint(process.env)
 const objects = new S3ObjectReader(s3)
 const store = withFailpoints(new S3ObjectStore(s3), {

@@ -3,8 +3,10 @@ import { cipher, renderCipher } from '../cipher.ts'
 import { machineFacts } from '../host/machine.ts'
 import { impact, renderImpactBench } from '../impact.ts'
 import { ladder } from '../ladder.ts'
+import { liveReencryption, renderLiveReencryption } from '../live-reencryption.ts'
 import { mapping, renderMapping } from '../mapping.ts'
 import { renderLadder } from '../measure.ts'
+import { reading, renderReading } from '../reading.ts'
 import { reencryption, renderReencryptionBench } from '../reencryption.ts'
 import { renderTurns, turns } from '../turns.ts'
 import { wholeNumber } from './arguments.ts'
@@ -71,6 +73,22 @@ export function registerTables(program: Command): void {
     options: ['repeats', 'gigabytes'],
     run: (flags) => reencryption(flags),
     render: renderReencryptionBench,
+  })
+  register(program, {
+    name: 'live-reencryption',
+    description:
+      'Latencies of sealing without re-encryption, and beside it with and without yielding',
+    options: ['repeats', 'rate', 'seconds'],
+    run: ({ rate, seconds, repeats }) => liveReencryption({ perSecond: rate, seconds, repeats }),
+    render: renderLiveReencryption,
+  })
+  register(program, {
+    name: 'reading',
+    description:
+      'Reading messages of 1 KiB in three ways, and point opens at 200/s in an open loop',
+    options: ['repeats', 'messages', 'seconds'],
+    run: (flags) => reading(flags),
+    render: renderReading,
   })
   register(program, {
     name: 'impact',

@@ -1,8 +1,10 @@
 import { appendFileSync } from 'node:fs'
 import { isMainThread } from 'node:worker_threads'
 import { PartPool } from '../../src/adapters/piscina/part-pool.ts'
+import { runValues } from '../../src/format/record-run.ts'
 import { parseReference } from '../../src/format/reference-value.ts'
 import { LaneSession } from '../../src/pipeline/lane-session.ts'
+import type { TopicPartition } from '../../src/pipeline/message-source.ts'
 import type { PartTask } from '../../src/pipeline/part-task.ts'
 import { SegmentGroup } from '../../src/pipeline/segment-group.ts'
 import { monotonicMs } from './monotonic.ts'
@@ -57,17 +59,10 @@ function watchSealing(note: (sighting: Sighting) => void): void {
     if (!result.ok) return result
     const { uploadMs, mapMs } = result.timings
     const atMs = monotonicMs() - Math.max(uploadMs, mapMs)
-    const { values, ends, source } = result.references
-    const counts = new Map<number, { first: number; count: number }>()
-    source.forEach((index, i) => {
-      const entry = counts.get(index)
-      if (entry === undefined) counts.set(index, { first: i, count: 1 })
-      else entry.count++
-    })
-    for (const [index, { first, count }] of counts) {
-      const { topic, partition } = task.segment.sources[index] ?? { topic: '', partition: -1 }
-      const { offset: from } = parseReference(values.subarray(ends[first - 1] ?? 0, ends[first]))
-      note({ stage: 'sealed', topic, partition, from, to: from + count, atMs })
+    for (const run of result.references) {
+      const { topic, partition } = task.segment.sources[run.source] as TopicPartition
+      const { offset: from } = parseReference(runValues(run).next().value as string)
+      note({ stage: 'sealed', topic, partition, from, to: from + run.count, atMs })
     }
     return result
   }

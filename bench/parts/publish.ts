@@ -1,4 +1,5 @@
 import { KafkaReferenceSink } from '../../src/adapters/kafka/kafka-reference-sink.ts'
+import { RecordRunWriter } from '../../src/format/record-run.ts'
 import { ReferenceEncoder } from '../../src/format/reference-value.ts'
 import type { BenchStack } from '../bench-stack.ts'
 import { createTopic } from '../road/road.ts'
@@ -19,10 +20,10 @@ export async function publish(stack: BenchStack, repeats: number): Promise<Servi
   const lane = await sink.openLane(0)
   const records = Array.from({ length: PARTITIONS }, (_, partition) => {
     const encoder = new ReferenceEncoder('publish/segments/bench/x.seal', TOPIC, partition)
-    const values = Array.from({ length: REFERENCES / PARTITIONS }, (_, i) =>
-      Buffer.from(encoder.encode(i, i * 1_100, 1_100)),
-    )
-    return { topic: TOPIC, partition, values }
+    const writer = new RecordRunWriter()
+    for (let i = 0; i < REFERENCES / PARTITIONS; i++)
+      writer.add(encoder.encode(i, i * 1_100, 1_100))
+    return { topic: TOPIC, partition, runs: writer.take() }
   })
   try {
     return await serviceCost(stack, ['kafka'], repeats, async () => {

@@ -6,8 +6,8 @@ import { measureLatency } from '../latency/latency.ts'
 import { mapping } from '../mapping.ts'
 import { calibration } from '../parts/calibration.ts'
 import { kmsCalls } from '../parts/kms-calls.ts'
+import { opening } from '../parts/opening.ts'
 import { publish } from '../parts/publish.ts'
-import { reading } from '../parts/reading.ts'
 import { upload } from '../parts/upload.ts'
 import { reencryption } from '../reencryption.ts'
 import { CALIBRATION } from '../results/compare.ts'
@@ -115,7 +115,7 @@ export async function suite(mode: ModeName, only: readonly string[]): Promise<Re
   return { format: 1, mode, machine, figures }
 }
 
-/** Every case of the road; the repeats of all cases take turns. Then reading, of what the first one sealed. */
+/** Every case of the road; the repeats of all cases take turns. Then opening, of what the first one sealed. */
 async function roads(stack: BenchStack, { roads: cases, repeats }: SuiteMode): Promise<Figure[]> {
   const rows = cases.map(() => [] as RoadRow[])
   for (let repeat = 0; repeat < repeats; repeat++) {
@@ -125,11 +125,11 @@ async function roads(stack: BenchStack, { roads: cases, repeats }: SuiteMode): P
       rows[i]?.push(await measureRoad(stack, `road-${i}-${repeat}`, options))
     }
   }
-  const { point, sequential } = await reading(stack, 'road-0-0', 'road-0-0', repeats)
+  const { point, sequential } = await opening(stack, 'road-0-0', 'road-0-0', repeats)
   return [
     ...cases.flatMap((one, i) => figuresOf.roadFigures(nameOf(one), rows[i] ?? [])),
-    ...figuresOf.serviceFigures('reading/point', 'message', point),
-    ...figuresOf.serviceFigures('reading/sequential', 'message', sequential),
+    ...figuresOf.serviceFigures('opening/point', 'message', point),
+    ...figuresOf.serviceFigures('opening/in order', 'message', sequential),
   ]
 }
 

@@ -17,11 +17,12 @@ const REMARKS: Readonly<Record<SegmentState, string | null>> = {
   intended: 'more objects were begun and may exist',
   swept: 'more were never published and have been swept',
   replaced: 'more were re-encrypted, and are under another DEK now',
+  shredded: 'more were destroyed on purpose (sealstream shred)',
 }
 
 /** What to do about an answer that may lack something. */
 export const INCOMPLETE =
-  'this keyspace is older than look-ups by topic, time, key domain and message: what was sealed before may be missing here; run sealstream backfill-index once, then ask again'
+  'the look-ups by topic, time, key domain, age and message do not cover all that was sealed, and something may be missing here; run sealstream backfill-index once, or rebuild-index where the keyspace was made anew, then ask again'
 
 /** The counts of a scope, and of what is in the bucket where that was asked for. */
 export function renderImpact(

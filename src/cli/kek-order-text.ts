@@ -1,13 +1,9 @@
 import type { Config } from '../config/schema.ts'
-import { SealError } from '../errors.ts'
-import { areSameKek, isSameKek } from '../keys/kek-name.ts'
-import type { KekInForce, NewKekOrder } from '../keys/kek-orders.ts'
+import { isSameKek } from '../keys/kek-name.ts'
+import type { NewKekOrder } from '../keys/kek-orders.ts'
 import { lastUseOf, type RotationReport } from '../keys/rotation.ts'
 import type { RotationWords } from './await-rotation.ts'
-import { printable } from './printable.ts'
 import { renderTime } from './table.ts'
-
-type InForce = ReadonlyMap<string | null, KekInForce>
 
 /** What is said of an order when the waiting has ended. */
 export function orderWords({
@@ -57,32 +53,4 @@ export function warningsOf(
     warnings.push(`"${keyDomain}" is no topic of this configuration, so no key domain of it`)
   }
   return warnings
-}
-
-/**
- * Throws SEAL_INPUT_INVALID when domains with KEKs of their own, or one of them and all others, would
- * come to share a KEK: keyDomain.allowSharedKeks is false.
- */
-export function refuseSharing(before: InForce, after: InForce): void {
-  const shared = sharersOf(after)
-  const known = new Set(sharersOf(before).map(({ domains }) => domains.join('\n')))
-  const [first] = shared.filter(({ domains }) => !known.has(domains.join('\n')))
-  if (first === undefined) return
-  const names = first.domains.map((domain) => printable(domain)).join(' and ')
-  throw new SealError(
-    'SEAL_INPUT_INVALID',
-    `${names} would share ${first.kekId}, and keyDomain.allowSharedKeks is false; take --from or --domain`,
-  )
-}
-
-/** The KEKs that several domains have, with their domains. */
-function sharersOf(inForce: InForce): { kekId: string; domains: readonly string[] }[] {
-  const found: { kekId: string; domains: string[] }[] = []
-  for (const [domain, { kekId }] of inForce) {
-    const name = domain ?? 'all other key domains'
-    const known = found.find((one) => areSameKek(one.kekId, kekId))
-    if (known === undefined) found.push({ kekId, domains: [name] })
-    else known.domains.push(name)
-  }
-  return found.filter(({ domains }) => domains.length > 1)
 }

@@ -2,16 +2,22 @@
 import { realpathSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { registerBackfillIndex } from './commands/backfill-index.ts'
+import { registerCertificate } from './commands/certificate.ts'
+import { registerCompletion } from './commands/completion.ts'
 import { registerConfig } from './commands/config.ts'
+import { registerDrill } from './commands/drill.ts'
 import { registerImpact } from './commands/impact.ts'
+import { registerIncident } from './commands/incident.ts'
 import { registerInspect } from './commands/inspect.ts'
 import { registerKeys } from './commands/keys.ts'
+import { registerOpen } from './commands/open.ts'
 import { registerRead } from './commands/read.ts'
 import { registerRebuildIndex } from './commands/rebuild-index.ts'
 import { registerReencrypt } from './commands/reencrypt.ts'
 import { registerRewrap } from './commands/rewrap.ts'
 import { registerRotate } from './commands/rotate.ts'
 import { registerRun } from './commands/run.ts'
+import { registerShred } from './commands/shred.ts'
 import { registerSweep } from './commands/sweep.ts'
 import { registerVerify } from './commands/verify.ts'
 import { outputFailure } from './data-output.ts'
@@ -25,6 +31,7 @@ import { processTerminal } from './terminal.ts'
 export const registrations: readonly Registration[] = [
   registerRun,
   registerRead,
+  registerOpen,
   registerImpact,
   registerInspect,
   registerVerify,
@@ -32,10 +39,15 @@ export const registrations: readonly Registration[] = [
   registerRotate,
   registerRewrap,
   registerReencrypt,
+  registerCertificate,
+  registerShred,
+  registerIncident,
+  registerDrill,
   registerSweep,
   registerBackfillIndex,
   registerRebuildIndex,
   registerConfig,
+  registerCompletion,
 ]
 
 async function main(): Promise<void> {

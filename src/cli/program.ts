@@ -1,7 +1,7 @@
-import { createRequire } from 'node:module'
 import { Command, CommanderError } from 'commander'
 import { EXIT_CODES, exitCodeOf } from './exit-codes.ts'
 import { withExamples } from './options.ts'
+import { packageVersion } from './package-version.ts'
 import { printable } from './printable.ts'
 import { type FailureStyle, renderFailure } from './render.ts'
 import type { Terminal } from './terminal.ts'
@@ -16,7 +16,11 @@ export function buildProgram(registrations: readonly Registration[], terminal: T
     .version(packageVersion(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .helpCommand(false)
+    // What stands behind the name of a command is its own, also where its parent has the same option.
+    .enablePositionalOptions()
     .showHelpAfterError()
+    // Options behind the name of a command belong to that command.
+    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({
       writeOut: (text) => terminal.out(text),
@@ -80,10 +84,4 @@ export async function runCommandLine(
 export function failureStyle(args: readonly string[], terminal: Terminal): FailureStyle {
   const level = terminal.env.SEALSTREAM_LOG_LEVEL
   return { json: args.includes('--json'), debug: level === 'debug' || level === 'trace' }
-}
-
-/** The package finds itself by name, from the sources and from the build alike. */
-function packageVersion(): string {
-  const manifest: unknown = createRequire(import.meta.url)('sealstream/package.json')
-  return (manifest as { readonly version: string }).version
 }

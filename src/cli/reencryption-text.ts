@@ -1,20 +1,28 @@
+import type { Forecast } from '../reencryption/forecast.ts'
 import type { JobOutcome } from '../reencryption/job.ts'
 import type { ReencryptionPlan } from '../reencryption/plan.ts'
 import type { ReencryptionItem } from '../reencryption/segment-reencryption.ts'
+import { INCOMPLETE } from './impact-text.ts'
 import { renderJson } from './render.ts'
-import { renderCount, renderTime } from './table.ts'
+import { renderCount, renderDuration, renderTime } from './table.ts'
 
 /** A re-encryption, told to its end. `outcome` is null when nothing was to be changed. */
 export interface ReencryptionReport {
   readonly plan: ReencryptionPlan
+  readonly forecast: Forecast
   readonly outcome: JobOutcome | null
   readonly elapsedMs: number
 }
 
 /** In words. */
-export function renderReencryption({ plan, outcome, elapsedMs }: ReencryptionReport): string {
+export function renderReencryption({
+  plan,
+  forecast,
+  outcome,
+  elapsedMs,
+}: ReencryptionReport): string {
   const { unpublished, done } = plan
-  const lines = outcome === null ? intention(plan) : deeds(outcome, elapsedMs)
+  const lines = outcome === null ? intention(plan, forecast) : deeds(outcome, elapsedMs)
   if (done > 0 && outcome === null) {
     lines.push(`${renderCount(done)} segments were re-encrypted before`)
   }
@@ -23,20 +31,29 @@ export function renderReencryption({ plan, outcome, elapsedMs }: ReencryptionRep
       `${renderCount(unpublished)} segments are not published (yet) and are left alone; run again later, or see sealstream sweep`,
     )
   }
+  if (!plan.isComplete) lines.push(INCOMPLETE)
   return `${lines.join('\n')}\n`
 }
 
 /** The same as one JSON object. */
-export function renderReencryptionJson({ plan, outcome, elapsedMs }: ReencryptionReport): string {
+export function renderReencryptionJson({
+  plan: { domains: _, ...counts },
+  forecast,
+  outcome,
+  elapsedMs,
+}: ReencryptionReport): string {
   const failures = outcome?.failures.map(({ item, error }) => ({
     ...namesOf(item),
     ...{ code: error.code, reason: error.message },
   }))
   const done = outcome && { ...outcome, failures, elapsedMs: Math.round(elapsedMs) }
-  return renderJson({ dryRun: outcome === null, plan, done })
+  return renderJson({ dryRun: outcome === null, plan: { ...counts, ...forecast }, done })
 }
 
-function intention({ deks, segments, messages, bytes, expired }: ReencryptionPlan): string[] {
+function intention(
+  { deks, segments, messages, bytes, expired }: ReencryptionPlan,
+  { kmsCalls, newDeks, s3Reads, s3Writes, costUsd, seconds }: Forecast,
+): string[] {
   if (segments + expired === 0) return ['nothing to re-encrypt']
   return [
     `would re-encrypt ${renderCount(segments)} segments under ${renderCount(deks)} DEKs: ${renderCount(messages)} messages, ${renderCount(bytes)} bytes`,
@@ -45,7 +62,8 @@ function intention({ deks, segments, messages, bytes, expired }: ReencryptionPla
           `would remove the versions of ${renderCount(expired)} more, which the store keeps no longer`,
         ]
       : []),
-    `${renderCount(deks)} KMS calls to unwrap, and one for each new DEK; the store reads and writes every byte once`,
+    `${renderCount(kmsCalls)} KMS calls, ${renderCount(newDeks)} of them for new DEKs; ${renderCount(s3Reads)} reads and ${renderCount(s3Writes)} writes and lists of S3`,
+    `${costUsd.toFixed(2)} USD for these requests; about ${renderDuration(seconds)}, in one process`,
     '--yes does it',
   ]
 }

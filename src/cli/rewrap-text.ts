@@ -2,7 +2,7 @@ import type { RewrapReport } from '../rewrap/job.ts'
 import type { RewrapPace, RewrapPlan } from '../rewrap/plan.ts'
 import type { RewrapScope } from '../rewrap/scope.ts'
 import { printable } from './printable.ts'
-import { renderCount } from './table.ts'
+import { renderCount, renderDuration } from './table.ts'
 
 /** Failures that are printed; all are in the JSON. */
 const FAILURES_SHOWN = 20
@@ -28,12 +28,12 @@ export function renderRewrapPlan(scope: RewrapScope, plan: RewrapPlan, pace: Rew
     ),
   ]
   if (toRewrap === 0) return lines.join('')
-  const { kmsCallsPerSecond, usdPer10kCalls } = pace
+  const { kmsCallsPerSecond, prices } = pace
   return [
     ...lines,
     figure(renderCount(kmsCalls), `calls to the KMS, ${kmsCallsPerSecond} a second at most`),
-    figure(costUsd.toFixed(2), `USD, at ${usdPer10kCalls} USD for 10,000 calls`),
-    figure(duration(seconds), 'at least'),
+    figure(costUsd.toFixed(2), `USD, at ${prices.usdPer10kKmsCalls} USD for 10,000 calls`),
+    figure(renderDuration(seconds), 'at least'),
   ].join('')
 }
 
@@ -58,10 +58,4 @@ export function renderRewrapFailures({ failures }: RewrapReport): string {
   const more = failures.length - shown.length
   if (more > 0) lines.push(`sealstream: and ${renderCount(more)} more (--json has them all)\n`)
   return lines.join('')
-}
-
-function duration(seconds: number): string {
-  if (seconds < 120) return `${Math.ceil(seconds)} s`
-  if (seconds < 7_200) return `${Math.ceil(seconds / 60)} min`
-  return `${Math.ceil(seconds / 3_600)} h`
 }

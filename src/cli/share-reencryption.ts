@@ -24,9 +24,9 @@ export async function share(
 ): Promise<void> {
   const { withSharing } = await import('../compose/reencryption-crew.ts')
   const { signal } = stop
-  const report = await withSharing(config, async ({ queue, sources }) => {
+  const report = await withSharing(config, async ({ queue, marks, sources }) => {
     const items = itemsInScope(sources, scope, systemClock.nowMs())
-    const shared = await shareOut(queue, items, scope)
+    const shared = await shareOut({ queue, marks }, items, scope)
     const progress = startProgress('segments', true, shared)
     let done = 0
     const onLeft = (left: number) => {

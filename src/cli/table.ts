@@ -29,3 +29,11 @@ export function renderTime(atMs: number | null): string {
 export function renderCount(count: number): string {
   return count.toLocaleString('en')
 }
+
+/** A duration, rounded up, in the unit that suits it. */
+export function renderDuration(seconds: number): string {
+  if (seconds < 120) return `${Math.ceil(seconds)} s`
+  if (seconds < 7_200) return `${Math.ceil(seconds / 60)} min`
+  if (seconds < 172_800) return `${Math.ceil(seconds / 3_600)} h`
+  return `${renderCount(Math.ceil(seconds / 86_400))} days`
+}

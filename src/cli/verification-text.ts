@@ -77,6 +77,7 @@ function countLines({ counts, wrong, youngMs }: Verification, isOpened: boolean)
     line('references', counts.references),
     line('opened equal', isOpened ? counts.openedEqual : 'not opened'),
     ...some('opened alone', counts.openedAlone),
+    ...some('shredded', counts.shredded),
     ...some('set aside', counts.setAside),
     ...some('message gone', counts.messageGone),
     ...some('reference gone', counts.referenceGone),

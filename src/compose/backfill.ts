@@ -1,13 +1,13 @@
 import { connectCassandra } from '../adapters/cassandra/connection.ts'
 import { CassandraDekStore } from '../adapters/cassandra/dek-store.ts'
-import { noteCoverage } from '../adapters/cassandra/look-up-days.ts'
+import { noteBackfill } from '../adapters/cassandra/look-up-days.ts'
 import { CassandraMappingReader } from '../adapters/cassandra/mapping-reader.ts'
 import { CassandraMappingWriter } from '../adapters/cassandra/mapping-writer.ts'
-import { migrate } from '../adapters/cassandra/schema.ts'
 import { CassandraSegmentRegister } from '../adapters/cassandra/segment-register.ts'
 import { systemClock } from '../clock.ts'
 import type { Config } from '../config/schema.ts'
 import { type BackfillProgress, type BackfillSummary, backfill } from '../incident/backfill.ts'
+import { prepareKeyspace } from './keyspace.ts'
 import { cassandraOptionsOf } from './service-options.ts'
 
 /** Brings the look-ups of the keyspace up to all that was ever sealed in it. Errors: SEAL_MAPPING_*. */
@@ -16,7 +16,7 @@ export async function backfillKeyspace(
   onProgress: BackfillProgress,
 ): Promise<BackfillSummary> {
   const options = cassandraOptionsOf(config)
-  await migrate(options, config.cassandra)
+  await prepareKeyspace(config)
   const session = await connectCassandra(options)
   try {
     const ports = {
@@ -24,7 +24,7 @@ export async function backfillKeyspace(
       mapping: new CassandraMappingReader(session),
       writer: new CassandraMappingWriter(session, systemClock, config.mapping.mode),
       deks: new CassandraDekStore(session),
-      noteCoverage: (atMs: number) => noteCoverage(session, atMs),
+      noteCoverage: (atMs: number) => noteBackfill(session, atMs),
       clock: systemClock,
     }
     return await backfill(ports, onProgress)

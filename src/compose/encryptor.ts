@@ -5,7 +5,6 @@ import { CassandraKekOrderLog } from '../adapters/cassandra/kek-order-log.ts'
 import { CassandraKeyDesk } from '../adapters/cassandra/key-desk.ts'
 import { CassandraKeyEventLog } from '../adapters/cassandra/key-event-log.ts'
 import { CassandraMappingWriter } from '../adapters/cassandra/mapping-writer.ts'
-import { migrate } from '../adapters/cassandra/schema.ts'
 import { type HostMemory, tuneMemory } from '../adapters/host/process-memory.ts'
 import { KafkaAdmin } from '../adapters/kafka/kafka-admin.ts'
 import { KafkaMessageSource } from '../adapters/kafka/kafka-message-source.ts'
@@ -26,11 +25,17 @@ import { windowPolicyOf } from '../keys/window-policy.ts'
 import type { PipelineObserver } from '../pipeline/observer.ts'
 import { Pipeline, type PipelineSettings } from '../pipeline/pipeline.ts'
 import type { CrewObserver, ReencryptionCrew } from '../reencryption/crew.ts'
+import { LiveFirst } from '../reencryption/live-first.ts'
+import type { ScheduleObserver } from '../reencryption/rotation-schedule.ts'
+import type { IncidentObserver } from '../response/incident-standing.ts'
+import { watchIncidents } from './incident-watch.ts'
 import { startKekFollower } from './keks.ts'
 import { writableKeyDirectoryOf } from './key-directory.ts'
 import { everyKeyStore } from './key-store.ts'
+import { prepareKeyspace } from './keyspace.ts'
 import { openKms } from './kms.ts'
 import { openCrew } from './reencryption-crew.ts'
+import { openSchedule } from './rotation-schedule.ts'
 import {
   cassandraOptionsOf,
   domainRuleOf,
@@ -64,13 +69,17 @@ export interface Encryptor {
 const CLOSE_MS_MAX = 3_000
 
 /** What the segment that is re-encrypted at the stop may take; who is late leaves it to others. */
-const CREW_MS_MAX = 3_000
+const OTHERS_MS_MAX = 3_000
 
 /** What the last key events may take, and then the last word at the key desk. */
 const KEY_RECORDS_MS_MAX = 1_000
 
 /** Hears what the road and the keeping of keys tell. */
-export type EncryptorObserver = PipelineObserver & KeyObserver & CrewObserver
+export type EncryptorObserver = PipelineObserver &
+  KeyObserver &
+  CrewObserver &
+  ScheduleObserver &
+  IncidentObserver
 
 /** Hears what the client libraries report. */
 export type LibraryLog = (level: string, message: string) => void
@@ -121,7 +130,7 @@ async function wire(
   await store.checkWritable(config.s3.prefix)
 
   const cassandra = cassandraOptionsOf(config)
-  await migrate(cassandra, config.cassandra)
+  await prepareKeyspace(config)
   const session = await connectCassandra(cassandra)
   closers.push(() => session.close())
   const mappingRisk = durabilityRisk(await durabilityOf(session, cassandra))
@@ -142,11 +151,12 @@ async function wire(
 
   const cipherEngine = cipher.engine.name
   const { messageIdHeader } = config.mapping
-  const runner = new PartPool(config.workers, {
+  const pool = new PartPool(config.workers, {
     ...{ s3: s3OptionsOf(config), cassandra, mappingMode, cipherEngine },
     ...(messageIdHeader === undefined ? {} : { messageIdHeader }),
   })
-  closers.push(() => runner.close())
+  closers.push(() => pool.close())
+  const liveFirst = new LiveFirst(systemClock)
   const { groupId, transactionTimeoutMs } = config.kafka
   const source = withFailpoints(
     new KafkaMessageSource({ ...config.kafka, ...kafka }, admin, clusterId),
@@ -175,7 +185,7 @@ async function wire(
       completeUpload: 'upload-complete',
     }),
     mapping,
-    runner,
+    runner: liveFirst.parts(pool),
     keys,
     lives: journal,
     observer,
@@ -187,8 +197,11 @@ async function wire(
   const watching = { desk, keks, keys: pipeline.keys, clock: systemClock, observer }
   const watcher = new KeyWatcher(watching, { instanceId, groupId })
   const road = withKeyRecords(pipeline, journal, watcher)
-  const crew = openCrew(config, { kafka, actor, observer }, closers)
-  return { instanceId, mappingRisk, ...(crew === null ? road : withCrew(road, crew)) }
+  watchIncidents(config, session, observer, closers)
+  const crew = openCrew(config, { kafka, actor, observer, liveFirst }, closers)
+  const schedule = openSchedule(config, { session, kafka, holder: instanceId, observer }, closers)
+  const beside = [crew, schedule].filter((one) => one !== null)
+  return { instanceId, mappingRisk, ...withOthers(road, beside) }
 }
 
 /** The road from its start to its end, with the keeping of keys around it. */
@@ -213,17 +226,24 @@ function withKeyRecords(
   }
 }
 
+/** What a process does beside the road. */
+type Beside = Pick<ReencryptionCrew, 'start' | 'stop'>
+
 /** The road, and beside it a share of what is to be re-encrypted. */
-function withCrew<T extends Pick<Encryptor, 'start' | 'stop'>>(road: T, crew: ReencryptionCrew): T {
+function withOthers<T extends Pick<Encryptor, 'start' | 'stop'>>(
+  road: T,
+  others: readonly Beside[],
+): T {
   return {
     ...road,
     async start() {
       await road.start()
-      crew.start()
+      for (const one of others) one.start()
     },
     async stop(drainMs: number) {
-      const crewStopped = Promise.race([crew.stop(), systemClock.sleep(CREW_MS_MAX)])
-      const [isDrained] = await Promise.all([road.stop(drainMs), crewStopped])
+      const stopped = Promise.all(others.map((one) => one.stop()))
+      const othersStopped = Promise.race([stopped, systemClock.sleep(OTHERS_MS_MAX)])
+      const [isDrained] = await Promise.all([road.stop(drainMs), othersStopped])
       return isDrained
     },
   }

@@ -1,24 +1,18 @@
 import { connectCassandra } from '../adapters/cassandra/connection.ts'
 import { CassandraKekOrderLog } from '../adapters/cassandra/kek-order-log.ts'
 import { CassandraKeyDesk } from '../adapters/cassandra/key-desk.ts'
-import { type Clock, systemClock } from '../clock.ts'
+import { systemClock } from '../clock.ts'
 import type { Config } from '../config/schema.ts'
-import type { ConfiguredKeks, KekOrderLog } from '../keys/kek-orders.ts'
-import type { KeyOffice } from '../keys/key-desk.ts'
+import type { KekOrderServices } from '../keys/give-kek-order.ts'
 import type { Kms } from '../keys/kms.ts'
 import { configuredKeksOf, longestDomainOf } from './keks.ts'
 import { openKms, READER_TRIES_MAX } from './kms.ts'
 import { allowedKekIdsOf, cassandraOptionsOf, kmsChoiceOf } from './service-options.ts'
 
 /** What it takes to look at KEKs in force and to have others. */
-export interface KekServices {
-  readonly office: KeyOffice
-  readonly orders: KekOrderLog
-  readonly kms: Pick<Kms, 'generateDataKey'>
-  readonly clock: Clock
-  readonly configured: ConfiguredKeks
+export interface KekServices extends KekOrderServices {
+  readonly kms: Pick<Kms, 'generateDataKey' | 'unwrap'>
   readonly allowedKekIds: readonly string[]
-  readonly longestDomain: string
 }
 
 /** Runs `work` with the KEKs of a configuration, and ends the connections whatever comes of it. */
@@ -36,6 +30,7 @@ export async function withKeks<T>(
       configured: configuredKeksOf(config),
       allowedKekIds: allowedKekIdsOf(config),
       longestDomain: longestDomainOf(config),
+      areSharedKeksAllowed: config.keyDomain.allowSharedKeks,
     })
   } finally {
     await kms.close()

@@ -7,9 +7,11 @@ import type { VaultKmsOptions } from '../adapters/kms/vault-client.ts'
 import type { S3Options } from '../adapters/s3/s3-client.ts'
 import { S3ObjectReader } from '../adapters/s3/s3-object-reader.ts'
 import { systemClock } from '../clock.ts'
+import { READ_BOUNDS, type ReadBounds } from '../reader/range-opener.ts'
 import { SealedReader } from '../reader/sealed-reader.ts'
 import { keyDirectoryOf } from './key-directory.ts'
 import { type KmsChoice, openKms, READER_TRIES_MAX } from './kms.ts'
+import { shredMarksOf } from './shred-marks.ts'
 
 /** What a reader is told. Everything but buckets and keys has a default. */
 export interface ReaderOptions {
@@ -20,14 +22,24 @@ export interface ReaderOptions {
        * looked for under it, when the KEK that a segment was sealed with opens nothing any more.
        */
       readonly prefix?: string
+      /**
+       * Prefixes of objects that references may name; `prefix` alone by default. Whatever a reference
+       * says, nothing else of the bucket is asked for, and no other bucket.
+       */
+      readonly allowedPrefixes?: readonly string[]
     }
   /** The provider and how it is reached; AWS KMS where none is named. */
   readonly kms: ReaderKms & {
     /** Ids or full names of the KEKs whose data keys may be unwrapped. Nothing else is ever asked for. */
     readonly allowedKeyIds: readonly string[]
   }
-  /** Unwrapped data keys that are kept, and for how long. */
+  /** Unwrapped data keys that are kept, and for how long: 1,000 for 5 minutes by default. */
   readonly keyCache?: { readonly entriesMax?: number; readonly ttlMs?: number }
+  /**
+   * What all calls together may have under way: bytes of ciphertext in memory (64 MiB; one larger
+   * message passes alone) and requests to the object store (48).
+   */
+  readonly bounds?: Partial<ReadBounds>
 }
 
 /** How a KMS is reached; AWS where no provider is named. All that can have a default has one. */
@@ -56,8 +68,8 @@ const CACHED_KEY_TTL_MS = 5 * 60_000
  * const message = await reader.openReference(record.value)
  */
 export function createReader(options: ReaderOptions): SealedReader {
-  const { kms, keyCache } = options
-  const { prefix = PREFIX, ...s3 } = options.s3
+  const { kms, keyCache, bounds } = options
+  const { prefix = PREFIX, allowedPrefixes = [prefix], ...s3 } = options.s3
   const objects = new S3ObjectReader({
     region: REGION,
     requestTimeoutMs: S3_TIMEOUT_MS,
@@ -67,11 +79,19 @@ export function createReader(options: ReaderOptions): SealedReader {
   const { allowedKeyIds, ...choice } = kms
   const keys = openKms(completed(choice), { triesMax: READER_TRIES_MAX })
   return new SealedReader(
-    { objects, kms: keys, directory: keyDirectoryOf(objects, { prefix }), clock: systemClock },
+    {
+      objects,
+      kms: keys,
+      directory: keyDirectoryOf(objects, { prefix }),
+      clock: systemClock,
+      shreds: shredMarksOf(objects, { prefix }),
+    },
     {
       allowedKekIds: allowedKeyIds,
       entriesMax: keyCache?.entriesMax ?? CACHED_KEYS_MAX,
       ttlMs: keyCache?.ttlMs ?? CACHED_KEY_TTL_MS,
+      allowedPrefixes,
+      bounds: { ...READ_BOUNDS, ...bounds },
     },
   )
 }

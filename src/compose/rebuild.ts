@@ -1,9 +1,11 @@
 import { type CassandraConnection, connectCassandra } from '../adapters/cassandra/connection.ts'
 import { readDekRecord } from '../adapters/cassandra/dek-records.ts'
 import { CassandraDekStore } from '../adapters/cassandra/dek-store.ts'
+import { hasGap, noteCoverage } from '../adapters/cassandra/look-up-days.ts'
+import { CassandraLookUps } from '../adapters/cassandra/look-ups.ts'
 import { CassandraMappingReader } from '../adapters/cassandra/mapping-reader.ts'
 import { CassandraMappingWriter } from '../adapters/cassandra/mapping-writer.ts'
-import { migrate } from '../adapters/cassandra/schema.ts'
+import { CassandraRotationLog } from '../adapters/cassandra/rotation-log.ts'
 import { CassandraSegmentRegister } from '../adapters/cassandra/segment-register.ts'
 import { CassandraWrapRegister } from '../adapters/cassandra/wrap-register.ts'
 import { KafkaReferenceLog } from '../adapters/kafka/kafka-reference-log.ts'
@@ -11,9 +13,10 @@ import { S3ObjectInventory } from '../adapters/s3/s3-object-inventory.ts'
 import { S3ObjectReader } from '../adapters/s3/s3-object-reader.ts'
 import { systemClock } from '../clock.ts'
 import type { Config } from '../config/schema.ts'
+import type { ScannedStore } from '../incident/store-scan.ts'
 import type { ProofPorts } from '../rebuild/impact-proof.ts'
 import type { RebuildPorts } from '../rebuild/rebuild.ts'
-import type { ScannedStore } from '../rebuild/store-scan.ts'
+import { prepareKeyspace } from './keyspace.ts'
 import { cassandraOptionsOf, recordLogOptionsOf, s3OptionsOf } from './service-options.ts'
 
 /** What a rebuild may do, and whom it may ask. */
@@ -35,7 +38,7 @@ export async function withRebuildPorts<T>(
 ): Promise<T> {
   const cassandra = cassandraOptionsOf(config)
   const { createSchema, replicationFactor } = config.cassandra
-  await migrate(cassandra, { replicationFactor, createSchema: createSchema && isWritten })
+  await prepareKeyspace(config, { replicationFactor, createSchema: createSchema && isWritten })
   const session = await connectCassandra(cassandra)
   const { topics, referenceTopicSuffix } = config.kafka
   const log = { ...recordLogOptionsOf(config), topics, referenceTopicSuffix }
@@ -43,7 +46,8 @@ export async function withRebuildPorts<T>(
     return await withStore(config, (store) =>
       work({
         store,
-        mapping: new CassandraMappingReader(session),
+        mapping: new CassandraLookUps(session),
+        coverage: isWritten ? coverageOf(session) : null,
         register: new CassandraSegmentRegister(session),
         deks: { onRecord: (dekId) => readDekRecord(session, dekId) },
         keys: isWritten ? keyWriter(session) : null,
@@ -56,6 +60,17 @@ export async function withRebuildPorts<T>(
     )
   } finally {
     await session.close()
+  }
+}
+
+function coverageOf(session: CassandraConnection): RebuildPorts['coverage'] {
+  const rotation = new CassandraRotationLog(session)
+  return {
+    begin: () => rotation.reopen(),
+    // What is older than the look-ups, in a keyspace of before them, is for backfill-index.
+    async end() {
+      if (await hasGap(session)) await noteCoverage(session, systemClock.nowMs())
+    },
   }
 }
 

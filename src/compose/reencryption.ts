@@ -4,7 +4,7 @@ import { CassandraKekOrderLog } from '../adapters/cassandra/kek-order-log.ts'
 import { CassandraKeyEventLog } from '../adapters/cassandra/key-event-log.ts'
 import { CassandraLookUps } from '../adapters/cassandra/look-ups.ts'
 import { CassandraMappingWriter } from '../adapters/cassandra/mapping-writer.ts'
-import { migrate } from '../adapters/cassandra/schema.ts'
+import { CassandraRotationLog } from '../adapters/cassandra/rotation-log.ts'
 import { CassandraSegmentRegister } from '../adapters/cassandra/segment-register.ts'
 import { CassandraSegmentReplacements } from '../adapters/cassandra/segment-replacements.ts'
 import { ResealPool } from '../adapters/piscina/reseal-pool.ts'
@@ -15,6 +15,7 @@ import { systemClock } from '../clock.ts'
 import type { Config } from '../config/schema.ts'
 import { selectEngine } from '../crypto/cipher-engine.ts'
 import { withFailpoints } from '../failpoints.ts'
+import { budgetedKms } from '../keys/budgeted-kms.ts'
 import { DekCache } from '../keys/dek-cache.ts'
 import { DekWindows } from '../keys/dek-windows.ts'
 import type { KekFollower } from '../keys/kek-follower.ts'
@@ -22,15 +23,18 @@ import type { WritableKeyDirectory } from '../keys/key-directory.ts'
 import { type JournalServices, KeyJournal } from '../keys/key-journal.ts'
 import type { Kms } from '../keys/kms.ts'
 import { windowPolicyOf } from '../keys/window-policy.ts'
+import type { SegmentReplacements } from '../mapping/segment-replacements.ts'
+import { PacedBudget } from '../paced-budget.ts'
 import { createDekPatiently } from '../pipeline/create-dek-patiently.ts'
 import { Patience, type PatienceObserver } from '../pipeline/patience.ts'
-import { ByteBudget } from '../reencryption/byte-budget.ts'
+import type { LiveFirst, YieldLimits } from '../reencryption/live-first.ts'
 import type { PlanSources } from '../reencryption/plan.ts'
 import { probeReplacing } from '../reencryption/replace-probe.ts'
 import type { ReencryptionServices } from '../reencryption/segment-reencryption.ts'
 import { startKekFollower } from './keks.ts'
 import { writableKeyDirectoryOf } from './key-directory.ts'
 import { everyKeyStore } from './key-store.ts'
+import { prepareKeyspace } from './keyspace.ts'
 import { openKms } from './kms.ts'
 import { allowedKekIdsOf, cassandraOptionsOf, kmsChoiceOf, s3OptionsOf } from './service-options.ts'
 
@@ -42,9 +46,12 @@ export interface ReencryptionUse {
   readonly threads: number
   /** Infinity for no limit. */
   readonly bytesPerSecond: number
+  readonly kmsCallsPerSecond: number
   readonly observer: PatienceObserver & JournalServices['observer']
   /** See {@link ReencryptionServices.leaving}. */
   readonly leaving: ReencryptionServices['leaving']
+  /** Who goes first; null where nothing is sealed beside. */
+  readonly liveFirst: LiveFirst | null
   /** Ends all waiting for services. */
   readonly signal: AbortSignal
 }
@@ -55,8 +62,20 @@ export interface ReencryptionPlace {
   readonly sources: PlanSources
 }
 
+/** What is on record: where a plan looks, and where it is noted that segments are due. */
+export interface RecordedPlace {
+  readonly sources: PlanSources
+  readonly marks: Pick<SegmentReplacements, 'recordDue'>
+}
+
 /** Ranges that one thread works on at a time: one is read or sent while another is sealed. */
 const TASKS_PER_THREAD = 2
+
+/** What was not worked on in this time is made up for: ranges take turns with waiting. */
+const BYTES_BURST_MS = 1_000
+
+/** However busy sealing is, a re-encryption comes to its end. */
+const YIELDED_BYTES_PER_SECOND = 1024 * 1024
 
 /** DEKs of before that are kept unwrapped: segments come DEK by DEK. */
 const OLD_KEYS = { entriesMax: 64, ttlMs: 600_000 }
@@ -88,11 +107,12 @@ export async function withReencryption<T>(
 /** Runs `work` with what a plan needs: Cassandra alone. */
 export async function withPlanSources<T>(
   config: Config,
-  work: (sources: PlanSources) => Promise<T>,
+  work: (place: RecordedPlace) => Promise<T>,
 ): Promise<T> {
   const session = await connectCassandra(cassandraOptionsOf(config))
   try {
-    return await work(planSources(session))
+    const marks = new CassandraSegmentReplacements(session)
+    return await work({ marks, sources: planSources(session) })
   } finally {
     await session.close()
   }
@@ -101,7 +121,7 @@ export async function withPlanSources<T>(
 function planSources(session: CassandraConnection): PlanSources {
   return {
     mapping: new CassandraLookUps(session),
-    register: new CassandraSegmentRegister(session),
+    rotation: new CassandraRotationLog(session),
   }
 }
 
@@ -111,7 +131,7 @@ async function wire(
   closers: (() => Promise<unknown>)[],
 ): Promise<ReencryptionPlace> {
   const cassandra = cassandraOptionsOf(config)
-  await migrate(cassandra, config.cassandra)
+  await prepareKeyspace(config)
   const session = await connectCassandra(cassandra)
   closers.push(() => session.close())
   const s3 = s3OptionsOf(config)
@@ -120,7 +140,9 @@ async function wire(
   const [objects, inventory] = [new S3ObjectReader(s3), new S3ObjectInventory(s3)]
   closers.push(() => Promise.all([objects.close(), inventory.close()]))
   await probeReplacing({ store, objects, inventory }, config.s3.prefix)
-  const kms = openKms(kmsChoiceOf(config), { triesMax: 1 })
+  const kmsPace = { perSecond: use.kmsCallsPerSecond, burstMs: 0 }
+  const kmsBudget = new PacedBudget(systemClock, kmsPace, use.signal)
+  const kms = budgetedKms(openKms(kmsChoiceOf(config), { triesMax: 1 }), kmsBudget)
   closers.push(() => kms.close())
   const keks = await startKekFollower(config, { kms, log: new CassandraKekOrderLog(session) })
   const directory = writableKeyDirectoryOf(objects, store, config.s3)
@@ -132,8 +154,15 @@ async function wire(
   closers.push(async () => keys.close())
   const { engine } = await selectEngine(config.cipher.engine)
   const pool = { threads: use.threads, tasksPerThread: TASKS_PER_THREAD }
-  const runner = new ResealPool(pool, { s3, cipherEngine: engine.name })
-  closers.push(() => runner.close())
+  const yields = use.liveFirst !== null
+  const reseals = new ResealPool(pool, { s3, cipherEngine: engine.name, yields })
+  closers.push(() => reseals.close())
+  const budget = new PacedBudget(
+    systemClock,
+    { perSecond: use.bytesPerSecond, burstMs: BYTES_BURST_MS },
+    use.signal,
+  )
+  const runner = use.liveFirst?.ranges(reseals, budget, yieldLimitsOf(use)) ?? reseals
   const patience = new Patience(systemClock, use.observer, use.signal)
   const windows = newWindows(config, use, { kms, keks, directory, session, patience }, closers)
   const register = new CassandraSegmentRegister(session)
@@ -152,11 +181,18 @@ async function wire(
       recordSealed: 'resealed-mark',
       recordPublished: 'republished-mark',
     }),
-    budget: new ByteBudget(systemClock, use.bytesPerSecond, use.signal),
+    budget,
     partBytes: config.part.bytesMax,
     leaving: use.leaving,
   }
   return { services, sources: planSources(session) }
+}
+
+function yieldLimitsOf({ bytesPerSecond: bytesPerSecondMax }: ReencryptionUse): YieldLimits {
+  return {
+    bytesPerSecondMin: Math.min(YIELDED_BYTES_PER_SECOND, bytesPerSecondMax),
+    bytesPerSecondMax,
+  }
 }
 
 /** Windows of their own: what is re-encrypted shares no DEK with what is sealed now. */

@@ -7,9 +7,10 @@ import { S3ObjectReader } from '../adapters/s3/s3-object-reader.ts'
 import { S3ObjectStore } from '../adapters/s3/s3-object-store.ts'
 import { systemClock } from '../clock.ts'
 import type { Config } from '../config/schema.ts'
+import { budgetedKms } from '../keys/budgeted-kms.ts'
 import { kekInForce } from '../keys/kek-orders.ts'
+import { PacedBudget } from '../paced-budget.ts'
 import type { RewrapServices } from '../rewrap/job.ts'
-import { budgetedKms } from '../rewrap/kms-budget.ts'
 import type { RewrapScope } from '../rewrap/scope.ts'
 import { segmentHeaders } from '../rewrap/segment-headers.ts'
 import { configuredKeksOf } from './keks.ts'
@@ -34,6 +35,7 @@ export async function withRewrap<T>(
   const store = new S3ObjectStore(s3OptionsOf(config))
   // One try a call: the job tries again itself, within its budget.
   const kms = openKms(kmsChoiceOf(config), { triesMax: 1 })
+  const budget = new PacedBudget(systemClock, { perSecond: kmsCallsPerSecond, burstMs: 0 })
   const mapping = new CassandraMappingReader(session)
   try {
     const orders = await new CassandraKekOrderLog(session).orders(0)
@@ -43,7 +45,7 @@ export async function withRewrap<T>(
       register: new CassandraWrapRegister(session),
       directory: writableKeyDirectoryOf(objects, store, config.s3),
       events: new CassandraKeyEventLog(session),
-      kms: budgetedKms(kms, kmsCallsPerSecond, systemClock),
+      kms: budgetedKms(kms, budget),
       headers: segmentHeaders(mapping, objects),
       targetOf: (keyDomain) => kekInForce(configured, orders, keyDomain).kekId,
     })

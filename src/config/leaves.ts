@@ -123,7 +123,7 @@ export function list(options: TextOptions & { readonly lengthMin: number }) {
       }
     })
   const bounds = `${options.bounds ?? 'not empty'}, no duplicates`
-  return noted(schema, 'list', options, { bounds })
+  return noted(schema, 'list', options, { secret: options.secret ?? false, bounds })
 }
 
 /** A key that must be given. `example` is a sensible local value as YAML. */

@@ -9,7 +9,7 @@ const MIB = 1024 * KIB
 const PROCESS_BYTES = 320 * MIB
 /** One worker thread: its heap, libraries and connections. Measured: 45 to 80 MiB. */
 const THREAD_BYTES = 96 * MIB
-/** A fetch as it comes in, joined, decoded into messages, and the one before not collected yet. */
+/** A fetch as it comes in, what waits for its lane, what is packed, and the one before not collected yet. */
 const COPIES_OF_A_FETCH = 4
 /** Buffers of parts grow by doubling, so some of their room is spare; a quarter may stand idle. */
 const IN_FLIGHT_FACTOR = 1.5
@@ -17,10 +17,10 @@ const IN_FLIGHT_FACTOR = 1.5
 const OPEN_SEGMENT_BYTES = 64 * KIB
 const HELD_DEK_BYTES = 2 * KIB
 
-/** One item of what the process needs. */
 /** One is read while another is sealed, and each as long as a part and a half. */
 const RESEALED_RANGES = 3
 
+/** One item of what the process needs. */
 interface Need {
   readonly what: string
   readonly bytes: number

@@ -1,6 +1,7 @@
 import { FRAME_OVERHEAD_BYTES } from '../format/frame.ts'
 import { isSameKek } from '../keys/kek-name.ts'
 import { TOPIC_NAME_LENGTH_MAX } from '../limits.ts'
+import { incidentProblems } from './incident-relations.ts'
 import { kmsProblems, kmsWarnings } from './kms-relations.ts'
 import { memoryNeedText, rssBytesNeeded } from './memory-need.ts'
 import type { Problem } from './problems.ts'
@@ -23,6 +24,7 @@ export function relationProblems(config: Config): Problem[] {
     ...kmsProblems(config),
     ...keyDomainProblems(config),
     ...exposureProblems(config),
+    ...incidentProblems(config),
   ]
 }
 

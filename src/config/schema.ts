@@ -1,9 +1,11 @@
 import * as z from 'zod'
+import { drill, incident } from './incident-section.ts'
 import { kafka } from './kafka-section.ts'
 import { exposure, keyDomain, reader, window } from './keys-section.ts'
 import { kms } from './kms-section.ts'
 import { sectionReason } from './leaves.ts'
 import {
+  certificate,
   cipher,
   http,
   log,
@@ -38,6 +40,9 @@ export const configShape = {
   workers,
   reencryption,
   reader,
+  certificate,
+  incident,
+  drill,
   process,
   http,
   log,

@@ -6,6 +6,7 @@ import {
   SEGMENT_MESSAGES_MAX,
   SEGMENT_OPEN_MS_MAX,
 } from '../limits.ts'
+import { KMS_CALLS_PER_SECOND } from '../service-costs.ts'
 import {
   bytes,
   choice,
@@ -141,6 +142,13 @@ export const reencryption = section(
   'The share of each process in re-encryptions that are shared out.',
   {
     enabled: withDefault(flag({ about: 'Whether to take part, beside sealing.' }), true),
+    yieldToSealing: withDefault(
+      flag({
+        about:
+          'Whether to re-encrypt only as fast as sealing does not feel it; false when a key must be left whatever that costs.',
+      }),
+      true,
+    ),
     bytesPerSecond: withDefault(
       bytes({
         about: 'The most that this process re-encrypts in a second; sealing comes first.',
@@ -148,6 +156,15 @@ export const reencryption = section(
         max: 1024 * GIB,
       }),
       32 * MIB,
+    ),
+    kmsCallsPerSecond: withDefault(
+      count({
+        about: 'The most calls to the KMS in a second that re-encryption makes here.',
+        unit: 'calls',
+        min: 1,
+        max: 100_000,
+      }),
+      KMS_CALLS_PER_SECOND,
     ),
     segmentsAtOnce: withDefault(
       count({ about: 'Segments that are worked on at a time.', unit: 'segments', min: 1, max: 24 }),
@@ -157,8 +174,41 @@ export const reencryption = section(
       count({ about: 'Threads beside those that seal.', unit: 'threads', min: 1, max: 64 }),
       1,
     ),
+    schedule: section('Re-encryption of what is under old data keys, without being asked.', {
+      olderThanDays: optional(
+        count({
+          about:
+            'Data whose key is older comes under a new one. 30 to 90 days are usual. Alike in all processes.',
+          unit: 'days',
+          min: 1,
+          max: 3650,
+        }),
+        'nothing is re-encrypted by its age',
+        '90',
+      ),
+      everyHours: withDefault(
+        count({
+          about: 'How often it is looked for what has become too old.',
+          unit: 'hours',
+          min: 1,
+          max: 168,
+        }),
+        24,
+      ),
+    }),
   },
 )
+
+export const certificate = section('Statements that sealstream signs.', {
+  signingKeyFile: optional(
+    text({
+      about:
+        'File with the Ed25519 key that signs certificates and receipts, mode 0600 (sealstream certificate new-key).',
+    }),
+    'nothing is signed',
+    'signing-key.pem',
+  ),
+})
 
 export const process = section('The process itself.', {
   memoryDumps: withDefault(

@@ -8,6 +8,8 @@ import type { MessageContent, MessageHeader } from './message.ts'
  * key, value and header values are `length i32 (-1 null) | bytes` and names `length u16 | bytes`.
  */
 const PARCEL_VERSION = 1
+/** In the place of a message that was destroyed; every byte behind it is zero. */
+const SHREDDED_VERSION = 2
 const FLAG_APPEND_TIME = 1
 const FIXED_BYTES = 20
 const HEADER_FIXED_BYTES = 6
@@ -49,13 +51,28 @@ export function writeParcel(target: Buffer, at: number, content: MessageContent)
   return end
 }
 
+/** Puts a mark that says so in the place of a parcel of `length` bytes that is to be destroyed. */
+export function writeShredded(target: Buffer, at: number, length: number): void {
+  target.fill(0, at, at + length)
+  target[at] = SHREDDED_VERSION
+}
+
+/** Whether these are the opened bytes of a message that was destroyed. */
+export function isShredded(parcel: Uint8Array): boolean {
+  return parcel[0] === SHREDDED_VERSION && parcel.every((byte, i) => byte === 0 || i === 0)
+}
+
 /**
  * Reads a parcel back. Key, value and headers are views of `bytes`, not copies.
- * Throws SEAL_MALFORMED unless the bytes are exactly one parcel in its canonical form.
+ * Throws SEAL_MALFORMED unless the bytes are exactly one parcel in its canonical form, and
+ * SEAL_SHREDDED for what {@link writeShredded} wrote.
  */
 export function readParcel(bytes: Buffer): MessageContent {
   const cursor = { at: 0 }
   if (bytes.length < FIXED_BYTES) throw malformed()
+  if (isShredded(bytes)) {
+    throw new SealError('SEAL_SHREDDED', 'the message was destroyed on purpose, for good')
+  }
   if (bytes[0] !== PARCEL_VERSION) throw malformed()
   const flags = bytes.readUInt8(1)
   if ((flags & ~FLAG_APPEND_TIME) !== 0) throw malformed()

@@ -5,7 +5,8 @@ import type { MessageCoordinates } from './message.ts'
 
 const REFERENCE_VERSION = 1
 const REFERENCE_BYTES_MAX = 4096
-const FRAME_BYTES_MAX = MESSAGE_BYTES_MAX + FRAME_OVERHEAD_BYTES
+/** The longest frame that a reference may name. */
+export const FRAME_BYTES_MAX = MESSAGE_BYTES_MAX + FRAME_OVERHEAD_BYTES
 /** Neither `.` nor `..` as a step: an HTTP client would resolve them, into another bucket. */
 const OBJECT_KEY = /^(?!(?:.*\/)?\.\.?\/)[A-Za-z0-9!_.*'()%-][A-Za-z0-9!_.*'()%/-]{0,1023}\.seal$/
 const TOPIC = /^[A-Za-z0-9._-]+$/
@@ -23,6 +24,16 @@ export interface Reference extends MessageCoordinates {
   readonly length: number
 }
 
+/** What the references of one source within one segment have in common, up to the offset. */
+export function referenceHead({
+  object,
+  topic,
+  partition,
+}: Pick<Reference, 'object' | 'topic' | 'partition'>): string {
+  const shared = JSON.stringify({ v: REFERENCE_VERSION, object, topic, partition })
+  return `${shared.slice(0, -1)},"offset":`
+}
+
 /**
  * Encodes the references of one source within one segment: what they share is rendered once.
  * The value is `{"v":1,"object":…,"topic":…,"partition":…,"offset":…,"position":…,"length":…}`.
@@ -31,8 +42,7 @@ export class ReferenceEncoder {
   readonly #head: string
 
   constructor(object: string, topic: string, partition: number) {
-    const shared = JSON.stringify({ v: REFERENCE_VERSION, object, topic, partition })
-    this.#head = `${shared.slice(0, -1)},"offset":`
+    this.#head = referenceHead({ object, topic, partition })
   }
 
   /** One reference value as JSON text; ASCII throughout. */

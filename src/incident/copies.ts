@@ -39,6 +39,7 @@ const LATEST_IS: Readonly<Record<SegmentState, 'current' | 'unpublished' | null>
   swept: 'unpublished',
   // It is the segment under its new DEK, and counted there where that is in scope.
   replaced: null,
+  shredded: 'unpublished',
 }
 
 /** Listings under way at a time. */

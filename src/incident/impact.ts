@@ -41,7 +41,7 @@ export async function impactOf(
   onSegment: () => void = () => {},
 ): Promise<ImpactSummary> {
   const wanted = normalScope(scope)
-  const segments = { intended: 0, sealed: 0, published: 0, swept: 0, replaced: 0 }
+  const segments = { intended: 0, sealed: 0, published: 0, swept: 0, replaced: 0, shredded: 0 }
   const deks = new Set<string>()
   let objects = 0
   let messages = 0

@@ -237,6 +237,7 @@ const STATES: Readonly<Record<SegmentState, { hasObject: boolean; hasSums: boole
   swept: { hasObject: false, hasSums: false },
   // The object is there, but under another DEK.
   replaced: { hasObject: false, hasSums: true },
+  shredded: { hasObject: false, hasSums: true },
 }
 
 /** Whether the segment is known to have left an object that is still there, under its DEK. */

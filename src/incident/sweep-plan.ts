@@ -157,7 +157,7 @@ async function candidateSegments(
       if (segment.sweptAtMs === null) continue
       const reason = 'is marked as published, and was swept'
       alarms.push({ segment, verdict: 'alarm', reason, objects: [], uploads: [] })
-    } else if (segment.state === 'replaced') continue
+    } else if (segment.state === 'replaced' || segment.state === 'shredded') continue
     else if (isOld(begunAtMs(segment), ageMs, nowMs)) segments.push(segment)
     else young++
   }

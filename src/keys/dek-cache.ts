@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Clock } from '../clock.ts'
+import { SealError } from '../errors.ts'
 import type { DecodedMetadata } from '../format/segment-metadata.ts'
 import type { Dek } from './dek.ts'
 import { type DekSources, unwrapDek } from './unwrap-dek.ts'
@@ -29,6 +30,7 @@ export class DekCache {
   readonly #entries = new Map<string, Entry>()
   /** Ends the wait for the entry that expires first; null while nothing is waited for. */
   #waiting: AbortController | null = null
+  #isClosed = false
 
   constructor(sources: DekSources, clock: Clock, options: DekCacheOptions) {
     this.#sources = sources
@@ -38,9 +40,11 @@ export class DekCache {
 
   /**
    * The DEK of a segment, with a share of it for the caller, who releases it. Throws what
-   * {@link unwrapDek} does.
+   * {@link unwrapDek} does, and SEAL_STOPPED once it is closed.
    */
   async dekOf(metadata: DecodedMetadata): Promise<Dek> {
+    // A key that came in after the last wipe would stay until its time is over.
+    if (this.#isClosed) throw new SealError('SEAL_STOPPED', 'the reader is closed')
     const key = entryKey(metadata)
     const found = this.#entries.get(key)
     if (found !== undefined && found.expiresAtMs > this.#clock.elapsedMs()) {
@@ -60,10 +64,17 @@ export class DekCache {
     return share
   }
 
-  /** Drops every key. */
-  close(): void {
+  /** Drops every key; each is wiped as soon as nobody opens anything with it. */
+  wipe(): void {
     this.#waiting?.abort()
+    this.#waiting = null
     for (const [key, entry] of this.#entries) this.#drop(key, entry)
+  }
+
+  /** Drops every key and takes no more. */
+  close(): void {
+    this.#isClosed = true
+    this.wipe()
   }
 
   /** Wakes when the first entry expires; what comes in meanwhile expires later. */
@@ -74,8 +85,8 @@ export class DekCache {
     const ends = [...this.#entries.values()].map(({ expiresAtMs }) => expiresAtMs)
     const delayMs = Math.max(0, Math.min(...ends) - this.#clock.elapsedMs())
     void this.#clock.doze(delayMs, over.signal).then(() => {
-      this.#waiting = null
       if (over.signal.aborted) return
+      this.#waiting = null
       const nowMs = this.#clock.elapsedMs()
       for (const [key, entry] of this.#entries)
         if (entry.expiresAtMs <= nowMs) this.#drop(key, entry)

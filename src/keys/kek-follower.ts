@@ -8,12 +8,14 @@ import {
   type KekOrderLog,
   kekInForce,
   keksInForce,
+  type RetiredKek,
+  refuseRetired,
 } from './kek-orders.ts'
 import type { Kms } from './kms.ts'
 
 /** What a follower of KEK orders is made of. */
 export interface KekFollowerServices {
-  readonly log: Pick<KekOrderLog, 'orders'>
+  readonly log: Pick<KekOrderLog, 'orders' | 'retired'>
   readonly kms: Pick<Kms, 'generateDataKey'>
   readonly clock: Clock
   readonly configured: ConfiguredKeks
@@ -43,6 +45,7 @@ const REFUSED_PAUSE_MS = 5_000
 export class KekFollower {
   readonly #services: KekFollowerServices
   #orders: readonly KekOrder[] = []
+  #retired: readonly RetiredKek[] = []
   readonly #refusals = new Map<string, { readonly error: SealError; readonly untilMs: number }>()
 
   constructor(services: KekFollowerServices) {
@@ -65,6 +68,7 @@ export class KekFollower {
   async start(): Promise<void> {
     const { log, configured } = this.#services
     const orders = await log.orders(0)
+    this.#retired = await log.retired()
     const checked = new Set<string>()
     for (const [keyDomain, inForce] of keksInForce(configured, orders)) {
       if (checked.has(inForce.kekId)) continue
@@ -81,6 +85,7 @@ export class KekFollower {
     const after = this.#orders.at(-1)?.sequence ?? 0
     const before = this.#orders
     const fresh = await this.#services.log.orders(after)
+    if (fresh.length > 0) this.#retired = await this.#services.log.retired()
     const refused: { order: KekOrder; error: SealError }[] = []
     let taken = 0
     for (const [i, order] of fresh.entries()) {
@@ -122,7 +127,9 @@ export class KekFollower {
   }
 
   async #check(kekId: string): Promise<void> {
-    await checkKek(this.#services.kms, kekId, this.#services.longestDomain)
+    refuseRetired(this.#retired, { kekId, kekVersion: null })
+    const wraps = await checkKek(this.#services.kms, kekId, this.#services.longestDomain)
+    refuseRetired(this.#retired, wraps)
   }
 }
 

@@ -1,3 +1,4 @@
+import { SealError } from '../errors.ts'
 import { areSameKek } from './kek-name.ts'
 
 /** What an operator wants of KEKs from now on. */
@@ -24,12 +25,42 @@ export interface KekOrder extends NewKekOrder {
   readonly sequence: number
 }
 
+/** A KEK, or one version of it, that is never to wrap a new DEK again. */
+export interface RetiredKek {
+  readonly kekId: string
+  /** null for the KEK as a whole. */
+  readonly kekVersion: string | null
+  /** By the operator's clock; for people. */
+  readonly atMs: number
+  readonly actor: string
+  readonly reason: string
+}
+
 /** Where KEK orders stand, for good. Append-only. Errors: SEAL_MAPPING_*. */
 export interface KekOrderLog {
   /** The orders with a greater sequence than `after`, in their order. */
   orders(after: number): Promise<readonly KekOrder[]>
   /** Durable when it resolves. The same order (by its id) again changes nothing. */
   append(order: NewKekOrder): Promise<KekOrder>
+  /** All KEKs that were retired. */
+  retired(): Promise<readonly RetiredKek[]>
+  /** Durable when it resolves. What is retired stays so, with the reason that was given first. */
+  retire(kek: RetiredKek): Promise<void>
+}
+
+/** Throws SEAL_KEK_FORBIDDEN when a wrap as `kek` tells it would be one by a KEK that was retired. */
+export function refuseRetired(
+  retired: readonly RetiredKek[],
+  { kekId, kekVersion }: { readonly kekId: string; readonly kekVersion: string | null },
+): void {
+  const found = retired.find(
+    (one) =>
+      areSameKek(one.kekId, kekId) && (one.kekVersion === null || one.kekVersion === kekVersion),
+  )
+  if (found === undefined) return
+  const version = found.kekVersion === null ? '' : ` version ${found.kekVersion}`
+  const message = `${found.kekId}${version} was retired (${found.reason}); name another KEK`
+  throw new SealError('SEAL_KEK_FORBIDDEN', message)
 }
 
 /** The KEKs of a configuration. */

@@ -1,5 +1,8 @@
 import type { Clock } from '../clock.ts'
+import { checkKek } from './check-kek.ts'
+import type { KekOrderServices } from './give-kek-order.ts'
 import { areSameKek } from './kek-name.ts'
+import { keksInForce } from './kek-orders.ts'
 import type { InstanceKeys, KeyOffice } from './key-desk.ts'
 import type { KeyInUse } from './running-keys.ts'
 
@@ -20,6 +23,26 @@ export interface VersionReport {
 }
 
 const LOOK_EVERY_MS = 500
+
+/** The KEKs in force of a key domain, or of all (null), and what they wrap with now. Throws what the KMS says. */
+export async function versionsNow(
+  {
+    orders,
+    configured,
+    kms,
+    longestDomain,
+  }: Pick<KekOrderServices, 'orders' | 'configured' | 'kms' | 'longestDomain'>,
+  keyDomain: string | null,
+): Promise<KekVersion[]> {
+  const inForce = keksInForce(configured, await orders.orders(0))
+  const own = keyDomain === null ? undefined : (inForce.get(keyDomain) ?? inForce.get(null))
+  const meant = own === undefined ? [...inForce.values()] : [own]
+  const versions: KekVersion[] = []
+  for (const kekId of new Set(meant.map((one) => one.kekId))) {
+    versions.push(await checkKek(kms, kekId, longestDomain))
+  }
+  return versions
+}
 
 /** The DEKs in use of a key domain, or of all (null), by instance. */
 export function keysInScope(

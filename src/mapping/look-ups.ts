@@ -1,5 +1,12 @@
 import type { MessageCoordinates } from '../format/message.ts'
-import type { DekEntry, MappedMessage, RowsKey, SegmentKey } from './mapping-store.ts'
+import type {
+  DekEntry,
+  FrameColumns,
+  MappedMessage,
+  OpenedSegment,
+  RowsKey,
+  SegmentKey,
+} from './mapping-store.ts'
 
 /** A day, by its first millisecond in UTC, on which messages of a source partition were sealed. */
 export interface SourceDay {
@@ -38,6 +45,8 @@ export interface MessageInSegment extends SegmentKey, MessageCoordinates {}
 export interface LookUps {
   /** false when something was sealed before these look-ups were kept, and not added to them since. */
   coverAll(): Promise<boolean>
+  /** Every key domain of which there is a DEK. */
+  keyDomains(): AsyncIterable<string>
   /** Every DEK of a key domain, oldest first; empty when the domain is unknown. */
   deksOfDomain(keyDomain: string): AsyncIterable<DekEntry>
   /** Every topic of which messages were sealed. */
@@ -48,6 +57,11 @@ export interface LookUps {
   segmentsOfTopic(topic: string, slotMs: number, partition?: number): AsyncIterable<SourceSegment>
   /** Segments that may hold the message: it has a frame in those alone where {@link findMessage} finds it. */
   segmentsNear(message: MessageCoordinates): AsyncIterable<SegmentKey>
+  /**
+   * How many of the notes are missing, or say something else, by which the segment is found by the
+   * sources and offsets of `frames`, which are all that it has.
+   */
+  missingPlaces(segment: OpenedSegment, frames: FrameColumns): Promise<number>
   findMessage(segment: RowsKey, message: MessageCoordinates): Promise<MappedMessage | null>
   /** Messages whose producer gave them an id with this hash (message-id.ts). */
   messagesWithId(hash: Uint8Array): AsyncIterable<MessageInSegment>

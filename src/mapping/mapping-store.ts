@@ -92,8 +92,9 @@ export interface MappingWriter {
 
 /** published: references are visible; sealed: object and rows are there, references perhaps not;
  * intended: an object may exist, its upload was not seen to end; swept: it was never published, and
- * what was there of it was removed; replaced: it was re-encrypted, and is under another DEK now. */
-export type SegmentState = 'intended' | 'sealed' | 'published' | 'swept' | 'replaced'
+ * what was there of it was removed; replaced: it was re-encrypted, and is under another DEK now;
+ * shredded: it was destroyed on purpose, with its DEK. */
+export type SegmentState = 'intended' | 'sealed' | 'published' | 'swept' | 'replaced' | 'shredded'
 
 /** What took the place of a segment under this DEK. */
 export interface Replaced {

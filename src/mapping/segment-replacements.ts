@@ -13,6 +13,11 @@ export interface ReplacementIntent extends SegmentIntent, RowsKey {
  * Errors: SEAL_MAPPING_UNAVAILABLE (retryable), SEAL_MAPPING_REFUSED.
  */
 export interface SegmentReplacements {
+  /**
+   * The segment is to be re-encrypted. Beside `recordReplacing` and `recordReplaced`, which do the same,
+   * it tells those who read the rows by themselves: due, running, replaced.
+   */
+  recordDue(segment: RowsKey): Promise<void>
   /** The DEK of before names the new one first, so that whoever finds the one finds the other. */
   recordReplacing(intent: ReplacementIntent): Promise<void>
   /** Nothing of the segment is under the DEK of `segment` any more, or no longer than it says. */

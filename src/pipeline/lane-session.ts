@@ -142,20 +142,17 @@ export class LaneSession {
         return false
       }
     }
-    const messages = batch.messages.filter((message) => message.offset >= position.next)
+    const messages = messagesFrom(batch.messages, position.next)
     const { windows, observer, settings } = this.#services
-    for (let from = 0; from < messages.length; ) {
-      const slice = nextSlice(messages, from, settings)
+    for (let slice = nextSlice(messages, settings); slice; slice = nextSlice(messages, settings)) {
       if (!(await this.#admit(slice.chargedBytes, control))) return false
-      if (!(await this.#open.pack({ batch, messages, from, slice }, position))) return false
+      if (!(await this.#open.pack({ batch, slice }, position))) return false
       if (this.#waiting > 0) void this.#makeWay()
       for (const keyDomain of new Set(slice.domains)) windows.prepare(keyDomain)
-      observer.packed(batch.topic, slice.frameBytes.length, slice.parcelBytes)
-      from += slice.frameBytes.length
+      observer.packed(batch.topic, slice.messages.length, slice.parcelBytes)
       if (slice.refused === null) continue
-      const refused = messages[from] as Message
-      if (!this.#setAside(refused, position, slice.refused)) return false
-      from++
+      const { message, error } = slice.refused
+      if (!this.#setAside(message, position, error)) return false
     }
     this.#done(batch, position)
     return true
@@ -241,6 +238,11 @@ export class LaneSession {
     position.next = batch.nextOffset
     this.#open.done(batch, batch.nextOffset)
   }
+}
+
+/** Those before `next` came in a second time. */
+function* messagesFrom(messages: Iterable<Message>, next: number): Generator<Message> {
+  for (const message of messages) if (message.offset >= next) yield message
 }
 
 /** This process slept while another one served the lane, and perhaps Kafka deleted what that one sealed. */

@@ -15,6 +15,7 @@ const SLICE_BYTES = 512 * 1024
 
 /** The next messages of a batch, measured. */
 export interface MessageSlice {
+  readonly messages: readonly Message[]
   /** Of each message, the bytes of its frame. */
   readonly frameBytes: readonly number[]
   /** Of each message, its key domain. */
@@ -22,34 +23,41 @@ export interface MessageSlice {
   /** What all of them take of the in-flight budget. */
   readonly chargedBytes: number
   readonly parcelBytes: number
-  /** Why the message behind the slice cannot be sealed; null when it can, or there is none. */
-  readonly refused: SealError | null
+  /** The message behind these, and why it cannot be sealed; null when it can, or there is none. */
+  readonly refused: { readonly message: Message; readonly error: SealError } | null
 }
 
-/** Measures messages from `from` on, up to the slice size or the first that cannot be sealed. */
+/**
+ * Takes and measures messages, up to the slice size or the first that cannot be sealed. Null when
+ * there are none left.
+ */
 export function nextSlice(
-  messages: readonly Message[],
-  from: number,
+  from: Iterator<Message>,
   { messageBytesMax, domainOf }: { messageBytesMax: number; domainOf: DomainOf },
-): MessageSlice {
+): MessageSlice | null {
+  const messages: Message[] = []
   const frameBytes: number[] = []
   const domains: string[] = []
   let chargedBytes = 0
   let parcelBytes = 0
-  for (let i = from; i < messages.length && chargedBytes < SLICE_BYTES; i++) {
-    const message = messages[i] as Message
+  let refused: MessageSlice['refused'] = null
+  while (chargedBytes < SLICE_BYTES) {
+    const { value: message, done } = from.next()
+    if (done === true) break
     const bytes = measure(message, messageBytesMax)
     const domain = bytes instanceof SealError ? bytes : domainOf(message)
     if (bytes instanceof SealError || domain instanceof SealError) {
-      const refused = domain as SealError
-      return { frameBytes, domains, chargedBytes, parcelBytes, refused }
+      refused = { message, error: domain as SealError }
+      break
     }
+    messages.push(message)
     domains.push(domain)
     frameBytes.push(frameBytesOf(bytes))
     parcelBytes += bytes
     chargedBytes += frameBytesOf(bytes) + REFERENCE_BYTES
   }
-  return { frameBytes, domains, chargedBytes, parcelBytes, refused: null }
+  if (messages.length === 0 && refused === null) return null
+  return { messages, frameBytes, domains, chargedBytes, parcelBytes, refused }
 }
 
 function measure(message: Message, messageBytesMax: number): number | SealError {

@@ -9,7 +9,8 @@ export interface TopicPartition {
 
 /** What one fetch gave of one partition, in the order of its offsets. */
 export interface FetchedBatch extends TopicPartition {
-  readonly messages: readonly Message[]
+  /** Walked once by the road, and made on the way where there are many. */
+  readonly messages: Iterable<Message>
   /** Where the fetch was asked to begin; a message may lie further on (compaction, transactions). */
   readonly fetchedOffset: number
   /** Where the next fetch begins: behind the last record, those that are no messages included. */

@@ -6,7 +6,7 @@ import { segmentObjectKey } from '../segment/object-key.ts'
 import type { LaneServices } from './lane.ts'
 import { type MessageSlice, REFERENCE_BYTES } from './message-slice.ts'
 import type { FetchedBatch, TopicPartition } from './message-source.ts'
-import { type GroupMember, SegmentGroup } from './segment-group.ts'
+import { type GroupMember, type GroupProgress, SegmentGroup } from './segment-group.ts'
 import type { PackedSource } from './segment-plan.ts'
 import { SegmentWriter } from './segment-writer.ts'
 
@@ -19,9 +19,6 @@ export interface PackingPosition {
 /** One slice of a batch that was admitted to the budget. */
 export interface PackingWork {
   readonly batch: FetchedBatch
-  readonly messages: readonly Message[]
-  /** The slice begins at this message. */
-  readonly from: number
   readonly slice: MessageSlice
 }
 
@@ -31,7 +28,7 @@ interface PackingPlace {
   readonly group: SegmentGroup
   readonly member: GroupMember
   readonly source: PackedSource
-  readonly progress: { nextOffset: number }
+  readonly progress: GroupProgress
 }
 
 /** Under domains by header, messages of all topics share one group. */
@@ -58,15 +55,14 @@ export class OpenGroups {
    * session was closed meanwhile; what was not packed is given back to the budget.
    */
   async pack(work: PackingWork, position: PackingPosition): Promise<boolean> {
-    const { batch, messages, from, slice } = work
+    const { batch, slice } = work
     const { clock, budget } = this.#services
     let nowMs = clock.elapsedMs()
     let place: PackingPlace | null = null
     let unpackedBytes = slice.chargedBytes
     try {
-      for (let i = 0; i < slice.frameBytes.length; i++) {
+      for (const [i, message] of slice.messages.entries()) {
         const bytes = slice.frameBytes[i] as number
-        const message = messages[from + i] as Message
         const keyDomain = slice.domains[i] as string
         if (place?.keyDomain !== keyDomain) place = this.#find(batch, keyDomain, bytes, nowMs)
         while (place === null || !place.member.writer.hasRoom(bytes, nowMs)) {
@@ -79,9 +75,8 @@ export class OpenGroups {
         }
         const { group, member, source, progress } = place
         member.writer.add(message, source, bytes, bytes + REFERENCE_BYTES)
-        group.packed(member)
         position.next = message.offset + 1
-        progress.nextOffset = position.next
+        group.packed(member, progress, position.next)
         unpackedBytes -= bytes + REFERENCE_BYTES
       }
       return true

@@ -1,5 +1,6 @@
 import type { SecretBytes } from '../crypto/secret-bytes.ts'
 import type { PlainError } from '../errors.ts'
+import type { RecordRun } from '../format/record-run.ts'
 import type { MessageIds, OpenedSegment } from '../mapping/mapping-store.ts'
 import type { ObjectMetadata, PartReceipt } from '../segment/object-store.ts'
 import type { PartTimings } from './observer.ts'
@@ -52,12 +53,10 @@ export interface PartTask {
   readonly progress: PartProgress
 }
 
-/** Reference values of one part, rendered: `ends[i]` is where the value of frame i ends. */
-export interface PartReferences {
-  readonly values: Uint8Array
-  readonly ends: Uint32Array
-  /** Index into the segment's sources, frame by frame. */
-  readonly source: Uint16Array
+/** References to frames of one part that are of one source, in the order of the frames. */
+export interface ReferenceRun extends RecordRun {
+  /** Index into the segment's sources. */
+  readonly source: number
 }
 
 /** What a worker answers. Errors do not survive a thread boundary, so they come as plain data. */
@@ -65,7 +64,7 @@ export type PartResult =
   | {
       readonly ok: true
       readonly receipt: PartReceipt | null
-      readonly references: PartReferences
+      readonly references: readonly ReferenceRun[]
       readonly timings: PartTimings
       /** The buffer goes back to be used again. */
       readonly buffer: ArrayBuffer

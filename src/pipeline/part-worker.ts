@@ -2,11 +2,12 @@ import type { CipherEngine } from '../crypto/cipher-engine.ts'
 import { isSealError, toPlainError } from '../errors.ts'
 import { FrameAad } from '../format/aad.ts'
 import { readFrameHeader } from '../format/frame.ts'
+import { RecordRunWriter } from '../format/record-run.ts'
 import { ReferenceEncoder } from '../format/reference-value.ts'
 import type { FrameColumns, MappingWriter, MessageIds } from '../mapping/mapping-store.ts'
 import type { ObjectStore, PartReceipt } from '../segment/object-store.ts'
 import { messageIdsOf } from './message-ids.ts'
-import type { PartProgress, PartReferences, PartResult, PartTask } from './part-task.ts'
+import type { PartProgress, PartResult, PartTask, ReferenceRun } from './part-task.ts'
 
 /** What a worker thread has of its own: connections and the cipher engine. */
 export interface PartServices {
@@ -148,28 +149,23 @@ function messageIds(
   return { messageIds: messageIdsOf(part, frames, position, messageIdHeader) }
 }
 
-function renderReferences(task: PartTask, frames: FrameColumns): PartReferences {
-  const encoders = task.segment.sources.map(
-    ({ topic, partition }) => new ReferenceEncoder(task.segment.objectKey, topic, partition),
+function renderReferences(task: PartTask, frames: FrameColumns): ReferenceRun[] {
+  const { sources, objectKey } = task.segment
+  const encoders = sources.map(
+    ({ topic, partition }) => new ReferenceEncoder(objectKey, topic, partition),
   )
-  const ends = new Uint32Array(frames.count)
-  const texts: string[] = new Array(frames.count)
-  let end = 0
+  const writers = sources.map(() => new RecordRunWriter())
   for (let i = 0; i < frames.count; i++) {
-    const encoder = encoders[frames.source[i] as number] as ReferenceEncoder
-    const text = encoder.encode(
+    const source = frames.source[i] as number
+    const text = (encoders[source] as ReferenceEncoder).encode(
       frames.offset[i] as number,
       frames.position[i] as number,
       frames.length[i] as number,
     )
-    texts[i] = text
     // Reference values are ASCII: one character is one byte.
-    end += text.length
-    ends[i] = end
+    writers[source]?.add(text)
   }
-  const values = Buffer.allocUnsafeSlow(end)
-  values.write(texts.join(''), 0, 'latin1')
-  return { values, ends, source: frames.source }
+  return writers.flatMap((writer, source) => writer.take().map((run) => ({ ...run, source })))
 }
 
 interface Timed<T> {

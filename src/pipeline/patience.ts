@@ -25,18 +25,26 @@ export class Patience {
   readonly #clock: Clock
   readonly #observer: PatienceObserver
   readonly #stop: AbortSignal
+  readonly #triesMax: number
   /** Calls that wait for each service now. It has recovered when the last of them is over. */
   readonly #waiters = new Map<ServiceName, number>()
 
-  constructor(clock: Clock, observer: PatienceObserver, stop: AbortSignal) {
+  /** Who can leave a call out and go on with others has no use for more than `triesMax`. */
+  constructor(
+    clock: Clock,
+    observer: PatienceObserver,
+    stop: AbortSignal,
+    triesMax = Number.POSITIVE_INFINITY,
+  ) {
     this.#clock = clock
     this.#observer = observer
     this.#stop = stop
+    this.#triesMax = triesMax
   }
 
   /**
-   * Runs `call` until it settles for good; `onTrouble` hears of each try that is made again. Throws
-   * SEAL_STOPPED when the process stops first.
+   * Runs `call` until it settles for good, or has failed as often as it may; `onTrouble` hears of each
+   * try that is made again. Throws SEAL_STOPPED when the process stops first.
    */
   async with<T>(call: () => Promise<T>, onTrouble?: () => void): Promise<T> {
     const wait = this.begin()
@@ -49,7 +57,7 @@ export class Patience {
         wait.over()
         return result
       } catch (error) {
-        if (!isSealError(error) || !error.retryable) {
+        if (!isSealError(error) || !error.retryable || attempt >= this.#triesMax) {
           wait.over()
           throw error
         }

@@ -1,5 +1,6 @@
+import { type RecordRun, RecordRunWriter, runValues } from '../format/record-run.ts'
 import type { OutputRecords, Publication } from './reference-sink.ts'
-import type { SealedGroup, SealedSegment } from './segment-plan.ts'
+import type { Progress, SealedGroup, SealedSegment } from './segment-plan.ts'
 
 /** How output topics are named after their source topic. */
 export interface OutputTopics {
@@ -7,65 +8,87 @@ export interface OutputTopics {
   readonly quarantineTopicSuffix: string
 }
 
+/** Runs of one partition are joined up to this size: a request costs more than encoding so much again. */
+const JOINED_BYTES_MAX = 32 * 1024
+
 /**
  * Joins sealed groups, in the order in which they were closed, to what one transaction carries: a
  * reference a message on the partition of the same number, a record for every message set aside, and
  * the offsets up to which the source is done.
  */
 export function publicationOf(groups: readonly SealedGroup[], topics: OutputTopics): Publication {
-  const records = new Map<string, OutputRecords & { values: Uint8Array[] }>()
+  const records = new Map<string, OutputRecords & { runs: RecordRun[] }>()
   const offsets = new Map<string, Publication['offsets'][number]>()
-  const valuesOf: ValuesOf = (topic, partition) => {
+  const add = (topic: string, partition: number, runs: readonly RecordRun[]) => {
+    if (runs.length === 0) return
     const place = `${topic}/${partition}`
-    let entry = records.get(place)
-    if (entry === undefined) {
-      entry = { topic, partition, values: [] }
-      records.set(place, entry)
-    }
-    return entry.values
+    const entry = records.get(place) ?? { topic, partition, runs: [] }
+    records.set(place, entry)
+    entry.runs.push(...runs)
   }
   for (const group of groups) {
-    collectReferences(group, topics, valuesOf)
+    for (const progress of group.progress) {
+      const { topic, partition, nextOffset } = progress
+      add(topic + topics.referenceTopicSuffix, partition, referencesOf(group, progress))
+      offsets.set(`${topic}/${partition}`, { topic, partition, nextOffset })
+    }
     for (const { topic, partition, offset, error } of group.quarantined) {
       const note = JSON.stringify({ v: 1, topic, partition, offset, reason: error.message })
-      valuesOf(topic + topics.quarantineTopicSuffix, partition).push(Buffer.from(note))
-    }
-    for (const progress of group.progress) {
-      offsets.set(`${progress.topic}/${progress.partition}`, progress)
+      const writer = new RecordRunWriter()
+      writer.add(Buffer.from(note).toString('latin1'))
+      add(topic + topics.quarantineTopicSuffix, partition, writer.take())
     }
   }
-  return { records: [...records.values()], offsets: [...offsets.values()] }
+  return {
+    records: [...records.values()].map(({ runs, ...at }) => ({ ...at, runs: joined(runs) })),
+    offsets: [...offsets.values()],
+  }
 }
 
-type ValuesOf = (topic: string, partition: number) => Uint8Array[]
-
-/** References of one segment come in the order of packing; several are merged by the group's order. */
-function collectReferences(group: SealedGroup, topics: OutputTopics, valuesOf: ValuesOf): void {
-  const feeds = group.segments.map((segment) => references(segment, topics, valuesOf))
-  if (group.order === null) {
-    for (const feed of feeds) for (const _reference of feed);
-    return
-  }
-  for (const index of group.order) feeds[index]?.next()
+/** The references of one partition in the order of its messages, whichever segments they are in. */
+function referencesOf({ segments }: SealedGroup, { order, ...at }: Progress): RecordRun[] {
+  const runs = segments.map((segment) => runsOf(segment, at))
+  if (order === null) return runs.flat()
+  const feeds = runs.map(valuesOf)
+  const merged = new RecordRunWriter()
+  for (const index of order) merged.add(feeds[index]?.next().value as string)
+  return merged.take()
 }
 
-/** Hands the references of a segment to their partitions, one each time it is asked. */
-function* references(
-  segment: SealedSegment,
-  topics: OutputTopics,
-  valuesOf: ValuesOf,
-): Generator<void> {
-  for (const { values, ends, source } of segment.parts) {
-    const targets = segment.sources.map(({ topic, partition }) =>
-      valuesOf(topic + topics.referenceTopicSuffix, partition),
-    )
-    const bytes = Buffer.from(values.buffer, values.byteOffset, values.length)
-    let start = 0
-    for (let i = 0; i < ends.length; i++) {
-      const end = ends[i] as number
-      targets[source[i] as number]?.push(bytes.subarray(start, end))
-      start = end
-      yield
+function runsOf(
+  { sources, references }: SealedSegment,
+  at: Pick<Progress, 'topic' | 'partition'>,
+): RecordRun[] {
+  const source = sources.find(
+    ({ topic, partition }) => topic === at.topic && partition === at.partition,
+  )
+  return source === undefined ? [] : references.filter((run) => run.source === source.index)
+}
+
+function* valuesOf(runs: readonly RecordRun[]): Generator<string> {
+  for (const run of runs) yield* runValues(run)
+}
+
+/** The same records, small runs encoded again as one. */
+function joined(runs: readonly RecordRun[]): RecordRun[] {
+  const result: RecordRun[] = []
+  let small: RecordRun[] = []
+  let smallBytes = 0
+  const flush = () => {
+    if (small.length > 1) {
+      const writer = new RecordRunWriter()
+      for (const value of valuesOf(small)) writer.add(value)
+      small = writer.take()
     }
+    result.push(...small)
+    small = []
+    smallBytes = 0
   }
+  for (const run of runs) {
+    if (smallBytes + run.bytes.length > JOINED_BYTES_MAX) flush()
+    small.push(run)
+    smallBytes += run.bytes.length
+  }
+  flush()
+  return result
 }

@@ -1,9 +1,10 @@
 import { SealError } from '../errors.ts'
+import type { RecordRun } from '../format/record-run.ts'
 import type { TopicPartition } from './message-source.ts'
 
 /** Records for one partition of an output topic, in order. All have a null key. */
 export interface OutputRecords extends TopicPartition {
-  readonly values: readonly Uint8Array[]
+  readonly runs: readonly RecordRun[]
 }
 
 /** What becomes visible in one transaction: records, and how far the source is done. */

@@ -10,6 +10,36 @@ export interface GroupMember {
   readonly index: number
 }
 
+/** One source partition within a group. */
+export class GroupProgress implements Progress {
+  readonly topic: string
+  readonly partition: number
+  nextOffset = 0
+  #order: number[] | null
+  #messageCount = 0
+
+  constructor({ topic, partition }: TopicPartition, keepsOrder: boolean) {
+    this.topic = topic
+    this.partition = partition
+    this.#order = keepsOrder ? [] : null
+  }
+
+  get order(): readonly number[] | null {
+    return this.#order
+  }
+
+  /** From now on there is a second segment; so far all went to the first. */
+  keepOrder(): void {
+    this.#order = new Array(this.#messageCount).fill(0)
+  }
+
+  packed(index: number, nextOffset: number): void {
+    this.nextOffset = nextOffset
+    this.#messageCount++
+    this.#order?.push(index)
+  }
+}
+
 /**
  * Open segments that are published together. Messages of one partition may go to several segments,
  * one for each key domain, and their references must still come in the order of their offsets: so
@@ -19,11 +49,9 @@ export interface GroupMember {
 export class SegmentGroup {
   readonly openedAtMs: number
   readonly #members = new Map<string, GroupMember>()
-  readonly #progress = new Map<string, Progress & { nextOffset: number }>()
+  readonly #progress = new Map<string, GroupProgress>()
   readonly #quarantined: Quarantined[] = []
   readonly #closed = new AbortController()
-  /** Kept from the second segment on. */
-  #order: number[] | null = null
   #messageCount = 0
 
   constructor(openedAtMs: number) {
@@ -58,15 +86,15 @@ export class SegmentGroup {
   /** Adds the segment of a domain that has none yet. */
   open(keyDomain: string, writer: SegmentWriter): GroupMember {
     const member = { writer, index: this.#members.size }
-    if (member.index === 1) this.#order = new Array(this.#messageCount).fill(0)
+    if (member.index === 1) for (const progress of this.#progress.values()) progress.keepOrder()
     this.#members.set(keyDomain, member)
     return member
   }
 
-  /** Notes that a message was packed into a member. */
-  packed({ index }: GroupMember): void {
+  /** Notes that the message before `nextOffset` was packed into a member. */
+  packed({ index }: GroupMember, progress: GroupProgress, nextOffset: number): void {
     this.#messageCount++
-    this.#order?.push(index)
+    progress.packed(index, nextOffset)
   }
 
   /** Sets one message aside; its note goes out in the transaction of the group. */
@@ -75,11 +103,11 @@ export class SegmentGroup {
   }
 
   /** How far a partition is done once the group is published; whoever packs moves it on. */
-  progress({ topic, partition }: TopicPartition): { nextOffset: number } {
-    const place = placeOf({ topic, partition })
+  progress(at: TopicPartition): GroupProgress {
+    const place = placeOf(at)
     let progress = this.#progress.get(place)
     if (progress === undefined) {
-      progress = { topic, partition, nextOffset: 0 }
+      progress = new GroupProgress(at, this.#members.size > 1)
       this.#progress.set(place, progress)
     }
     return progress
@@ -92,7 +120,6 @@ export class SegmentGroup {
     const segments = await Promise.all(writers.map((writer) => writer.finish()))
     return {
       segments,
-      order: this.#order,
       quarantined: this.#quarantined,
       progress: [...this.#progress.values()],
       messageCount: this.#messageCount,

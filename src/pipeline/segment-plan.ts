@@ -6,7 +6,7 @@ import type { BufferPool } from '../segment/buffer-pool.ts'
 import type { ObjectStore } from '../segment/object-store.ts'
 import type { TopicPartition } from './message-source.ts'
 import type { PipelineObserver } from './observer.ts'
-import type { PartReferences, PartRunner, Source } from './part-task.ts'
+import type { PartRunner, ReferenceRun, Source } from './part-task.ts'
 import type { Patience } from './patience.ts'
 
 /** When a segment is full. Its age is watched by the lane, which holds the timer. */
@@ -62,24 +62,25 @@ export interface PackedSource extends SegmentSource {
 export interface SealedSegment {
   readonly key: SegmentKey
   readonly sources: readonly SegmentSource[]
-  readonly parts: readonly PartReferences[]
+  /** In the order of packing. */
+  readonly references: readonly ReferenceRun[]
   readonly messageCount: number
 }
 
 /** How far a source partition is done once something is published. */
 export interface Progress extends TopicPartition {
   readonly nextOffset: number
+  /**
+   * Message by message in the order of packing: the number of the segment that it went to. Null when
+   * all went to one.
+   */
+  readonly order: readonly number[] | null
 }
 
 /** A group whose segments are all sealed: all that is left is to publish it. */
 export interface SealedGroup {
   /** Those with messages, in the order in which they were opened. */
   readonly segments: readonly SealedSegment[]
-  /**
-   * Message by message in the order of packing: the number of the segment that it went to. Null when
-   * there is one segment at most.
-   */
-  readonly order: readonly number[] | null
   readonly quarantined: readonly Quarantined[]
   readonly progress: readonly Progress[]
   readonly messageCount: number

@@ -9,7 +9,7 @@ import type { SegmentKey } from '../mapping/mapping-store.ts'
 import type { ObjectMetadata, PartReceipt } from '../segment/object-store.ts'
 import { type FilledPart, PartBuffer } from '../segment/part-buffer.ts'
 import { placeOf, type TopicPartition } from './message-source.ts'
-import type { PartReferences, PartTask, SegmentTask } from './part-task.ts'
+import type { PartTask, ReferenceRun, SegmentTask } from './part-task.ts'
 import type { PackedSource, SealedSegment, SegmentPlan, SegmentServices } from './segment-plan.ts'
 
 /**
@@ -25,7 +25,10 @@ export class SegmentWriter {
   readonly #keys: NewSegmentKeys
   readonly #metadata: ObjectMetadata
   readonly #sources = new Map<string, PackedSource>()
-  readonly #parts: Promise<{ receipt: PartReceipt | null; references: PartReferences }>[] = []
+  readonly #parts: Promise<{
+    receipt: PartReceipt | null
+    references: readonly ReferenceRun[]
+  }>[] = []
   readonly #footer = new FooterBuilder()
   #part: PartBuffer | null = null
   #bytesBefore = 0
@@ -111,7 +114,7 @@ export class SegmentWriter {
       return {
         key: this.#key(),
         sources: [...this.#sources.values()],
-        parts: parts.map((part) => part.references),
+        references: parts.flatMap((part) => part.references),
         messageCount: this.#messageCount,
       }
     } finally {

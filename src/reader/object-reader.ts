@@ -20,13 +20,15 @@ export interface ObjectEnd extends ObjectRange {
 export interface ObjectReader {
   /**
    * Reads `length` bytes from `position`. Throws SEAL_OBJECT_MISSING, SEAL_MALFORMED when the
-   * object is shorter, SEAL_STORE_REFUSED, and SEAL_STORE_UNAVAILABLE (retryable).
+   * object is shorter, SEAL_STORE_REFUSED, SEAL_STORE_UNAVAILABLE (retryable), and the reason of
+   * `signal` when that ends the request.
    */
   readRange(
     key: string,
     position: number,
     length: number,
     versionId?: string | null,
+    signal?: AbortSignal,
   ): Promise<ObjectRange>
   /**
    * Reads the last `bytesMax` bytes, or all of a shorter object. Throws SEAL_OBJECT_MISSING,

@@ -48,3 +48,18 @@ function rangesOf(object: string, entries: { index: number; reference: Reference
     entries: range.entries,
   }))
 }
+
+/** The references of a range, in two halves, each with as few ranged GETs as it takes. */
+export function halvesOf({ entries }: ReadRange): readonly ReadRange[] {
+  const middle = entries.length >> 1
+  const references = [entries.slice(0, middle), entries.slice(middle)]
+  return references.flatMap((half) =>
+    planReads(half.map(({ reference }) => reference)).map((range) => ({
+      ...range,
+      entries: range.entries.map(({ index, reference }) => ({
+        index: half[index]?.index as number,
+        reference,
+      })),
+    })),
+  )
+}

@@ -1,157 +1,205 @@
 import type { Clock } from '../clock.ts'
-import { type EngineChoice, selectEngine } from '../crypto/cipher-engine.ts'
-import { isSealError, type SealError } from '../errors.ts'
+import { isSealError, SealError } from '../errors.ts'
 import type { Message } from '../format/message.ts'
-import { parseReference, type Reference } from '../format/reference-value.ts'
+import { ReferenceParser } from '../format/reference-parser.ts'
+import type { Reference } from '../format/reference-value.ts'
 import { DekCache, type DekCacheOptions } from '../keys/dek-cache.ts'
 import type { DekSources } from '../keys/unwrap-dek.ts'
-import type { ObjectRange, ObjectReader } from './object-reader.ts'
-import { SegmentOpener } from './open-frame.ts'
-import { planReads, type ReadRange } from './read-plan.ts'
+import type { ObjectReader } from './object-reader.ts'
+import { type OpenManyOptions, openMany } from './open-many.ts'
+import {
+  type IsOutcome,
+  type Outcome,
+  RangeOpener,
+  READ_BOUNDS,
+  type ReadBounds,
+} from './range-opener.ts'
+import { planReads } from './read-plan.ts'
+import type { ShredMarks } from './shred-marks.ts'
 
 /** What a reader works with. It owns object store and KMS and closes them. */
 export interface ReaderServices extends DekSources {
   readonly objects: ObjectReader
   readonly clock: Clock
+  /** Without them, what was shredded is told to be missing. */
+  readonly shreds?: ShredMarks
 }
 
-const RANGES_AT_ONCE = 8
+/** What a reader may do. */
+export interface ReaderPermissions extends DekCacheOptions {
+  /** What the keys of objects begin with that may be read, as `s3.prefix` of the encryptor; all where none is named. */
+  readonly allowedPrefixes?: readonly string[]
+  readonly bounds?: ReadBounds
+}
+
+/** The value of a record of a reference topic, as bytes, as text or parsed. */
+export type ReferenceValue = Uint8Array | string | Reference
+
+/** What one call of a reader may be told. */
+export interface OpenOptions {
+  /** Ends the call: it rejects with the reason of the signal, and open requests are given up. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** What a call for outcomes may be told besides. */
+export interface SettleOptions extends OpenOptions {
+  /** The source partition that every reference must be of; of any where none is named. */
+  readonly source?: { readonly topic: string; readonly partition: number } | undefined
+}
 
 /** What the caller's own rights and settings are the cause of. */
 const NO_VERDICTS = ['SEAL_STORE_REFUSED', 'SEAL_KMS_DENIED', 'SEAL_CIPHER_UNAVAILABLE'] as const
 
 /**
  * Opens references. Needs the object store and the KMS, and neither Kafka nor Cassandra: a
- * reference, one ranged GET and the unwrapped key are all it takes. Safe for concurrent use.
+ * reference, one ranged GET and the unwrapped key are all it takes. Safe for concurrent use: what is
+ * in memory is bounded over all calls by the messages asked for, never by the objects they are in.
  */
-export class SealedReader {
+export class SealedReader implements AsyncDisposable {
   readonly #services: ReaderServices
   readonly #keys: DekCache
-  #selected: Promise<EngineChoice> | null = null
+  readonly #ranges: RangeOpener
+  readonly #allowedPaths: readonly string[] | undefined
+  readonly #parser = new ReferenceParser()
 
-  constructor(services: ReaderServices, keys: DekCacheOptions) {
+  constructor(services: ReaderServices, permissions: ReaderPermissions) {
+    const { allowedPrefixes, bounds = READ_BOUNDS } = permissions
     this.#services = services
-    this.#keys = new DekCache(services, services.clock, keys)
+    this.#keys = new DekCache(services, services.clock, permissions)
+    this.#ranges = new RangeOpener(services, this.#keys, bounds)
+    this.#allowedPaths = allowedPrefixes?.map((prefix) => `${prefix}/segments/`)
   }
 
   /**
-   * Opens one reference: the value of a record of a reference topic, as bytes, text or parsed.
-   * Resolves to the message as it was produced. Throws a SealError whose code says what is wrong
-   * (see {@link openReferences}); `retryable` is true when a later try may succeed.
+   * Opens one reference. Resolves to the message as it was produced. Throws a SealError whose `kind`
+   * and `code` say what is wrong (see {@link openReferences}); `retryable` is true when a later try may
+   * succeed.
    */
-  async openReference(reference: Uint8Array | string | Reference): Promise<Message> {
-    const [message] = await this.openReferences([reference])
+  async openReference(reference: ReferenceValue, options: OpenOptions = {}): Promise<Message> {
+    const [message] = await this.openReferences([reference], options)
     return message as Message
   }
 
   /**
    * Opens many references with as few requests as possible; the messages come in the order of the
-   * references. All or nothing: the first failure rejects. Holds all the frames in memory at once,
-   * so hand it some megabytes at a time.
-   * Throws SEAL_REFERENCE_INVALID, SEAL_OBJECT_MISSING, SEAL_MALFORMED, SEAL_SUITE_UNKNOWN,
-   * SEAL_KEK_NOT_ALLOWED, SEAL_COMMITMENT_MISMATCH, SEAL_OPEN_FAILED, SEAL_CONTEXT_MISMATCH,
-   * SEAL_STORE_* and SEAL_KMS_*.
+   * references. All or nothing: the first failure rejects. Holds all the messages in memory at once, so
+   * hand it some megabytes at a time, or call {@link openMany}.
+   * Throws SEAL_REFERENCE_INVALID, SEAL_OBJECT_NOT_ALLOWED, SEAL_OBJECT_MISSING, SEAL_MALFORMED,
+   * SEAL_SUITE_UNKNOWN, SEAL_SHREDDED, SEAL_KEK_NOT_ALLOWED, SEAL_COMMITMENT_MISMATCH, SEAL_OPEN_FAILED,
+   * SEAL_CONTEXT_MISMATCH, SEAL_STORE_*, SEAL_KMS_*, and SEAL_STOPPED after {@link close}.
    */
   async openReferences(
-    references: readonly (Uint8Array | string | Reference)[],
+    references: readonly ReferenceValue[],
+    { signal }: OpenOptions = {},
   ): Promise<Message[]> {
     const messages = new Array<Message>(references.length)
-    await eachRange(planReads(references.map(parseReference)), async (range) =>
-      this.#openRange(range, await this.#read(range), (index, open) => {
-        messages[index] = open()
-      }),
-    )
+    const parsed = references.map((value) => this.#parse(value))
+    await this.#ranges.openAll(planReads(parsed), messages, signal)
     return messages
   }
 
   /**
-   * As {@link openReferences}, but every reference has an outcome of its own: the message, or the
-   * SealError that says why there is none. Rejects with what says nothing about the data: whatever
-   * is retryable, SEAL_STORE_REFUSED, SEAL_KMS_DENIED, and errors that are none of ours.
+   * Opens references as they come and yields the messages in their order, some megabytes ahead of
+   * whoever takes them. References that are next to each other in an object share a request. Waits for
+   * none that has not come yet while there is something to yield. Leaving the loop, or the signal, ends
+   * what is under way. The first failure is thrown at its place, unless `onFailure` takes it.
+   *
+   * @example
+   * for await (const message of reader.openMany(references)) console.log(message.offset)
    */
-  async tryReferences(references: readonly Reference[]): Promise<(Message | SealError)[]> {
-    const outcomes = new Array<Message | SealError>(references.length)
-    await eachRange(planReads(references), (range) => this.#tryRange(range, outcomes))
-    return outcomes
+  openMany(
+    references: Iterable<ReferenceValue> | AsyncIterable<ReferenceValue>,
+    options: OpenManyOptions = {},
+  ): AsyncGenerator<Message, void, undefined> {
+    return openMany(this, references, options)
   }
 
-  /** Drops the keys and ends the connections. */
+  /**
+   * As {@link openReferences}, but every reference has an outcome of its own: the message, or the
+   * SealError that says why there is none. Rejects with the reason of the signal, and with errors that
+   * are none of ours.
+   */
+  settleReferences(
+    references: readonly ReferenceValue[],
+    options: SettleOptions = {},
+  ): Promise<Outcome[]> {
+    return this.#settle(references, options, (error) => isSealError(error))
+  }
+
+  /**
+   * As {@link settleReferences}, for verdicts on the data alone: rejects with whatever is retryable,
+   * SEAL_STORE_REFUSED, SEAL_KMS_DENIED and SEAL_CIPHER_UNAVAILABLE.
+   */
+  tryReferences(references: readonly ReferenceValue[]): Promise<Outcome[]> {
+    return this.#settle(references, {}, isVerdict)
+  }
+
+  /** Wipes the keys that are kept. Goes on; what is opened next asks the KMS again. */
+  wipeKeys(): void {
+    this.#keys.wipe()
+  }
+
+  /** Wipes the keys and ends the connections; nothing opens afterwards. */
   async close(): Promise<void> {
     this.#keys.close()
     await Promise.all([this.#services.objects.close(), this.#services.kms.close()])
   }
 
-  /** Hands every frame of the range to `deliver`, which opens it by its second argument. */
-  async #openRange(
-    range: ReadRange,
-    { bytes, metadata }: ObjectRange,
-    deliver: (index: number, open: () => Message) => void,
-  ): Promise<void> {
-    this.#selected ??= selectEngine('auto')
-    const { engine } = await this.#selected
-    using opener = await SegmentOpener.create(metadata, this.#keys, engine)
-    for (const { index, reference } of range.entries) {
-      deliver(index, () => opener.open(bytes, reference.position - range.position, reference))
-    }
+  /** As {@link close}. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
   }
 
-  async #tryRange(range: ReadRange, outcomes: (Message | SealError)[]): Promise<void> {
-    const found = await this.#read(range).catch(verdictOf)
-    // Of an object that was cut, the frames in front of the cut are still there.
-    if (isSealError(found, 'SEAL_MALFORMED') && range.entries.length > 1) {
-      for (const half of halvesOf(range)) await this.#tryRange(half, outcomes)
-      return
-    }
-    const verdict = isSealError(found)
-      ? found
-      : await this.#openRange(range, found, (index, open) => {
-          outcomes[index] = outcomeOf(open)
-        }).catch(verdictOf)
-    if (verdict !== undefined) for (const { index } of range.entries) outcomes[index] = verdict
+  async #settle(
+    references: readonly ReferenceValue[],
+    { signal, source }: SettleOptions,
+    isOutcome: IsOutcome,
+  ): Promise<Outcome[]> {
+    const outcomes = new Array<Outcome>(references.length)
+    const parsed: Reference[] = []
+    const indexes: number[] = []
+    references.forEach((value, index) => {
+      try {
+        const reference = this.#parse(value)
+        checkSource(reference, source)
+        parsed.push(reference)
+        indexes.push(index)
+      } catch (error) {
+        if (!isOutcome(error)) throw error
+        outcomes[index] = error
+      }
+    })
+    const opened = new Array<Outcome>(parsed.length)
+    await this.#ranges.settleAll(planReads(parsed), opened, isOutcome, signal)
+    indexes.forEach((index, i) => {
+      outcomes[index] = opened[i] as Outcome
+    })
+    return outcomes
   }
 
-  #read({ object, position, length }: ReadRange): Promise<ObjectRange> {
-    return this.#services.objects.readRange(object, position, length)
-  }
-}
-
-async function eachRange(
-  ranges: readonly ReadRange[],
-  work: (range: ReadRange) => Promise<void>,
-): Promise<void> {
-  let next = 0
-  const run = async () => {
-    for (let range = ranges[next++]; range !== undefined; range = ranges[next++]) await work(range)
-  }
-  await Promise.all(Array.from({ length: Math.min(RANGES_AT_ONCE, ranges.length) }, run))
-}
-
-function outcomeOf(open: () => Message): Message | SealError {
-  try {
-    return open()
-  } catch (error) {
-    return verdictOf(error)
+  #parse(value: ReferenceValue): Reference {
+    const reference = this.#parser.parse(value)
+    const paths = this.#allowedPaths
+    if (paths === undefined || paths.some((path) => reference.object.startsWith(path)))
+      return reference
+    throw new SealError(
+      'SEAL_OBJECT_NOT_ALLOWED',
+      `${reference.object} is under none of the prefixes that this reader may read; add its prefix to s3.allowedPrefixes if you trust it`,
+    )
   }
 }
 
-/** The error, when it speaks of the object, the frame or the key; else it is thrown on. */
-function verdictOf(error: unknown): SealError {
-  const isOpenQuestion =
-    !isSealError(error) || error.retryable || isSealError(error, ...NO_VERDICTS)
-  if (isOpenQuestion) throw error
-  return error
-}
-
-function halvesOf({ entries }: ReadRange): readonly ReadRange[] {
-  const middle = entries.length >> 1
-  const references = [entries.slice(0, middle), entries.slice(middle)]
-  return references.flatMap((half) =>
-    planReads(half.map(({ reference }) => reference)).map((range) => ({
-      ...range,
-      entries: range.entries.map(({ index, reference }) => ({
-        index: half[index]?.index as number,
-        reference,
-      })),
-    })),
+function checkSource(reference: Reference, source: SettleOptions['source']): void {
+  if (source === undefined) return
+  const { topic, partition, offset } = reference
+  if (topic === source.topic && partition === source.partition) return
+  throw new SealError(
+    'SEAL_CONTEXT_MISMATCH',
+    `the reference names ${topic}/${partition} offset ${offset}, where only ${source.topic}/${source.partition} belongs`,
   )
+}
+
+/** Whether the error speaks of the object, the frame or the key. */
+function isVerdict(error: unknown): error is SealError {
+  return isSealError(error) && !error.retryable && !isSealError(error, ...NO_VERDICTS)
 }

@@ -5,7 +5,7 @@ import type { WholeSegmentKeys } from '../crypto/segment-keys.ts'
 import { SealError } from '../errors.ts'
 import { FrameAad } from '../format/aad.ts'
 import { readFrameHeader } from '../format/frame.ts'
-import { readParcel } from '../format/parcel.ts'
+import { isShredded, readParcel } from '../format/parcel.ts'
 import type { FooterSource, IndexedFrame } from '../format/segment-footer.ts'
 import type { DekCache } from '../keys/dek-cache.ts'
 import type { ObjectReader } from './object-reader.ts'
@@ -21,6 +21,8 @@ export interface VerificationServices {
   readonly engine: Pick<CipherEngine, 'create'>
   /** Told after every range, with the number of frames in it. */
   readonly onFrames: (count: number) => void
+  /** Told of every frame whose message was destroyed; it is in order all the same. */
+  readonly onShredded?: (frame: IndexedFrame) => void
 }
 
 /**
@@ -39,7 +41,7 @@ export async function verifySegment(
   const { frames } = inspection.footer
   using keys = await genuineKeys(inspection, services)
   using cipher = services.engine.create(keys)
-  const checker = new FrameChecker(inspection, cipher)
+  const checker = new FrameChecker(inspection, cipher, services.onShredded)
   for (const run of rangesOf(frames)) {
     const { position } = run[0] as IndexedFrame
     const length = run.reduce((sum, frame) => sum + frame.length, 0)
@@ -73,8 +75,14 @@ class FrameChecker {
   readonly #inspection: SegmentInspection
   readonly #cipher: FrameCipher
   readonly #aads: readonly FrameAad[]
+  readonly #onShredded: VerificationServices['onShredded']
 
-  constructor(inspection: SegmentInspection, cipher: FrameCipher) {
+  constructor(
+    inspection: SegmentInspection,
+    cipher: FrameCipher,
+    onShredded: VerificationServices['onShredded'],
+  ) {
+    this.#onShredded = onShredded
     const { metadata, footer } = inspection
     const { segmentId } = metadata.header
     this.#inspection = inspection
@@ -107,7 +115,8 @@ class FrameChecker {
     const aad = (this.#aads[frame.source] as FrameAad).of(bytes, at)
     const parcel = this.#cipher.open(bytes, at, frame.length, frame.seq, aad)
     try {
-      readParcel(parcel)
+      if (isShredded(parcel)) this.#onShredded?.(frame)
+      else readParcel(parcel)
     } finally {
       parcel.fill(0)
     }

@@ -1,7 +1,7 @@
 import { idToBytes } from '../format/ids.ts'
+import type { ScannedSegment } from '../incident/store-scan.ts'
 import type { SegmentKey } from '../mapping/mapping-store.ts'
 import { RowDigest } from '../verify/row-digest.ts'
-import type { ScannedSegment } from './store-scan.ts'
 
 /** Which segments under which DEKs the store holds: some 200 bytes each. */
 export class Claims {

@@ -4,10 +4,17 @@
  * in the JSON output.
  */
 export const DIFFERENCE_KINDS = {
-  missingDek: { isMended: true, meaning: 'DEKs that are not on record, or not under their KEK' },
+  missingDek: {
+    isMended: true,
+    meaning: 'DEKs that are not on record, or not under their KEK or key domain',
+  },
   missingSegment: { isMended: true, meaning: 'segments in the store that are not on record' },
   missingRow: { isMended: true, meaning: 'messages in the store without a mapping row' },
   otherRow: { isMended: true, meaning: 'messages whose row says another place in the object' },
+  missingPlace: {
+    isMended: true,
+    meaning: 'notes by which segments are found by source or offset',
+  },
   missingMark: { isMended: true, meaning: 'segments on record without their totals or their mark' },
   otherDek: { isMended: false, meaning: 'DEKs on record otherwise than in the key directory' },
   otherTotals: { isMended: false, meaning: 'segments whose totals are not those of the object' },

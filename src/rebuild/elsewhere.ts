@@ -1,7 +1,7 @@
 import type { ReferenceLog } from '../incident/reference-log.ts'
+import type { ScannedSegment } from '../incident/store-scan.ts'
 import { provenElsewhere } from '../incident/sweep-evidence.ts'
 import type { FrameColumns, RowsKey, SegmentEntry } from '../mapping/mapping-store.ts'
-import type { ScannedSegment } from './store-scan.ts'
 
 /**
  * Those of the segments each of whose messages has a committed reference to another object, as

@@ -1,12 +1,12 @@
 import type { Clock } from '../clock.ts'
+import { readDirectory } from '../incident/directory-scan.ts'
 import type { KeyScope } from '../incident/impact-scope.ts'
+import { type ScannedSegment, type ScannedStore, scanStore } from '../incident/store-scan.ts'
 import { isSameKek } from '../keys/kek-name.ts'
 import type { MappingReader, SegmentEntry } from '../mapping/mapping-store.ts'
 import { Claims } from './claims.ts'
-import { readDirectory } from './directory-scan.ts'
 import { compareRows } from './row-comparison.ts'
 import { isHeld, isUnderWay } from './segment-state.ts'
-import { type ScannedSegment, type ScannedStore, scanStore } from './store-scan.ts'
 
 /** Where a proof looks. Nothing is changed. */
 export interface ProofPorts {

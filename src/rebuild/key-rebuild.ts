@@ -1,16 +1,17 @@
+import { readDirectory, readEntry } from '../incident/directory-scan.ts'
+import type { ScannedSegment, ScannedStore } from '../incident/store-scan.ts'
 import type { DekRecord, KeyStore } from '../keys/key-store.ts'
 import type { WrapRegister } from '../keys/wrap-register.ts'
+import type { LookUps } from '../mapping/look-ups.ts'
 import type { MappingReader } from '../mapping/mapping-store.ts'
 import { dekObjectKey } from '../segment/object-key.ts'
 import { differingFields } from '../verify/key-check.ts'
 import type { KeyRecords } from '../verify/ports.ts'
 import type { Differences } from './differences.ts'
-import { readDirectory, readEntry } from './directory-scan.ts'
-import type { ScannedSegment, ScannedStore } from './store-scan.ts'
 
 /** Where DEKs stand on record, and how one is put there. */
 export interface KeyPorts {
-  readonly mapping: Pick<MappingReader, 'deksOfKek'>
+  readonly mapping: Pick<MappingReader, 'deksOfKek'> & Pick<LookUps, 'deksOfDomain'>
   readonly deks: Pick<KeyRecords, 'onRecord'>
   /** null: nothing is written. */
   readonly keys: (KeyStore & Pick<WrapRegister, 'noteWrap'>) | null
@@ -35,6 +36,8 @@ export class KeyRebuild {
   readonly #directory = new Map<string, string>()
   /** By KEK: the DEKs that a look-up by it found. */
   readonly #byKek = new Map<string, Promise<Set<string>>>()
+  /** The same by key domain. */
+  readonly #byDomain = new Map<string, Promise<Set<string>>>()
   /** Wraps of segments that were looked at, one entry for each DEK and KEK. */
   readonly #looked = new Set<string>()
   readonly #doubts: Doubt[] = []
@@ -83,18 +86,19 @@ export class KeyRebuild {
     const onRecord = await this.#ports.deks.onRecord(dekId)
     const record = { dekId, keyDomain, kekId, kekVersion: null, wrapped, createdAtMs }
     if (onRecord === null) await this.#restore(record, null)
-    else if (!(await this.#dekIdsOf(kekId)).has(dekId)) {
+    else if (!(await this.#isFound(record))) {
       this.#doubts.push({ record: { ...record, createdAtMs: onRecord.createdAtMs }, onRecord })
     }
   }
 
   /** Asks once more for what no KEK led to: a DEK may have been made since that was asked. */
   async settle(): Promise<void> {
-    if (this.#doubts.length > 0) this.#byKek.clear()
+    if (this.#doubts.length > 0) {
+      this.#byKek.clear()
+      this.#byDomain.clear()
+    }
     for (const { record, onRecord } of this.#doubts.splice(0)) {
-      if (!(await this.#dekIdsOf(record.kekId)).has(record.dekId)) {
-        await this.#restore(record, onRecord)
-      }
+      if (!(await this.#isFound(record))) await this.#restore(record, onRecord)
     }
   }
 
@@ -107,13 +111,16 @@ export class KeyRebuild {
     if (fields.length > 0) {
       const meaning = `it is on record with another ${fields.join(', ')} than in the key directory`
       this.#differences.add({ kind: 'otherDek', dekId, meaning })
-    } else if (!(await this.#dekIdsOf(kekId)).has(dekId)) this.#doubts.push({ record, onRecord })
+    } else if (!(await this.#isFound(record))) this.#doubts.push({ record, onRecord })
   }
 
   /** `onRecord` stays the record that a look-up by DEK finds. */
   async #restore(record: DekRecord, onRecord: DekRecord | null): Promise<void> {
     const { dekId, kekId } = record
-    const meaning = onRecord === null ? 'it is not on record' : `KEK ${kekId} does not lead to it`
+    const meaning =
+      onRecord === null
+        ? 'it is not on record'
+        : `KEK ${kekId} or its key domain does not lead to it`
     this.#differences.add({ kind: 'missingDek', dekId, meaning })
     const { keys } = this.#ports
     if (keys === null) return
@@ -121,6 +128,20 @@ export class KeyRebuild {
     if (isOtherWrap) await keys.noteWrap(record)
     else await keys.recordDek(record)
     this.written++
+  }
+
+  /** Whether its KEK and its key domain lead to it. */
+  async #isFound({ dekId, kekId, keyDomain }: DekRecord): Promise<boolean> {
+    if (!(await this.#dekIdsOf(kekId)).has(dekId)) return false
+    const ofDomain = this.#byDomain.get(keyDomain) ?? this.#readDomain(keyDomain)
+    this.#byDomain.set(keyDomain, ofDomain)
+    return (await ofDomain).has(dekId)
+  }
+
+  async #readDomain(keyDomain: string): Promise<Set<string>> {
+    const dekIds = new Set<string>()
+    for await (const { dekId } of this.#ports.mapping.deksOfDomain(keyDomain)) dekIds.add(dekId)
+    return dekIds
   }
 
   #dekIdsOf(kekId: string): Promise<Set<string>> {

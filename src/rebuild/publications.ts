@@ -1,8 +1,8 @@
 import { isSealError } from '../errors.ts'
 import { parseReference } from '../format/reference-value.ts'
 import type { ReferenceLog } from '../incident/reference-log.ts'
+import type { ScannedSegment } from '../incident/store-scan.ts'
 import { CLOCK_SKEW_MS } from '../incident/sweep-plan.ts'
-import type { ScannedSegment } from './store-scan.ts'
 
 /**
  * What the committed references say of a segment. named: one of them names it; unnamed: its time is

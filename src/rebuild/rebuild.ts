@@ -1,5 +1,13 @@
 import { isSealError, SealError } from '../errors.ts'
 import type { ReferenceLog } from '../incident/reference-log.ts'
+import {
+  countVersions,
+  readVersion,
+  type ScannedSegment,
+  type ScannedStore,
+  type ScanTotals,
+  scanStore,
+} from '../incident/store-scan.ts'
 import type { SegmentRegister } from '../mapping/segment-register.ts'
 import type { StoredObject } from '../segment/object-inventory.ts'
 import { segmentFolder } from '../segment/object-key.ts'
@@ -16,22 +24,24 @@ import { type KeyPorts, KeyRebuild } from './key-rebuild.ts'
 import { type Publication, Publications } from './publications.ts'
 import { type SegmentPorts, SegmentRebuild, type SegmentSettings } from './segment-rebuild.ts'
 import { isHeld } from './segment-state.ts'
-import {
-  countVersions,
-  readVersion,
-  type ScannedSegment,
-  type ScannedStore,
-  type ScanTotals,
-  scanStore,
-} from './store-scan.ts'
 
 /** What a rebuild works with. Writers that are null leave the index as it is. */
 export interface RebuildPorts extends KeyPorts, SegmentPorts {
   readonly mapping: KeyPorts['mapping'] & SegmentPorts['mapping']
   readonly store: ScannedStore
   readonly register: Pick<SegmentRegister, 'segments'>
+  /** null: nothing is written. */
+  readonly coverage: Coverage | null
   /** null when Kafka did not survive. */
   readonly references: ReferenceLog | null
+}
+
+/** What is noted of a rebuild as a whole. */
+export interface Coverage {
+  /** Segments may come back that were taken for gone. */
+  begin(): Promise<void>
+  /** All that the bucket holds is on record. */
+  end(): Promise<void>
 }
 
 /** What is rebuilt. */
@@ -135,6 +145,8 @@ class Rebuild {
       },
     )
     const found = this.#differences.counts
+    // Nobody knows what an object holds that cannot be read.
+    if (isComplete && found.unreadObject === 0) await this.#ports.coverage?.end()
     const isMended = (kind: DifferenceKind) =>
       DIFFERENCE_KINDS[kind].isMended && this.#ports.writer !== null
     const left = differenceKinds.filter((kind) => !isMended(kind))
@@ -156,6 +168,7 @@ class Rebuild {
 
   async #steps(): Promise<void> {
     const { signal } = this.#scope
+    await this.#ports.coverage?.begin()
     const publications = await this.#readReferences()
     this.#begin('DEKs', null)
     await this.#keys.takeDirectory(signal, () => this.#advanced(1))

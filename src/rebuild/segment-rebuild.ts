@@ -1,15 +1,17 @@
 import type { Clock } from '../clock.ts'
+import type { ScannedSegment } from '../incident/store-scan.ts'
+import type { LookUps } from '../mapping/look-ups.ts'
 import type { MappingReader, MappingWriter, SegmentEntry } from '../mapping/mapping-store.ts'
 import { SourceCounts } from '../mapping/source-counts.ts'
 import type { Differences } from './differences.ts'
 import type { Publication } from './publications.ts'
 import { compareRows, type RowDifference, SAME_ROWS } from './row-comparison.ts'
 import { isUnderWay } from './segment-state.ts'
-import type { ScannedSegment } from './store-scan.ts'
 
 /** Where segments stand on record, and how they are put there. */
 export interface SegmentPorts {
-  readonly mapping: Pick<MappingReader, 'findSegment' | 'framesOfSegment'>
+  readonly mapping: Pick<MappingReader, 'findSegment' | 'framesOfSegment'> &
+    Pick<LookUps, 'missingPlaces'>
   /** null: nothing is written. */
   readonly writer: MappingWriter | null
   readonly clock: Pick<Clock, 'nowMs'>
@@ -97,42 +99,46 @@ export class SegmentRebuild {
       this.counts.underWay++
       return
     }
-    const rows = await this.#rowsOf(found, entry)
+    const isTrusted = this.#isTrusted(found, entry)
+    const rows = isTrusted ? SAME_ROWS : await compareRows(this.#ports.mapping, entry, found.frames)
     const isUnsealed = entry.messageCount === null || entry.bytes === null
     const isUnmarked = this.#isUnmarked(entry, publication)
-    this.#tell(found, entry, rows, { isUnsealed, isUnmarked })
+    const place = { ...entry, dekId: entry.rowsDekId }
+    const missingPlaces = isTrusted
+      ? 0
+      : await this.#ports.mapping.missingPlaces(place, found.frames)
+    this.#tell(found, entry, rows, { isUnsealed, isUnmarked, missingPlaces })
     const { writer } = this.#ports
     if (writer === null) return
     const isForced = this.#settings.rows === 'force'
     const areRowsWritten = isForced || rows.missing + rows.elsewhere > 0
     // A segment that was re-encrypted has its rows where they were.
     const rowsKey = { dekId: entry.rowsDekId, segmentId: entry.segmentId }
+    if (isForced || missingPlaces > 0) {
+      await writer.recordPlaces(place, found.frames)
+      await writer.recordTotals(place, new SourceCounts().add(found.frames).all())
+    }
     if (areRowsWritten) {
-      await writer.recordPlaces(entry, found.frames)
       await writer.writeRows(rowsKey, entry.objectKey, found.frames)
     }
-    if (isForced || isUnsealed) {
-      await writer.recordTotals(entry, new SourceCounts().add(found.frames).all())
-      await writer.recordSealed(summaryOf(found, entry.sealedAtMs))
-    }
+    if (isForced || isUnsealed) await writer.recordSealed(summaryOf(found, entry.sealedAtMs))
     if (isUnmarked) await writer.recordPublished(entry, timeOf(found))
     // Other tables may be led by the intent; the time on record is the better one.
     if (isForced) await writer.recordIntent(entry)
     if (areRowsWritten) this.#count(found.frames.count)
-    else if (isUnsealed || isUnmarked) this.#count(0)
+    else if (isUnsealed || isUnmarked || missingPlaces > 0) this.#count(0)
   }
 
-  async #rowsOf(found: ScannedSegment, entry: SegmentEntry): Promise<RowDifference> {
-    const isTrusted =
+  #isTrusted(found: ScannedSegment, entry: SegmentEntry): boolean {
+    return (
       this.#settings.rows === 'trust' &&
       entry.messageCount === found.frames.count &&
       entry.bytes === found.bytes
-    if (isTrusted) return SAME_ROWS
-    return compareRows(this.#ports.mapping, entry, found.frames)
+    )
   }
 
   #isUnmarked({ state }: SegmentEntry, publication: Publication): boolean {
-    if (state === 'published' || state === 'replaced') return false
+    if (state === 'published' || state === 'replaced' || state === 'shredded') return false
     return publication === 'named' || (this.#settings.isTakenForPublished && state !== 'swept')
   }
 
@@ -140,13 +146,22 @@ export class SegmentRebuild {
     found: ScannedSegment,
     entry: SegmentEntry,
     rows: RowDifference,
-    { isUnsealed, isUnmarked }: { readonly isUnsealed: boolean; readonly isUnmarked: boolean },
+    {
+      isUnsealed,
+      isUnmarked,
+      missingPlaces,
+    }: {
+      readonly isUnsealed: boolean
+      readonly isUnmarked: boolean
+      readonly missingPlaces: number
+    },
   ): void {
     const differ = (kind: Parameters<Differences['add']>[0]['kind'], count: number, what: string) =>
       this.#differences.add({ kind, count, ...placeOf(found), meaning: what })
     differ('missingRow', rows.missing, 'messages of the object without a row')
     differ('otherRow', rows.elsewhere, 'rows that say another place in the object')
     differ('extraRow', rows.extra, 'rows for which the object has no message')
+    differ('missingPlace', missingPlaces, 'look-ups by source or offset do not lead to it')
     differ('missingMark', +isUnsealed, 'its totals are not on record')
     differ('missingMark', +isUnmarked, 'its mark of publication is not on record')
     if (entry.objectKey !== found.version.key) {

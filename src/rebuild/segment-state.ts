@@ -1,6 +1,6 @@
+import { readVersion, type ScannedSegment, type ScannedStore } from '../incident/store-scan.ts'
 import type { SegmentEntry } from '../mapping/mapping-store.ts'
 import { versionsOf } from '../segment/object-inventory.ts'
-import { readVersion, type ScannedSegment, type ScannedStore } from './store-scan.ts'
 
 /**
  * Whether an encryptor may still be at work on a segment: object and rows are written side by side, and

@@ -1,5 +1,6 @@
 import { isSealError, type SealError } from '../errors.ts'
 import { forEachOf } from '../for-each-of.ts'
+import { concernsAll } from './general-failures.ts'
 import {
   type ReencryptionItem,
   type ReencryptionOutcome,
@@ -38,16 +39,6 @@ export interface JobOutcome {
   readonly isStopped: boolean
 }
 
-/** What ends a job, since every other segment would meet it too. */
-const GENERAL = [
-  'SEAL_STORE_REFUSED',
-  'SEAL_MAPPING_REFUSED',
-  'SEAL_KMS_DENIED',
-  'SEAL_KMS_REFUSED',
-  'SEAL_KEK_FORBIDDEN',
-  'SEAL_CIPHER_UNAVAILABLE',
-] as const
-
 /**
  * Re-encrypts segments, a few at a time. May be stopped and begun again, and may run in several
  * processes at once: what a segment needs is told by its object. A segment that cannot be
@@ -77,7 +68,7 @@ export async function reencryptAll(
       onDone(item, outcome)
     } catch (error) {
       if (isSealError(error, 'SEAL_STOPPED')) return
-      if (!isSealError(error) || isSealError(error, ...GENERAL)) throw error
+      if (!isSealError(error) || concernsAll(error)) throw error
       failures.push({ item, error })
     }
   })

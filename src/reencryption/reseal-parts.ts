@@ -7,13 +7,14 @@ import type { Patch, ResealTask } from './reseal-task.ts'
 /**
  * Cuts a segment into ranges of about `partBytes`, each of whole frames: the header goes with the
  * first one, the footer with the last. The new footer is as long as the old one, since all that
- * changes in it is its tag.
+ * changes in it is its tag. `shredded` has a 1 for each frame whose message is destroyed.
  */
 export function resealTasks(
   inspection: SegmentInspection,
   from: SegmentKeys,
   to: NewSegmentKeys,
   partBytes: number,
+  shredded: Uint8Array | null = null,
 ): Omit<ResealTask, 'upload'>[] {
   const { object: objectKey, pairs, footer, objectBytes, metadata } = inspection
   const { segmentId } = metadata.header
@@ -30,6 +31,7 @@ export function resealTasks(
     return {
       ...{ objectKey, segmentId, sources, pairs, position, length: end - position },
       frames: columnsOf(index, first, next),
+      shredded: shredded?.slice(first, next) ?? null,
       patches: [...(i === 0 ? [head] : []), ...(isLast ? [tail] : [])],
       from: { frameKey: from.frameKey, baseNonce: from.baseNonce },
       to: { frameKey: to.frameKey, baseNonce: to.baseNonce },

@@ -2,7 +2,8 @@ import type { CipherEngine } from '../crypto/cipher-engine.ts'
 import type { FrameCipher } from '../crypto/frame-cipher.ts'
 import { isSealError, SealError, toPlainError } from '../errors.ts'
 import { FrameAad } from '../format/aad.ts'
-import { FRAME_HEADER_BYTES, readFrameHeader } from '../format/frame.ts'
+import { FRAME_HEADER_BYTES, FRAME_OVERHEAD_BYTES, readFrameHeader } from '../format/frame.ts'
+import { writeShredded } from '../format/parcel.ts'
 import type { ObjectReader } from '../reader/object-reader.ts'
 import { readInspected } from '../reader/segment-inspection.ts'
 import type { ObjectStore, PartReceipt } from '../segment/object-store.ts'
@@ -80,12 +81,21 @@ function resealFrame(task: ResealTask, index: number, bytes: Buffer, work: Work)
   const seq = frames.seq[index] as number
   requireIndexed(task, index, bytes, at)
   const aad = (work.aads[frames.source[index] as number] as FrameAad).of(bytes, at)
-  const parcel = from.open(bytes, at, length, seq, aad, work.parcel)
+  const parcel =
+    task.shredded?.[index] === 1
+      ? shreddedParcel(work.parcel, length - FRAME_OVERHEAD_BYTES)
+      : from.open(bytes, at, length, seq, aad, work.parcel)
   bytes.set(parcel, at + FRAME_HEADER_BYTES)
   to.seal(bytes, at, length, seq, aad)
   if (to.open(bytes, at, length, seq, aad, work.check).equals(parcel)) return
   const message = `${objectKey}: a frame that was sealed anew opens to something else`
   throw new SealError('SEAL_OPEN_FAILED', message)
+}
+
+/** What was sealed there is not even opened. */
+function shreddedParcel(place: Buffer, length: number): Buffer {
+  writeShredded(place, 0, length)
+  return place.subarray(0, length)
 }
 
 /** What stands there must be the frame of the index, which the footer of the segment vouches for. */

@@ -35,6 +35,8 @@ export interface ResealTask {
   readonly length: number
   /** In order and without a gap, as the index of the segment has them. */
   readonly frames: FrameIndex
+  /** By frame: 1 where a mark takes the place of the message, which is destroyed; null for none. */
+  readonly shredded: Uint8Array | null
   /** The header in the first range, the footer in the last one. */
   readonly patches: readonly Patch[]
   readonly from: ResealKeys

@@ -9,16 +9,16 @@ import type { DekCache } from '../keys/dek-cache.ts'
 import type { DekWindow } from '../keys/dek-window.ts'
 import type { DekWindows } from '../keys/dek-windows.ts'
 import type { DekRecord } from '../keys/key-store.ts'
+import { isUnder, type LeftKek } from '../keys/left-kek.ts'
 import type { MappingWriter, SegmentEntry, SegmentKey } from '../mapping/mapping-store.ts'
 import type { SegmentRegister } from '../mapping/segment-register.ts'
 import type { SegmentReplacements } from '../mapping/segment-replacements.ts'
+import type { PacedBudget } from '../paced-budget.ts'
 import type { Patience } from '../pipeline/patience.ts'
 import type { ObjectReader } from '../reader/object-reader.ts'
 import { inspectSegment, type SegmentInspection } from '../reader/segment-inspection.ts'
 import type { ObjectInventory } from '../segment/object-inventory.ts'
 import type { ObjectMetadata, ObjectStore } from '../segment/object-store.ts'
-import type { ByteBudget } from './byte-budget.ts'
-import { isUnder, type LeftKek } from './left-kek.ts'
 import { removeOldVersions } from './old-versions.ts'
 import { resealTasks } from './reseal-parts.ts'
 import type { ResealRunner, ResealTask, ResealUpload } from './reseal-task.ts'
@@ -36,7 +36,8 @@ export interface ReencryptionServices {
   readonly replacements: SegmentReplacements
   readonly register: Pick<SegmentRegister, 'markSwept'>
   readonly runner: ResealRunner
-  readonly budget: ByteBudget
+  /** Bytes that are read, sealed and written. */
+  readonly budget: PacedBudget
   readonly patience: Patience
   readonly clock: Clock
   readonly partBytes: number
@@ -48,7 +49,10 @@ export interface ReencryptionServices {
 export type ReencryptionItem = Pick<
   SegmentEntry,
   'dekId' | 'segmentId' | 'rowsDekId' | 'objectKey' | 'createdAtMs'
->
+> & {
+  /** By frame of its index: 1 where the message is destroyed; see {@link ResealTask}. */
+  readonly shredded?: Uint8Array
+}
 
 /**
  * What became of one segment. moved: it is under a new DEK; finished: it was already, and what was
@@ -85,12 +89,13 @@ export async function reencryptSegment(
   for (;;) {
     try {
       const inspection = await patience.with(() => inspectSegment(objects, item.objectKey))
-      if (inspection.metadata.header.dekId !== item.dekId) {
-        return await finish(services, item, inspection, 'finished')
+      const { dekId } = inspection.metadata.header
+      if (dekId !== item.dekId) {
+        return await finish(services, item, inspection, { dekId, kind: 'finished' })
       }
-      await move(services, item, inspection)
-      const moved = await patience.with(() => inspectSegment(objects, item.objectKey))
-      return await finish(services, item, moved, 'moved')
+      // The write went through under its condition and its checksum: what is there now is known.
+      const toDekId = await move(services, item, inspection)
+      return await finish(services, item, inspection, { dekId: toDekId, kind: 'moved' })
     } catch (error) {
       if (isSealError(error, 'SEAL_OBJECT_MISSING')) return GONE
       // Somebody else has replaced it; what is there now tells what is left to do.
@@ -99,14 +104,14 @@ export async function reencryptSegment(
   }
 }
 
-/** Marks, and what is left of before. `inspection` is of the object as it is now. */
+/** Marks, and what is left of before, now that the object is under `dekId`. It holds what it held. */
 async function finish(
   { patience, marks, replacements, inventory, clock }: ReencryptionServices,
   item: ReencryptionItem,
-  { metadata, footer, objectBytes: bytes }: SegmentInspection,
-  kind: 'moved' | 'finished',
+  { footer, objectBytes: bytes }: SegmentInspection,
+  { dekId, kind }: { readonly dekId: string; readonly kind: 'moved' | 'finished' },
 ): Promise<ReencryptionOutcome> {
-  const { dekId, segmentId } = metadata.header
+  const { segmentId } = item
   const messages = footer.index.count
   const summary = { dekId, segmentId, messageCount: messages, bytes, sealedAtMs: clock.nowMs() }
   await patience.with(() => marks.recordSealed(summary))
@@ -117,12 +122,12 @@ async function finish(
   return { kind, messages, bytes, retainedUntilMs }
 }
 
-/** Under a new DEK, once; throws SEAL_OBJECT_CHANGED when the object is another by now. */
+/** Under a new DEK, once, whose id it returns; throws SEAL_OBJECT_CHANGED when the object is another by now. */
 async function move(
   services: ReencryptionServices,
   item: ReencryptionItem,
   inspection: SegmentInspection,
-): Promise<void> {
+): Promise<string> {
   const { header, clusterId, keyDomain } = inspection.metadata
   using from = await genuineKeys(services, inspection)
   const window = await windowFor(services, inspection)
@@ -134,10 +139,14 @@ async function move(
     const token = randomUUID()
     const metadata = encodeMetadata({ header: to.header, ...wrap, clusterId, token })
     await recordIntent(services, item, dek)
-    await replace(services, inspection, { from, to, metadata }).catch(async (error: unknown) => {
-      if (isSealError(error, 'SEAL_OBJECT_CHANGED')) await giveUp(services, item, dek)
-      throw error
-    })
+    const { shredded = null } = item
+    await replace(services, inspection, { from, to, metadata, shredded }).catch(
+      async (error: unknown) => {
+        if (isSealError(error, 'SEAL_OBJECT_CHANGED')) await giveUp(services, item, dek)
+        throw error
+      },
+    )
+    return dek.record.dekId
   } finally {
     window.noteUse()
     dek.release()
@@ -223,16 +232,17 @@ interface Replacement {
   readonly from: WholeSegmentKeys
   readonly to: NewSegmentKeys
   readonly metadata: ObjectMetadata
+  readonly shredded: Uint8Array | null
 }
 
 async function replace(
   services: ReencryptionServices,
   inspection: SegmentInspection,
-  { from, to, metadata }: Replacement,
+  { from, to, metadata, shredded }: Replacement,
 ): Promise<void> {
   const { store, patience, partBytes } = services
   const { object, etag, objectBytes: bytes } = inspection
-  const tasks = resealTasks(inspection, from, to, partBytes)
+  const tasks = resealTasks(inspection, from, to, partBytes, shredded)
   const [only, ...others] = tasks
   if (only !== undefined && others.length === 0) {
     await run(services, only, { kind: 'whole-object', metadata, replaces: etag })

@@ -1,6 +1,6 @@
 import { SealError } from '../errors.ts'
 import { isId } from '../format/ids.ts'
-import type { LeftKek } from './left-kek.ts'
+import type { LeftKek } from '../keys/left-kek.ts'
 import type { ReencryptionItem } from './segment-reencryption.ts'
 
 /** One segment that some process is to re-encrypt. */
@@ -8,6 +8,8 @@ export interface ReencryptionOrder extends ReencryptionItem {
   /** Of the object; what budgets count. */
   readonly bytes: number
   readonly leaving: LeftKek | null
+  /** How often it was put back by a process that lacks what it takes. */
+  readonly refusals: number
 }
 
 /** How orders are taken. */
@@ -18,6 +20,9 @@ export interface TakeSettings {
   readonly signal: AbortSignal
 }
 
+/** Works on an order, which is done when this has resolved; with `enough` the process takes no more. */
+export type OrderWork = (order: ReencryptionOrder) => Promise<'next' | 'enough'>
+
 /**
  * Segments to be re-encrypted, shared out over all processes that take part. An order comes to some
  * process at least once, and again when that one dies over it: re-encrypting twice changes nothing.
@@ -26,8 +31,8 @@ export interface TakeSettings {
 export interface WorkQueue {
   /** Durable when it resolves. */
   offer(orders: readonly ReencryptionOrder[]): Promise<void>
-  /** Hands orders to `work` until the signal aborts. An order is done when `work` has resolved. */
-  take(work: (order: ReencryptionOrder) => Promise<void>, settings: TakeSettings): Promise<void>
+  /** Hands orders to `work` until that has enough or the signal aborts. */
+  take(work: OrderWork, settings: TakeSettings): Promise<void>
   /** Orders that are not done, over all processes. */
   left(): Promise<number>
   /** Ends the connections. */
@@ -36,9 +41,9 @@ export interface WorkQueue {
 
 /** The order as bytes of a record. */
 export function encodeOrder(order: ReencryptionOrder): Buffer {
-  const { dekId, segmentId, rowsDekId, objectKey, createdAtMs, bytes, leaving } = order
-  const fields = { v: 1, dekId, segmentId, rowsDekId, objectKey, createdAtMs, bytes, leaving }
-  return Buffer.from(JSON.stringify(fields))
+  const { dekId, segmentId, rowsDekId, objectKey, createdAtMs, bytes, leaving, refusals } = order
+  const item = { dekId, segmentId, rowsDekId, objectKey, createdAtMs }
+  return Buffer.from(JSON.stringify({ v: 1, ...item, bytes, leaving, refusals }))
 }
 
 /** Reads what {@link encodeOrder} wrote. Throws SEAL_MALFORMED for everything else. */
@@ -48,11 +53,13 @@ export function decodeOrder(value: Uint8Array | null): ReencryptionOrder {
       readonly v: unknown
     }
     const { v, dekId, segmentId, rowsDekId, objectKey, createdAtMs, bytes, leaving } = order
+    // Not there in orders of releases before, which put none back.
+    const { refusals = 0 } = order
     const hasIds = [dekId, segmentId, rowsDekId].every((id) => typeof id === 'string' && isId(id))
-    const hasNumbers = Number.isSafeInteger(createdAtMs) && Number.isSafeInteger(bytes)
+    const hasNumbers = [createdAtMs, bytes, refusals].every(Number.isSafeInteger)
     const isOfSegment = typeof objectKey === 'string' && objectKey.endsWith(`/${segmentId}.seal`)
     if (v === 1 && hasIds && hasNumbers && isOfSegment && isLeftKek(leaving)) {
-      return { dekId, segmentId, rowsDekId, objectKey, createdAtMs, bytes, leaving }
+      return { dekId, segmentId, rowsDekId, objectKey, createdAtMs, bytes, leaving, refusals }
     }
   } catch {
     // Falls through to the one answer for what is no order.

@@ -1,8 +1,9 @@
 import { type ErrorCode, isSealError } from '../errors.ts'
 import { forEachOf } from '../for-each-of.ts'
 import type { MappingReader } from '../mapping/mapping-store.ts'
+import { Patience, type PatienceObserver } from '../pipeline/patience.ts'
 import { deksEver } from './plan.ts'
-import { type DekOutcome, type DekRewrapServices, rewrapDek } from './rewrap-dek.ts'
+import { type DekRewrapServices, rewrapDek } from './rewrap-dek.ts'
 import type { RewrapScope } from './scope.ts'
 
 /** What a rewrap works with. Everything stays the caller's to close. */
@@ -32,12 +33,14 @@ export interface RewrapControl {
   /** Ends it between two DEKs. */
   readonly signal: AbortSignal
   readonly onRewrapped: (dekId: string) => void
+  /** Hears of services that are waited for. */
+  readonly observer: PatienceObserver
 }
 
 /** More only wait for the budget of the KMS. */
 const DEKS_AT_ONCE = 8
-const TRIES_PER_DEK = 5
-const RETRY_MS = 500
+/** Some six seconds: a service that stays away longer is met by other DEKs too. */
+const TRIES_PER_DEK = 7
 /** So many failures without a success between them have one cause. */
 const FAILURES_IN_A_ROW_MAX = 20
 /** DEKs that came into scope again while it ran: made under the old KEK until it was rotated. */
@@ -66,6 +69,7 @@ class RewrapRun {
   readonly #services: RewrapServices
   readonly #scope: RewrapScope
   readonly #control: RewrapControl
+  readonly #patience: Patience
   readonly #failures = new Map<string, RewrapFailure>()
   #rewrapped = 0
   #failedInARow = 0
@@ -74,6 +78,8 @@ class RewrapRun {
     this.#services = services
     this.#scope = scope
     this.#control = control
+    const { observer, signal } = control
+    this.#patience = new Patience(services.clock, observer, signal, TRIES_PER_DEK)
   }
 
   get isOver(): boolean {
@@ -108,27 +114,16 @@ class RewrapRun {
 
   async #one(dekId: string): Promise<void> {
     try {
-      if ((await this.#try(dekId)) === 'current') return
+      const outcome = await this.#patience.with(() => rewrapDek(this.#services, this.#scope, dekId))
+      if (outcome === 'current') return
       this.#failedInARow = 0
       this.#rewrapped++
       this.#control.onRewrapped(dekId)
     } catch (error) {
+      if (isSealError(error, 'SEAL_STOPPED')) return
       if (!isSealError(error)) throw error
       this.#failedInARow++
       this.#failures.set(dekId, { dekId, code: error.code, message: error.message })
-    }
-  }
-
-  async #try(dekId: string): Promise<DekOutcome> {
-    const { clock } = this.#services
-    for (let tries = 1; ; tries++) {
-      try {
-        return await rewrapDek(this.#services, this.#scope, dekId)
-      } catch (error) {
-        const mayPass = isSealError(error) && error.retryable && tries < TRIES_PER_DEK
-        if (!mayPass || this.#control.signal.aborted) throw error
-        await clock.sleep(RETRY_MS * tries, this.#control.signal)
-      }
     }
   }
 }

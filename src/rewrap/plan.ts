@@ -1,7 +1,8 @@
 import { forEachOf } from '../for-each-of.ts'
+import { CALLS_PER_REWRAP } from '../keys/budgeted-kms.ts'
 import type { WrapRegister } from '../keys/wrap-register.ts'
 import type { MappingReader } from '../mapping/mapping-store.ts'
-import { CALLS_PER_REWRAP } from './kms-budget.ts'
+import { costUsdOf, type Prices } from '../service-costs.ts'
 import { isInScope, type RewrapScope } from './scope.ts'
 
 /** What a rewrap would do. */
@@ -22,7 +23,7 @@ export interface RewrapPlan {
 /** What calls cost, and how many there may be. */
 export interface RewrapPace {
   readonly kmsCallsPerSecond: number
-  readonly usdPer10kCalls: number
+  readonly prices: Prices
 }
 
 const READS_AT_ONCE = 16
@@ -41,14 +42,14 @@ export async function planRewrap(
     readonly register: Pick<WrapRegister, 'find'>
   },
   scope: RewrapScope,
-  { kmsCallsPerSecond, usdPer10kCalls }: RewrapPace,
+  { kmsCallsPerSecond, prices }: RewrapPace,
 ): Promise<RewrapPlan> {
   let deks = 0
   const targets = new Map<string, number>()
   await forEachOf(deksEver(mapping, scope), READS_AT_ONCE, async ({ dekId }) => {
     deks++
     const record = await register.find(dekId)
-    if (record === null || !isInScope(scope, record)) return
+    if (record === null || record.wrapped.length === 0 || !isInScope(scope, record)) return
     const target = scope.targetOf(record.keyDomain)
     targets.set(target, (targets.get(target) ?? 0) + 1)
   })
@@ -57,7 +58,7 @@ export async function planRewrap(
   return {
     ...{ deks, toRewrap, kmsCalls },
     targets: [...targets].map(([kekId, count]) => ({ kekId, deks: count })),
-    costUsd: (kmsCalls / 10_000) * usdPer10kCalls,
+    costUsd: costUsdOf({ kmsCalls, s3Reads: 0, s3Writes: 0 }, prices),
     seconds: kmsCalls / kmsCallsPerSecond,
   }
 }

@@ -48,7 +48,8 @@ export async function rewrapDek(
   for (let tries = 0; tries < TRIES_MAX; tries++) {
     const record = await services.register.find(dekId)
     // Nothing was ever sealed under a DEK that is not on record: its making was cut off.
-    if (record === null) return 'current'
+    // And of one that was shredded there is no wrap.
+    if (record === null || record.wrapped.length === 0) return 'current'
     const found = await services.directory.find(dekId)
     refuseForeign(record, found)
     const isTorn = found !== null && !areSameWrap(found.dek, record)

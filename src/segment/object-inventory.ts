@@ -33,7 +33,10 @@ export interface ObjectInventory {
    * or governance mode alike); null when nothing keeps it, Infinity under a legal hold.
    */
   retainedUntilMs(object: StoredObject): Promise<number | null>
-  /** Removes this one version for good. One that is gone already is fine. */
+  /**
+   * Removes this one version for good. One that is gone already is fine. Where no version is named,
+   * in a bucket that has some, a mark of deletion covers what is there.
+   */
   remove(object: StoredObject): Promise<void>
   /** Drops the upload and its parts. One that is gone already is fine. */
   abort(upload: OpenUpload): Promise<void>

@@ -20,7 +20,17 @@ export function segmentObjectKey(
     .slice(0, 13)
     .replace('T', '-')
     .replaceAll('-', '/')
-  return `${segmentFolder(names)}${encodeURIComponent(keyDomain)}/${hour}/${segmentId}.seal`
+  return `${domainFolder(names, keyDomain)}${hour}/${segmentId}.seal`
+}
+
+/** Where all segments of a key domain lie. */
+export function domainFolder(names: ObjectNames, keyDomain: string): string {
+  return `${segmentFolder(names)}${encodeURIComponent(keyDomain)}/`
+}
+
+/** `<prefix>/shredded/<segment-id>.json`: the mark that the segment was destroyed on purpose. */
+export function shredMarkKey({ prefix }: ObjectNames, segmentId: string): string {
+  return `${prefix}/shredded/${segmentId}.json`
 }
 
 /** `<prefix>/deks/`: the key directory. */

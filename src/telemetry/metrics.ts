@@ -13,7 +13,14 @@ export function createMetrics() {
   const registry = new Registry()
   const road = roadMetrics(registry)
   const keys = keyMetrics(registry, road.packedMessages)
-  return { registry, ...road, ...keys, ...keyRecordMetrics(registry), ...stateMetrics(registry) }
+  return {
+    registry,
+    ...road,
+    ...keys,
+    ...keyRecordMetrics(registry),
+    ...stateMetrics(registry),
+    ...incidentMetrics(registry),
+  }
 }
 
 /** Adds CPU, memory, event loop and garbage collection of this process, as prom-client names them. */
@@ -173,6 +180,37 @@ function keyRecordMetrics(registry: Registry) {
   }
 }
 
+/** Incidents and drills of the keyspace, the same in every process of it. */
+function incidentMetrics(registry: Registry) {
+  const registers = [registry]
+  const gauge = (name: string, help: string) =>
+    new Gauge({ name: `sealstream_${name}`, help, registers })
+  return {
+    openIncidents: gauge(
+      'open_incidents',
+      'Incidents that are declared and neither closed nor withdrawn.',
+    ),
+    drillPassedAt: gauge(
+      'drill_last_success_timestamp_seconds',
+      'When a drill passed last, 0 for never. Alert when older than your rules allow.',
+    ),
+    drillFailedAt: gauge(
+      'drill_last_failure_timestamp_seconds',
+      'When a drill failed last, 0 for never. Alert when later than the last success.',
+    ),
+    drillOverdue: gauge(
+      'drill_overdue',
+      '1 when no drill passed within drill.everyDays, else 0; 0 without that section. Alert on 1.',
+    ),
+    drillSeconds: new Gauge({
+      name: 'sealstream_drill_seconds',
+      help: 'Time of the last drill that passed until it was contained, known, clean.',
+      labelNames: ['until'],
+      registers,
+    }),
+  }
+}
+
 /** How the process stands, and what went wrong. */
 function stateMetrics(registry: Registry) {
   const counter = <L extends string>(name: string, help: string, labelNames: readonly L[]) =>
@@ -223,6 +261,27 @@ function stateMetrics(registry: Registry) {
     reencryptedBytes: counter(
       'reencrypted_bytes_total',
       'Bytes of segments brought under new DEKs.',
+      [],
+    ),
+    reencryptionSteppedBack: gauge(
+      'reencryption_stepped_back',
+      '1 while this process leaves re-encryptions to others for want of rights. Alert when it stays 1.',
+      [],
+    ),
+    dueSegments: gauge(
+      'rotation_due_segments',
+      'Segments whose data key is older than reencryption.schedule.olderThanDays, when last counted.',
+      [],
+    ),
+    dueBytes: gauge('rotation_due_bytes', 'Their bytes.', []),
+    overdueSeconds: gauge(
+      'rotation_overdue_seconds',
+      'How long the oldest of them is older than that. Alert when above three times everyHours.',
+      [],
+    ),
+    rotationCountedAt: gauge(
+      'rotation_counted_timestamp_seconds',
+      'When they were last counted, by whichever process. Alert when older than twice everyHours.',
       [],
     ),
     quarantined: counter(

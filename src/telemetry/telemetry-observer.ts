@@ -5,6 +5,7 @@ import type { NewOrders } from '../keys/kek-follower.ts'
 import type { KekOrder } from '../keys/kek-orders.ts'
 import type { KeyObserver } from '../keys/key-observer.ts'
 import type { KmsOperation } from '../keys/observed-kms.ts'
+import type { RotationRound } from '../mapping/rotation-log.ts'
 import type {
   MemoryState,
   PartTimings,
@@ -12,7 +13,9 @@ import type {
   ServiceName,
 } from '../pipeline/observer.ts'
 import type { CrewObserver } from '../reencryption/crew.ts'
+import type { ScheduleObserver } from '../reencryption/rotation-schedule.ts'
 import type { ReencryptionItem, ReencryptionOutcome } from '../reencryption/segment-reencryption.ts'
+import type { IncidentObserver, IncidentStanding } from '../response/incident-standing.ts'
 import type { Health } from './health.ts'
 import type { Logger } from './logger.ts'
 import type { Metrics } from './metrics.ts'
@@ -29,7 +32,9 @@ export interface TelemetrySinks {
 }
 
 /** Counts every event of the road, logs the rare ones, and keeps the health up to date. */
-export class TelemetryObserver implements PipelineObserver, KeyObserver, CrewObserver {
+export class TelemetryObserver
+  implements PipelineObserver, KeyObserver, CrewObserver, ScheduleObserver, IncidentObserver
+{
   readonly #metrics: Metrics
   readonly #logger: Logger
   readonly #health: Health
@@ -204,10 +209,58 @@ export class TelemetryObserver implements PipelineObserver, KeyObserver, CrewObs
     this.#logger.warn({ object: objectKey, code, reason: message }, 'segment not re-encrypted')
   }
 
+  reencryptionSteppedBack(error: SealError | null, forMs: number): void {
+    this.#metrics.reencryptionSteppedBack.set(error === null ? 0 : 1)
+    if (error === null) return
+    const { code, message: reason } = error
+    this.#logger.error({ code, reason, forMs }, 'stepped back from re-encryptions, others go on')
+  }
+
   reencryptionQueueFailed(error: unknown): void {
     const code = isSealError(error) ? error.code : undefined
     const reason = messageOf(error)
     this.#logger.warn({ code, reason }, 'cannot take part in re-encryptions; will try again')
+  }
+
+  rotationRound({ due, oldestAtMs, olderThanMs, countedAtMs }: RotationRound): void {
+    const { dueSegments, dueBytes, overdueSeconds, rotationCountedAt } = this.#metrics
+    dueSegments.set(due.segments)
+    dueBytes.set(due.bytes)
+    const overdueMs = oldestAtMs === null ? 0 : this.#clock.nowMs() - oldestAtMs - olderThanMs
+    overdueSeconds.set(Math.max(0, overdueMs / 1000))
+    rotationCountedAt.set(countedAtMs / 1000)
+  }
+
+  rotationFailed(error: unknown): void {
+    if (!this.#isLogDue('rotation')) return
+    const code = isSealError(error) ? error.code : undefined
+    const reason = messageOf(error)
+    this.#logger.warn({ code, reason }, 'cannot look for data under old keys; will try again')
+  }
+
+  incidentsStand(standing: IncidentStanding): void {
+    const { openIncidents, lastPassedDrill, lastFailedDrillAtMs, isDrillOverdue } = standing
+    this.#metrics.openIncidents.set(openIncidents)
+    this.#metrics.drillPassedAt.set((lastPassedDrill?.atMs ?? 0) / 1000)
+    this.#metrics.drillFailedAt.set((lastFailedDrillAtMs ?? 0) / 1000)
+    this.#metrics.drillOverdue.set(isDrillOverdue ? 1 : 0)
+    const { containMs, knowMs, cleanMs } = lastPassedDrill?.times ?? {}
+    for (const [until, ms] of Object.entries({
+      contain: containMs,
+      know: knowMs,
+      clean: cleanMs,
+    })) {
+      if (typeof ms === 'number') this.#metrics.drillSeconds.set({ until }, ms / 1000)
+    }
+  }
+
+  incidentsUnread(error: unknown): void {
+    if (!this.#isLogDue('incident log')) return
+    const code = isSealError(error) ? error.code : undefined
+    this.#logger.warn(
+      { code, reason: messageOf(error) },
+      'incidents cannot be read; will try again',
+    )
   }
 
   quarantined(topic: string, partition: number, offset: number, error: SealError): void {

@@ -54,6 +54,8 @@ export interface VerifyCounts {
   openedEqual: number
   /** References that were opened, but whose message Kafka no longer holds or the group came to later. */
   openedAlone: number
+  /** References to messages that were destroyed on purpose. */
+  shredded: number
   /** Messages set aside by a note of quarantine. */
   setAside: number
   /** References whose message Kafka no longer holds. */

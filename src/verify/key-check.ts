@@ -13,7 +13,9 @@ const TORN =
 /** Looks for the DEK of every referenced segment in Cassandra and in the key directory. */
 export async function checkKeys(check: Check): Promise<void> {
   const deks = new Set<string>()
-  for (const { intent } of check.segments.referenced()) if (intent !== null) deks.add(intent.dekId)
+  for (const { intent } of check.segments.referenced()) {
+    if (intent !== null && intent.state !== 'shredded') deks.add(intent.dekId)
+  }
   check.observer.stepBegan('DEKs', deks.size)
   await forEachOf(deks, DEKS_AT_ONCE, async (dekId) => {
     throwIfStopped(check)

@@ -85,7 +85,9 @@ export class Opening {
   }
 
   #tellFailure(reference: Reference, code: ErrorCode): void {
-    if (code === 'SEAL_OBJECT_MISSING') {
+    // Destroyed on purpose: the mark in the frame, or in the place of the object, is genuine.
+    if (code === 'SEAL_SHREDDED') this.#check.counts.shredded++
+    else if (code === 'SEAL_OBJECT_MISSING') {
       this.#check.segments.at(reference.object).isToldMissing = true
       this.#tell('dangling', reference, 'the object is not there; its messages cannot be read')
     } else {

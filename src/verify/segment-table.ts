@@ -27,7 +27,7 @@ export class SegmentRecord {
  * before.
  */
 const SPEAKS_FOR_IT: Readonly<Record<SegmentState, number>> = {
-  ...{ published: 4, sealed: 3, intended: 2, replaced: 1, swept: 0 },
+  ...{ published: 4, sealed: 3, shredded: 3, intended: 2, replaced: 1, swept: 0 },
 }
 
 /** Every segment that was heard of, by the key of its object. */

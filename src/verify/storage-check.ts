@@ -85,8 +85,11 @@ function tellMissing(check: Check, folder: string): void {
     newestAtMs,
     isDeleted,
     isToldMissing,
+    intent,
   } of check.segments.referenced()) {
     const isThere = newestAtMs !== null && !isDeleted
+    // Whoever destroyed it on purpose has said so in the register.
+    if (intent?.state === 'shredded') continue
     if (isThere || isToldMissing || !object.startsWith(folder)) continue
     const meaning = 'the object is not there; its messages cannot be read'
     check.findings.add({ kind: 'dangling', object, count: referenced.count, meaning })

@@ -165,6 +165,7 @@ function noCounts(): VerifyCounts {
     references: 0,
     openedEqual: 0,
     openedAlone: 0,
+    shredded: 0,
     setAside: 0,
     messageGone: 0,
     referenceGone: 0,

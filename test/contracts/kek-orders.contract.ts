@@ -49,4 +49,19 @@ export function kekOrdersContract(log: () => KekOrderLog): void {
     expect(new Set(found.map(({ actor }) => actor)).size).toBe(5)
     expect(placed.toSorted((a, b) => a.sequence - b.sequence)).toEqual(found)
   })
+
+  test('a KEK that was retired stays so, with the first reason, and versions stand for themselves', async () => {
+    const kek = { kekId: `kek-${randomUUID()}`, kekVersion: null, atMs: 1_000, actor: 'a@b' }
+    await log().retire({ ...kek, reason: 'leaked' })
+    await log().retire({ ...kek, kekVersion: '3', reason: 'version 3' })
+    await log().retire({ ...kek, atMs: 2_000, reason: 'again' })
+    const found = (await log().retired()).filter(({ kekId }) => kekId === kek.kekId)
+    expect(found).toHaveLength(2)
+    expect(found).toEqual(
+      expect.arrayContaining([
+        { ...kek, reason: 'leaked' },
+        { ...kek, kekVersion: '3', reason: 'version 3' },
+      ]),
+    )
+  })
 }

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { SLOT_MS } from '../../src/mapping/look-ups.ts'
 import type { OpenedSegment, SourceTotals } from '../../src/mapping/mapping-store.ts'
 import { messageIdHash } from '../../src/mapping/message-id.ts'
+import { SourceCounts } from '../../src/mapping/source-counts.ts'
 import { columnsOf } from '../support/frame-columns.ts'
 import {
   all,
@@ -42,6 +43,9 @@ function domainsContract(parts: () => MappingStoreParts): void {
     const expected = deks.map(({ wrapped: _, ...entry }) => entry)
     expect(await all(reader.deksOfDomain(keyDomain))).toEqual(expected)
     expect(await all(reader.deksOfDomain(randomUUID()))).toEqual([])
+    const named = await all(reader.keyDomains())
+    expect(named.filter((name) => name === keyDomain)).toEqual([keyDomain])
+    expect(named).toContain(`${keyDomain}2`)
   })
 }
 
@@ -82,6 +86,27 @@ function sourcesContract(parts: () => MappingStoreParts): void {
     const known = { messageCount: 3, bytes: 2 ** 32 + 3 }
     const found = await all(reader.segmentsOfTopic(topic, SLOT_OF_IT))
     expect(found).toEqual([{ ...keyOf(segment), partition: 0, totals: known }])
+  })
+
+  test('tells how much is missing of what a segment is found by', async () => {
+    const { writer, reader } = parts()
+    const topic = randomUUID()
+    const segment = opened()
+    const frames = columnsOf([
+      ...messagesFrom(0, 3, topic, 1),
+      ...messagesFrom(5, 2, topic, 7),
+      ...messagesFrom(0, 1, `${topic}-b`, 0),
+    ])
+    const sums = new SourceCounts().add(frames).all()
+    expect(await reader.missingPlaces(segment, frames)).toBe(6)
+    await writer.recordPlaces(segment, frames)
+    expect(await reader.missingPlaces(segment, frames)).toBe(3)
+    await writer.recordTotals(segment, sums.slice(0, 2))
+    expect(await reader.missingPlaces(segment, frames)).toBe(1)
+    await writer.recordTotals(segment, sums)
+    expect(await reader.missingPlaces(segment, frames)).toBe(0)
+    const other = { ...segment, dekId: randomUUID() }
+    expect(await reader.missingPlaces(other, frames)).toBe(6)
   })
 
   test('segments of one slot are all found, one that has a twin under another DEK too', async () => {

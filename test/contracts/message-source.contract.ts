@@ -70,7 +70,7 @@ class Collector implements SourceHandler {
     const own = this.batches.filter(
       (batch) => batch.topic === topic && batch.partition === partition,
     )
-    return own.flatMap(({ messages }) => messages)
+    return own.flatMap(({ messages }) => [...messages])
   }
 
   /** Resolves when `is` holds, looked at whenever the source tells something. */

@@ -4,6 +4,7 @@ import type {
   Publication,
   ReferenceSink,
 } from '../../src/pipeline/reference-sink.ts'
+import { runsOf } from '../support/record-runs.ts'
 
 /** A sink, and what consumers and the group see once no lane is open. Two partitions, topics of its own. */
 export interface SinkPlace {
@@ -28,7 +29,8 @@ export function referenceSinkContract(name: string, makePlace: () => Promise<Sin
     /** Values for one output partition, and the offset that goes with them. */
     function publication(partition: number, values: Uint8Array[], nextOffset: number): Publication {
       const { source, output } = place
-      const records = values.length === 0 ? [] : [{ topic: output, partition, values }]
+      const runs = runsOf(values)
+      const records = values.length === 0 ? [] : [{ topic: output, partition, runs }]
       return { records, offsets: [{ topic: source, partition, nextOffset }] }
     }
 

@@ -10,7 +10,7 @@ export function newOrder(over: Partial<ReencryptionOrder> = {}): ReencryptionOrd
   const [dekId, segmentId] = [randomUUID(), randomUUID()]
   const objectKey = `sealed/segments/orders/2026/01/02/03/${segmentId}.seal`
   const place = { dekId, segmentId, rowsDekId: dekId, objectKey, createdAtMs: 1_767_000_000_000 }
-  return { ...place, bytes: 1_000, leaving: null, ...over }
+  return { ...place, bytes: 1_000, leaving: null, refusals: 0, ...over }
 }
 
 /** What every {@link WorkQueue} does. `begin` is called before each test, for a queue of its own. */
@@ -39,6 +39,7 @@ export function workQueueContract(name: string, begin: () => OpenQueue): void {
       const work = async (order: ReencryptionOrder) => {
         done.push(order)
         if (done.length === count) setImmediate(() => stop.abort())
+        return 'next' as const
       }
       await taker.take(work, { atOnce: 4, signal: stop.signal })
       return done
@@ -67,12 +68,21 @@ export function workQueueContract(name: string, begin: () => OpenQueue): void {
       const giveUp = async () => {
         begun.resolve()
         stop.abort()
+        return 'next' as const
       }
       const first = newTaker().take(giveUp, { atOnce: 1, signal: stop.signal })
       await begun.promise
       await first
       expect(await queue.left()).toBe(1)
       expect(await takeSome(newTaker(), 1)).toEqual([order])
+    })
+
+    it('gives no more to a process that has enough, and counts what that has done', async () => {
+      await queue.offer(Array.from({ length: 6 }, () => newOrder()))
+      const signal = AbortSignal.timeout(20_000)
+      await newTaker().take(async () => 'enough', { atOnce: 1, signal })
+      expect(signal.aborted).toBe(false)
+      expect(await queue.left()).toBe(5)
     })
 
     it('has nothing to give where nothing was offered', async () => {

@@ -49,7 +49,12 @@ test('a bit that changes on the way from S3 is a typed error or harmless, and ne
   proxy.poison('answers', { kind: 'flip', atByte: Number.MAX_SAFE_INTEGER })
   for (let atByte = 0; atByte < 2_000; atByte += 7) {
     const reader = createReader({
-      s3: { ...s3, endpoint: `http://${proxy.address}`, requestTimeoutMs: 1_000 },
+      s3: {
+        ...s3,
+        prefix: place.prefix,
+        endpoint: `http://${proxy.address}`,
+        requestTimeoutMs: 1_000,
+      },
       kms: place.kms,
     })
     proxy.poison('answers', { kind: 'flip', atByte })

@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { CreateKeyCommand, DisableKeyCommand, KMSClient } from '@aws-sdk/client-kms'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
@@ -48,6 +50,18 @@ async function sealstream(...args: string[]) {
   return { ...ending, json: <T>() => JSON.parse(ending.stdout) as T }
 }
 
+const signingKey = join(place.folder, 'signing-key.pem')
+const certificate = join(place.folder, 'kek.cert.json')
+
+/** Asks for a certificate of the old KEK; the lines that it prints. */
+async function certify(...args: string[]) {
+  const asked = ['certificate', '--kek', oldKek, '--out', certificate, '--json', ...args]
+  const { code, stdout, stderr } = await sealstream(...asked)
+  expect(stderr).toBe('')
+  const lines = stdout.trimEnd().split('\n')
+  return { code, lines: lines.map((line): Record<string, unknown> => JSON.parse(line)) }
+}
+
 /** What a rewrap of the old KEK would do now. */
 async function plan(): Promise<RewrapPlan> {
   const planned = await sealstream('rewrap', '--kek', oldKek, '--plan', '--json')
@@ -77,6 +91,20 @@ function hammer() {
   }
 }
 
+/** The certificate is made, and is genuine for whoever has the public key and nothing else. */
+async function expectCertified() {
+  const { code, lines } = await certify()
+  const clean = { isClean: true, counts: { objects: 0 } }
+  expect([code, lines.at(-1)]).toMatchObject([0, clean])
+  const verify = (file: string) =>
+    runCommand(['certificate', 'verify', file, '--public-key', `${signingKey}.pub`])
+  expect((await verify(certificate)).code).toBe(0)
+  const altered = Buffer.from(readFileSync(certificate))
+  altered[altered.length >> 1] = (altered[altered.length >> 1] as number) ^ 1
+  writeFileSync(`${certificate}.altered`, altered)
+  expect((await verify(`${certificate}.altered`)).code).toBe(5)
+}
+
 beforeAll(async () => {
   ;[oldKek, newKek] = await Promise.all([newKey(), newKey()])
   place.kms = { ...service, allowedKeyIds: [oldKek, newKek] }
@@ -85,7 +113,10 @@ beforeAll(async () => {
   config = place.config({
     ...{ 'kafka.lanes': PARTITIONS, 'kms.allowedKeyIds': [newKek] },
     'window.ageMs': '400ms',
+    'certificate.signingKeyFile': signingKey,
   })
+  const made = await runCommand(['certificate', 'new-key', '--out', signingKey])
+  writeFileSync(`${signingKey}.pub`, made.stdout)
   encryptors = [new EncryptorProcess(config)]
   await encryptors[0]?.ready()
   encryptors.push(new EncryptorProcess(config))
@@ -148,6 +179,14 @@ describe('a KEK is replaced', () => {
     const { toRewrap, deks } = await plan()
     expect(toRewrap).toBeGreaterThan(3)
     expect(deks).toBe(toRewrap)
+    // Nothing is made under it any more, and all that was is named.
+    const refused = await certify()
+    const { counts, users } = refused.lines.at(-1) as Record<string, Record<string, number>>
+    expect([refused.code, users]).toEqual([7, []])
+    const named = (kind: string) => refused.lines.filter((line) => line.kind === kind)
+    expect(counts?.liveDeks).toBeGreaterThan(3)
+    expect(named('dek')).toHaveLength(toRewrap)
+    expect(named('object')).toHaveLength(counts?.objects as number)
     const reading = hammer()
     const rewrap = () =>
       sealstream(
@@ -192,6 +231,7 @@ describe('a KEK is replaced', () => {
     ])
     expect([read.code, read.stdout.trimEnd().split('\n').length]).toEqual([0, messages.length])
     expect(inspected.json<{ verifiedFrames: number }>().verifiedFrames).toBeGreaterThan(0)
+    await expectCertified()
     // Look-ups by KEK still find every data key that it ever wrapped.
     expect([impact.json<{ deks: number }>().deks, toRewrap]).toEqual([deks, 0])
 

@@ -10,6 +10,7 @@ import { messageSourceContract, type SourcePlace } from '../contracts/message-so
 import { referenceSinkContract, type SinkPlace } from '../contracts/reference-sink.contract.ts'
 import { KafkaFixture } from '../support/kafka-fixture.ts'
 import type { RawRecord } from '../support/record-batch.ts'
+import { runsOf } from '../support/record-runs.ts'
 
 const POLL_MS = 50
 const LARGE_BATCHES = { 'max.message.bytes': '4194304' }
@@ -145,7 +146,7 @@ describe('opening a lane', () => {
     const publisher = await sink.openLane(0)
     await publisher.publish(
       {
-        records: [{ topic: output, partition: 0, values: [Buffer.from('published')] }],
+        records: [{ topic: output, partition: 0, runs: runsOf([Buffer.from('published')]) }],
         offsets: [{ topic: source, partition: 0, nextOffset: 1 }],
       },
       () => true,
@@ -159,10 +160,10 @@ describe('opening a lane', () => {
   test('a partition that the output topic lacks is refused, and nothing published', async () => {
     const { output, source, sink, visible, committed } = await sinkPlace()
     const publisher = await sink.openLane(0)
-    const values = [Buffer.from('x')]
+    const runs = runsOf([Buffer.from('x')])
     const published = publisher.publish(
       {
-        records: [0, 2].map((partition) => ({ topic: output, partition, values })),
+        records: [0, 2].map((partition) => ({ topic: output, partition, runs })),
         offsets: [{ topic: source, partition: 0, nextOffset: 1 }],
       },
       () => true,

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, inject, test } from 'vitest'
 import { KafkaReferenceSink } from '../../src/adapters/kafka/kafka-reference-sink.ts'
 import type { Publication, ReferenceSink } from '../../src/pipeline/reference-sink.ts'
 import { KafkaFixture } from '../support/kafka-fixture.ts'
+import { runsOf } from '../support/record-runs.ts'
 import { TcpProxy } from '../support/tcp-proxy.ts'
 import { kafkaProtocol } from '../support/wire-protocols.ts'
 import type { Fate, SeenRequest } from '../support/wire-session.ts'
@@ -67,7 +68,7 @@ beforeEach(async () => {
   scene = {
     sink: new KafkaReferenceSink({ ...client, groupId, transactionTimeoutMs: 30_000 }),
     publication: (text, nextOffset) => ({
-      records: [{ topic: output, partition: 0, values: [Buffer.from(text)] }],
+      records: [{ topic: output, partition: 0, runs: runsOf([Buffer.from(text)]) }],
       offsets: [{ topic: source, partition: 0, nextOffset }],
     }),
     visible: async () => (await kafka.readAll(output)).map(({ value }) => String(value)),

@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest'
-import type { StackEndpoints } from '../../docker/stack/stack.ts'
 import { systemClock } from '../../src/clock.ts'
 import type { Message } from '../../src/format/message.ts'
 import { createReader, type Reference } from '../../src/index.ts'
@@ -21,9 +20,10 @@ const AWAY_WINDOWS = 5
 const MESSAGES_MAX = 5_000
 
 /** A reader that forgets its keys after a while, as one in service does. */
-function readerOf({ s3, kms }: StackEndpoints, ttlMs: number) {
-  const { keyId, ...service } = kms
-  return createReader({ s3, kms: { ...service, allowedKeyIds: [keyId] }, keyCache: { ttlMs } })
+function readerOf({ stack, prefix }: SealingPlace, ttlMs: number) {
+  const { keyId, ...service } = stack.kms
+  const kms = { ...service, allowedKeyIds: [keyId] }
+  return createReader({ s3: { ...stack.s3, prefix }, kms, keyCache: { ttlMs } })
 }
 
 test('a KMS killed for five windows: sealing goes on to the hard limits, waits, and goes on by itself', async () => {
@@ -58,7 +58,7 @@ test('a KMS killed for five windows: sealing goes on to the hard limits, waits, 
   const published = () => encryptor.metric('sealstream_published_references_total')
   await encryptor.until('at work', async () => (await published()) > 1_000)
   const opened = (await kafka.references(place.topic))[0]?.reference as Reference
-  const [warm, cold] = [readerOf(stack, 60_000), readerOf(stack, 60_000)]
+  const [warm, cold] = [readerOf(place, 60_000), readerOf(place, 60_000)]
   await warm.openReference(opened)
 
   process.kill(stack.processes.kms, 'SIGKILL')

@@ -11,9 +11,11 @@ import { CassandraDekStore } from '../../src/adapters/cassandra/dek-store.ts'
 import { durabilityOf } from '../../src/adapters/cassandra/durability.ts'
 import { CassandraLookUps } from '../../src/adapters/cassandra/look-ups.ts'
 import { CassandraMappingWriter } from '../../src/adapters/cassandra/mapping-writer.ts'
+import { CassandraRotationLog } from '../../src/adapters/cassandra/rotation-log.ts'
 import { migrate } from '../../src/adapters/cassandra/schema.ts'
 import { CassandraSegmentRegister } from '../../src/adapters/cassandra/segment-register.ts'
 import { CassandraSegmentReplacements } from '../../src/adapters/cassandra/segment-replacements.ts'
+import { CassandraShredRegister } from '../../src/adapters/cassandra/shred-register.ts'
 import { CassandraWrapRegister } from '../../src/adapters/cassandra/wrap-register.ts'
 import { systemClock } from '../../src/clock.ts'
 import { impactOf } from '../../src/incident/impact.ts'
@@ -29,8 +31,10 @@ import {
   mappingStoreContract,
   messagesFrom,
 } from '../contracts/mapping-store.contract.ts'
+import { rotationLogContract } from '../contracts/rotation-log.contract.ts'
 import { segmentRegisterContract } from '../contracts/segment-register.contract.ts'
 import { segmentReplacementsContract } from '../contracts/segment-replacements.contract.ts'
+import { shredRegisterContract } from '../contracts/shred-register.contract.ts'
 import { wrapRegisterContract } from '../contracts/wrap-register.contract.ts'
 
 const { contactPoints, localDatacenter } = inject('stack').cassandra
@@ -169,8 +173,16 @@ describe('runs', () => {
 })
 
 describe('the keys and their look-ups', () => {
+  rotationLogContract(() => ({
+    keys: new CassandraDekStore(connection),
+    rotation: new CassandraRotationLog(connection),
+  }))
   wrapRegisterContract(() => ({
     ...{ ...partsOf('rows'), register: new CassandraWrapRegister(connection) },
+  }))
+  shredRegisterContract(() => ({
+    ...{ ...partsOf('rows'), register: new CassandraWrapRegister(connection) },
+    shreds: new CassandraShredRegister(connection),
   }))
 
   test('says that a new wrap does not show, when the maker of the DEK had a fast clock', async () => {
@@ -222,7 +234,8 @@ describe('the schema', () => {
     await migrate(options, create)
     await migrate(options, look)
     const rows = await plain.execute(`SELECT version FROM ${keyspace}.schema_versions`)
-    expect(rows.rows.map((row) => row.version).sort()).toEqual([1, 2, 3, 4, 5, 6, 7])
+    const versions = rows.rows.map((row) => row.version as number)
+    expect(versions.sort((a, b) => a - b)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
   })
 
   test('missing, is refused with the way out, and nothing is created', async () => {

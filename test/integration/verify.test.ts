@@ -108,7 +108,7 @@ describe('sealstream verify', () => {
     const counts = await expectVerified(place, { config })
     expect(counts).toMatchObject({
       ...{ messages: all, references: all - setAside, openedEqual: all - setAside, setAside },
-      ...{ openedAlone: 0, messageGone: 0, referenceGone: 0, notSealedYet: 0 },
+      ...{ openedAlone: 0, shredded: 0, messageGone: 0, referenceGone: 0, notSealedYet: 0 },
       ...{ unreferencedObjects: 0 },
     })
     expect(counts.segments).toBe(counts.objects)

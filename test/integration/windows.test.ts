@@ -114,7 +114,8 @@ describe('domains by header', () => {
     expect(references.map(({ partition, offset }) => [partition, offset])).toEqual(
       ordered.map(({ partition, offset }) => [partition, offset]),
     )
-    const { s3, kms } = place.stack
+    const { kms } = place.stack
+    const s3 = { ...place.stack.s3, prefix: place.prefix }
     const { keyId: _keyId, ...service } = kms
     const readerOf = (...allowedKeyIds: string[]) =>
       createReader({ s3, kms: { ...service, allowedKeyIds } })

@@ -1,10 +1,13 @@
 import { benchmarks } from './benchmarks.ts'
+import { incident } from './incident.ts'
 import { keysAndFormat } from './keys-and-format.ts'
 import { lookUps } from './look-ups.ts'
 import { mapping } from './mapping.ts'
 import type { Mutant } from './mutant.ts'
+import { reading } from './reading.ts'
 import { rebuild } from './rebuild.ts'
 import { reencryption } from './reencryption.ts'
+import { retirement } from './retirement.ts'
 import { road } from './road.ts'
 import { rotation } from './rotation.ts'
 
@@ -17,5 +20,8 @@ export const mutants: readonly Mutant[] = [
   ...rotation,
   ...reencryption,
   ...rebuild,
+  ...reading,
+  ...retirement,
+  ...incident,
   ...benchmarks,
 ]

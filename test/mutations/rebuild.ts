@@ -5,6 +5,20 @@ const tests = unit('rebuild/rebuild')
 /** Guards of what is written and proven from the bucket. */
 export const rebuild: readonly Mutant[] = [
   {
+    name: 'a rebuild that was stopped says that look-ups cover all',
+    file: 'src/rebuild/rebuild.ts',
+    text: '    if (isComplete && found.unreadObject === 0) await this.#ports.coverage?.end()\n',
+    replacement: '    await this.#ports.coverage?.end()\n',
+    tests,
+  },
+  {
+    name: 'look-ups by source are not compared',
+    file: 'src/rebuild/segment-rebuild.ts',
+    text: 'await this.#ports.mapping.missingPlaces(place, found.frames)',
+    replacement: '0',
+    tests,
+  },
+  {
     name: 'a rebuilt segment is seen before all of it is on record',
     file: 'src/rebuild/segment-rebuild.ts',
     text: '    await writer.recordSealed(summaryOf(found))\n    await writer.recordIntent(intentOf(found))\n',
@@ -49,7 +63,7 @@ export const rebuild: readonly Mutant[] = [
   },
   {
     name: 'older versions are not looked at',
-    file: 'src/rebuild/store-scan.ts',
+    file: 'src/incident/store-scan.ts',
     text: 'inspectSegment(objects, version.key, version.versionId)',
     replacement: 'inspectSegment(objects, version.key)',
     tests,

@@ -62,8 +62,8 @@ export const road: readonly Mutant[] = [
   {
     name: 'messages that come in again are sealed again',
     file: 'src/pipeline/lane-session.ts',
-    text: 'batch.messages.filter((message) => message.offset >= position.next)',
-    replacement: 'batch.messages',
+    text: 'if (message.offset >= next) yield message',
+    replacement: 'if (message.offset >= 0 || next < 0) yield message',
     tests: unit('pipeline/lane-session'),
   },
   {
@@ -104,8 +104,8 @@ export const road: readonly Mutant[] = [
   {
     name: 'messages of aborted transactions are sealed',
     file: 'src/adapters/kafka/committed-records.ts',
-    text: 'return isControl || (isTransactional && dead.has(producerId)) ? [] : records',
-    replacement: 'return isControl ? [] : records',
+    text: 'return isControl || (isTransactional && dead.has(producerId)) ? [] : [records]',
+    replacement: 'return isControl ? [] : [records]',
     tests: unit('adapters/kafka/committed-records'),
   },
   {

@@ -32,11 +32,11 @@ export const rotation: readonly Mutant[] = [
     tests: unit('rewrap/kills'),
   },
   {
-    name: 'a rewrap has no budget of KMS calls',
-    file: 'src/rewrap/kms-budget.ts',
-    text: '    if (atMs > nowMs) await clock.sleep(atMs - nowMs)\n',
-    replacement: '',
-    tests: unit('rewrap/job'),
+    name: 'a job has no budget of KMS calls',
+    file: 'src/keys/budgeted-kms.ts',
+    text: '      await budget.take(1)\n      return kms.unwrap(...asked)\n',
+    replacement: '      return kms.unwrap(...asked)\n',
+    tests: unit('paced-budget'),
   },
   {
     name: 'a process starts under the configuration alone',

@@ -4,6 +4,7 @@ import {
   type TopicPartition,
 } from '../../src/pipeline/message-source.ts'
 import type { OutputRecords } from '../../src/pipeline/reference-sink.ts'
+import { runsOf, valuesOf } from '../support/record-runs.ts'
 import type { Host } from './host.ts'
 import type { Kafka } from './kafka.ts'
 
@@ -70,6 +71,6 @@ export class Flaws {
 
   reordered(records: readonly OutputRecords[]): readonly OutputRecords[] {
     if (!this.on.reordersReferences) return records
-    return records.map((one) => ({ ...one, values: one.values.toReversed() }))
+    return records.map((one) => ({ ...one, runs: runsOf(valuesOf(one.runs).toReversed()) }))
   }
 }

@@ -54,8 +54,9 @@ export class SimSink implements ReferenceSink {
       ),
     )
     for (const one of records) {
-      await this.#call(`${transactionalId} produce ${placeOf(one)} (${one.values.length})`, () =>
-        transactions.produce(producer, one),
+      await this.#call(
+        `${transactionalId} produce ${placeOf(one)} (${one.runs.reduce((sum, { count }) => sum + count, 0)})`,
+        () => transactions.produce(producer, one),
       )
     }
     await this.#onlyOnce(() =>

@@ -31,6 +31,11 @@ class Rebalance extends Error {
   }
 }
 
+/** A batch whose messages are all there. */
+interface SimBatch extends FetchedBatch {
+  readonly messages: readonly Message[]
+}
+
 /**
  * The consuming client of one process: joins the group, fetches each partition by itself and hands
  * batches to the road. It learns of a rebalance by its heartbeats alone, so it may hold what is no
@@ -206,7 +211,7 @@ export class SimSource implements MessageSource {
     }
   }
 
-  #hand(tenure: number, batch: FetchedBatch): Promise<boolean> {
+  #hand(tenure: number, batch: SimBatch): Promise<boolean> {
     const place = placeOf(batch)
     const seekCount = this.#seekCountOf(place)
     const { flaws } = this.#world
@@ -221,7 +226,7 @@ export class SimSource implements MessageSource {
     return this.#handler?.onBatch(batch, control) ?? Promise.resolve(false)
   }
 
-  #batchOf(at: TopicPartition, { fetchedOffset, records }: Fetched): FetchedBatch {
+  #batchOf(at: TopicPartition, { fetchedOffset, records }: Fetched): SimBatch {
     const messages = records.map(({ message }) => message).filter((one): one is Message => !!one)
     const nextOffset = (records.at(-1)?.offset ?? fetchedOffset) + 1
     return { ...at, messages, fetchedOffset, nextOffset }

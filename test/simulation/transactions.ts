@@ -1,6 +1,7 @@
 import { SealError } from '../../src/errors.ts'
 import { placeOf } from '../../src/pipeline/message-source.ts'
 import type { OutputRecords, Publication } from '../../src/pipeline/reference-sink.ts'
+import { valuesOf } from '../support/record-runs.ts'
 import type { Happening, Scheduler } from './scheduler.ts'
 
 /** A producer as the broker knows it: of one transactional id, the newest epoch counts. */
@@ -124,8 +125,8 @@ export class Transactions {
     this.#assertNewest(place, producer)
     const entries = this.output.get(place) ?? []
     this.output.set(place, entries)
-    for (const value of records.values) {
-      entries.push({ value: value.slice(), producer: producer.id, state: 'open' })
+    for (const value of valuesOf(records.runs)) {
+      entries.push({ value, producer: producer.id, state: 'open' })
     }
   }
 

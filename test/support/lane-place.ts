@@ -174,8 +174,13 @@ function settingsWith({ settings, segment }: LanePlaceOptions): LaneSettings {
   }
 }
 
+/** A batch whose messages are all there. */
+interface LaneBatch extends FetchedBatch {
+  readonly messages: readonly Message[]
+}
+
 /** A batch of one partition with messages from `from` up to, but without, `to`. */
-export function batch(from: number, to: number, over: Partial<FetchedBatch> = {}): FetchedBatch {
+export function batch(from: number, to: number, over: Partial<LaneBatch> = {}): LaneBatch {
   const at = { topic: over.topic ?? 'orders', partition: over.partition ?? 0 }
   const messages = Array.from({ length: to - from }, (_, i) =>
     message({ ...at, offset: from + i, value: Buffer.from(`value ${from + i}`) }),

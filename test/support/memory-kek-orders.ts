@@ -1,8 +1,9 @@
-import type { KekOrder, KekOrderLog, NewKekOrder } from '../../src/keys/kek-orders.ts'
+import type { KekOrder, KekOrderLog, NewKekOrder, RetiredKek } from '../../src/keys/kek-orders.ts'
 
 /** KEK orders in memory, held to the same contract as those over Cassandra. */
 export class MemoryKekOrders implements KekOrderLog {
   readonly all: KekOrder[] = []
+  readonly ended: RetiredKek[] = []
   /** Thrown by the calls to come, one each. */
   readonly failures: Error[] = []
 
@@ -18,5 +19,16 @@ export class MemoryKekOrders implements KekOrderLog {
     const placed = { ...structuredClone(order), sequence: this.all.length + 1 }
     this.all.push(placed)
     return placed
+  }
+
+  async retired(): Promise<readonly RetiredKek[]> {
+    return [...this.ended]
+  }
+
+  async retire(kek: RetiredKek): Promise<void> {
+    const isKnown = this.ended.some(
+      ({ kekId, kekVersion }) => kekId === kek.kekId && kekVersion === kek.kekVersion,
+    )
+    if (!isKnown) this.ended.push(structuredClone(kek))
   }
 }

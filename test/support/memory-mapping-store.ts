@@ -33,6 +33,8 @@ import type {
   ReplacementIntent,
   SegmentReplacements,
 } from '../../src/mapping/segment-replacements.ts'
+import type { ShredRegister } from '../../src/mapping/shred-register.ts'
+import { SourceCounts } from '../../src/mapping/source-counts.ts'
 import { columnsOf } from './frame-columns.ts'
 
 /** Small, so that tests with few rows see several pages. */
@@ -58,6 +60,7 @@ interface SegmentRecord {
   sweptAtMs?: number
   replacing?: ReplacementIntent
   replaced?: Replaced
+  shreddedAtMs?: number
   readonly successors: Set<string>
   readonly rows: Map<string, MappedMessage>
 }
@@ -70,6 +73,7 @@ export class MemoryMappingStore
     LookUps,
     SegmentRegister,
     SegmentReplacements,
+    ShredRegister,
     KeyStore,
     WrapRegister
 {
@@ -85,12 +89,15 @@ export class MemoryMappingStore
   readonly #ids = new Map<string, MessageInSegment>()
   /** DEKs to which their KEK does not lead, until they are recorded again. */
   readonly unlisted = new Set<string>()
+  /** The same of their key domain. */
+  readonly undomained = new Set<string>()
   /** Calls that wrote something. */
   writes = 0
 
   async recordDek(dek: DekRecord): Promise<void> {
     this.writes++
     this.unlisted.delete(dek.dekId)
+    this.undomained.delete(dek.dekId)
     this.#deks.set(dek.dekId, { ...dek, wrapped: dek.wrapped.slice() })
     await this.noteWrap(dek)
   }
@@ -172,6 +179,8 @@ export class MemoryMappingStore
     this.#segment(segment).publishedAtMs = publishedAtMs
   }
 
+  async recordDue(): Promise<void> {}
+
   async recordReplacing(intent: ReplacementIntent): Promise<void> {
     const { dekId, segmentId, objectKey, createdAtMs } = intent
     const segment = this.#segment(intent)
@@ -222,11 +231,15 @@ export class MemoryMappingStore
     return this.coversAll
   }
 
+  async *keyDomains(): AsyncGenerator<string> {
+    yield* new Set([...this.#deks.values()].map(({ keyDomain }) => keyDomain))
+  }
+
   async *deksOfDomain(keyDomain: string): AsyncGenerator<DekEntry> {
     const found = [...this.#deks.values()]
       .filter((dek) => dek.keyDomain === keyDomain)
       .sort((a, b) => a.createdAtMs - b.createdAtMs)
-    for (const dek of found) yield entryOf(dek)
+    for (const dek of found) if (!this.undomained.has(dek.dekId)) yield entryOf(dek)
   }
 
   async *topics(): AsyncGenerator<string> {
@@ -270,6 +283,30 @@ export class MemoryMappingStore
     return record?.intent === undefined ? null : segmentEntryOf(record.intent, record)
   }
 
+  async missingPlaces(segment: OpenedSegment, frames: FrameColumns): Promise<number> {
+    const { dekId, segmentId } = segment
+    const find = (topic: string, partition: number) =>
+      this.#places.get(`${dekId} ${segmentId} ${topic} ${partition}`)
+    let missing = 0
+    for (const { topic, partition, messageCount, bytes } of new SourceCounts().add(frames).all()) {
+      const totals = find(topic, partition)?.totals
+      if (totals?.messageCount !== messageCount || totals.bytes !== bytes) missing++
+    }
+    const blocks = new Set<string>()
+    for (const { topic, partition, offset } of messagesIn(frames)) {
+      const block = Math.floor(offset / OFFSETS_PER_BLOCK)
+      if (!find(topic, partition)?.blocks.has(block)) blocks.add(`${topic} ${partition} ${block}`)
+    }
+    return missing + blocks.size
+  }
+
+  /** Forgets by which sources and offsets a segment is found. */
+  losePlaces({ dekId, segmentId }: SegmentKey): void {
+    for (const name of this.#places.keys()) {
+      if (name.startsWith(`${dekId} ${segmentId} `)) this.#places.delete(name)
+    }
+  }
+
   async findMessage(
     { rowsDekId, segmentId }: RowsKey,
     { topic, partition, offset }: MessageCoordinates,
@@ -291,6 +328,15 @@ export class MemoryMappingStore
     const record = this.#segment(segment)
     record.rows.clear()
     record.sweptAtMs = sweptAtMs
+  }
+
+  async destroyWrap(dekId: string): Promise<void> {
+    const found = this.#deks.get(dekId)
+    if (found !== undefined) this.#deks.set(dekId, { ...found, wrapped: Buffer.alloc(0) })
+  }
+
+  async markShredded(segment: SegmentKey, atMs: number): Promise<void> {
+    this.#segment(segment).shreddedAtMs = atMs
   }
 
   /** The record of a DEK with its wrapped key. */
@@ -373,7 +419,8 @@ function segmentEntryOf(intent: SegmentIntent, record: SegmentRecord): SegmentEn
 }
 
 function stateOf(record: SegmentRecord): SegmentState {
-  const { summary, publishedAtMs, sweptAtMs, replaced } = record
+  const { summary, publishedAtMs, sweptAtMs, replaced, shreddedAtMs } = record
+  if (shreddedAtMs !== undefined) return 'shredded'
   if (replaced !== undefined) return 'replaced'
   if (publishedAtMs !== undefined) return 'published'
   if (sweptAtMs !== undefined) return 'swept'

@@ -53,7 +53,9 @@ export class MemoryObjectInventory implements ObjectInventory {
     }
   }
 
+  /** Without a version it is what S3 makes of it: a mark of deletion on top. */
   async remove(object: StoredObject): Promise<void> {
+    if (object.versionId === null) return this.cover(object.key)
     const untilMs = this.retained.get(object.versionId ?? '') ?? 0
     if (untilMs > this.#store.clock.nowMs()) {
       throw new SealError('SEAL_STORE_REFUSED', `${object.key} is locked`)

@@ -112,7 +112,9 @@ export class MemoryObjectStore implements ObjectStore, ObjectReader {
     position: number,
     length: number,
     versionId: string | null = null,
+    signal?: AbortSignal,
   ): Promise<ObjectRange> {
+    signal?.throwIfAborted()
     this.reads.push({ key, position, length })
     const object = this.#find(key, versionId)
     if (object === undefined) throw new SealError('SEAL_OBJECT_MISSING', `no object ${key}`)

@@ -7,6 +7,7 @@ import {
   tooLate,
 } from '../../src/pipeline/reference-sink.ts'
 import { Gate } from './gate.ts'
+import { valuesOf } from './record-runs.ts'
 
 /** Output topics and committed offsets in memory, by the contract; every publication is kept as it came. */
 export class MemoryReferenceSink implements ReferenceSink {
@@ -63,7 +64,7 @@ export class MemoryReferenceSink implements ReferenceSink {
     return this.publications
       .flatMap(({ records }) => records)
       .filter((record) => record.topic === topic + suffix && record.partition === partition)
-      .flatMap(({ values }) => values.map((value) => JSON.parse(Buffer.from(value).toString())))
+      .flatMap(({ runs }) => valuesOf(runs).map((value) => JSON.parse(value.toString())))
   }
 
   /** Source offsets of what was published for a partition. */

@@ -1,6 +1,7 @@
 import {
   decodeOrder,
   encodeOrder,
+  type OrderWork,
   type ReencryptionOrder,
   type TakeSettings,
   type WorkQueue,
@@ -15,14 +16,12 @@ export class MemoryWorkQueue implements WorkQueue {
     this.#waiting.push(...orders.map(encodeOrder))
   }
 
-  async take(
-    work: (order: ReencryptionOrder) => Promise<void>,
-    { atOnce, signal }: TakeSettings,
-  ): Promise<void> {
+  async take(work: OrderWork, { atOnce, signal }: TakeSettings): Promise<void> {
+    let isEnough = false
     const run = async () => {
-      while (!signal.aborted) {
+      while (!signal.aborted && !isEnough) {
         const bytes = this.#waiting.shift()
-        if (bytes !== undefined) await this.#workOn(bytes, work, signal)
+        if (bytes !== undefined) isEnough ||= await this.#workOn(bytes, work, signal)
         await new Promise((resolve) => setImmediate(resolve))
       }
     }
@@ -35,15 +34,12 @@ export class MemoryWorkQueue implements WorkQueue {
 
   async close(): Promise<void> {}
 
-  async #workOn(
-    bytes: Buffer,
-    work: (order: ReencryptionOrder) => Promise<void>,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async #workOn(bytes: Buffer, work: OrderWork, signal: AbortSignal): Promise<boolean> {
     this.#underWay++
     try {
-      await work(decodeOrder(bytes))
+      const taken = await work(decodeOrder(bytes))
       if (signal.aborted) this.#waiting.unshift(bytes)
+      return taken === 'enough'
     } finally {
       this.#underWay--
     }

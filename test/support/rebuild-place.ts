@@ -3,6 +3,7 @@ import type { KeyScope } from '../../src/incident/impact-scope.ts'
 import type { Dek } from '../../src/keys/dek.ts'
 import { encodeDirectoryEntry } from '../../src/keys/key-directory.ts'
 import type { DekRecord } from '../../src/keys/key-store.ts'
+import { SourceCounts } from '../../src/mapping/source-counts.ts'
 import { proveImpact } from '../../src/rebuild/impact-proof.ts'
 import {
   type RebuildPorts,
@@ -63,6 +64,8 @@ export class RebuildPlace {
     const { segmentId, objectKey, rows } = segment
     const key = { dekId: dek.record.dekId, segmentId }
     await this.mapping.recordIntent({ ...key, objectKey, createdAtMs })
+    await this.mapping.recordPlaces({ ...key, createdAtMs }, rows)
+    await this.mapping.recordTotals({ ...key, createdAtMs }, new SourceCounts().add(rows).all())
     if (!without.includes('rows')) await this.mapping.writeRows(key, objectKey, rows)
     if (!without.includes('sealed')) {
       const totals = { messageCount: messages.length, bytes: segment.bytes.length }
@@ -79,12 +82,19 @@ export class RebuildPlace {
     this.references.append(values, atMs)
   }
 
+  /** What was noted of rebuilds as a whole. */
+  readonly notes: string[] = []
+  readonly coverage = {
+    begin: async () => void this.notes.push('begin'),
+    end: async () => void this.notes.push('end'),
+  }
+
   get ports(): RebuildPorts {
     const { mapping, clock, references, inventory } = this
     return {
       store: { inventory, objects: this.store },
       ...{ mapping, deks: mapping, register: mapping, references, clock },
-      ...{ keys: mapping, writer: mapping },
+      ...{ keys: mapping, writer: mapping, coverage: this.coverage },
     }
   }
 
@@ -102,7 +112,7 @@ export class RebuildPlace {
 
   /** Compares, and changes nothing. */
   compare(scope: Partial<RebuildScope> = {}, ports: Partial<RebuildPorts> = {}) {
-    return this.rebuild(scope, { keys: null, writer: null, ...ports })
+    return this.rebuild(scope, { keys: null, writer: null, coverage: null, ...ports })
   }
 
   prove(scope: KeyScope) {

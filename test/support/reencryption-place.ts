@@ -7,9 +7,9 @@ import { DekCache } from '../../src/keys/dek-cache.ts'
 import { DekWindows } from '../../src/keys/dek-windows.ts'
 import { windowPolicyOf } from '../../src/keys/window-policy.ts'
 import type { SegmentEntry } from '../../src/mapping/mapping-store.ts'
+import { PacedBudget } from '../../src/paced-budget.ts'
 import { Patience } from '../../src/pipeline/patience.ts'
 import { SealedReader } from '../../src/reader/sealed-reader.ts'
-import { ByteBudget } from '../../src/reencryption/byte-budget.ts'
 import { resealRange } from '../../src/reencryption/reseal-range.ts'
 import type { ResealTask } from '../../src/reencryption/reseal-task.ts'
 import type { ReencryptionServices } from '../../src/reencryption/segment-reencryption.ts'
@@ -21,6 +21,7 @@ import { MemoryKeyEventLog } from './memory-key-event-log.ts'
 import { MemoryMappingStore } from './memory-mapping-store.ts'
 import { MemoryObjectInventory } from './memory-object-inventory.ts'
 import { MemoryObjectStore } from './memory-object-store.ts'
+import { MemoryRotationLog } from './memory-rotation-log.ts'
 import { KEK_ID, makeDek, type SealedSegment, sealSegment } from './sealed-segment.ts'
 import { type AtEffect, toldEffects } from './told-effects.ts'
 
@@ -31,6 +32,7 @@ export class ReencryptionPlace {
   readonly clock = new ManualClock()
   readonly kms = new FakeKms(KEK_ID, NEW_KEK_ID)
   readonly mapping = new MemoryMappingStore()
+  readonly rotation = new MemoryRotationLog(this.mapping)
   readonly store = new MemoryObjectStore(this.clock)
   readonly inventory = new MemoryObjectInventory(this.store)
   readonly stop = new AbortController()
@@ -102,11 +104,17 @@ export class ReencryptionPlace {
         },
         close: async () => {},
       },
-      budget: new ByteBudget(clock, Number.POSITIVE_INFINITY, this.stop.signal),
+      budget: new PacedBudget(clock, { perSecond: Number.POSITIVE_INFINITY, burstMs: 0 }),
       patience: new Patience(clock, silent, this.stop.signal),
       ...over,
     }
     return services
+  }
+
+  /** Alters a byte of the first frame of a segment. */
+  damage(objectKey: string): void {
+    const bytes = this.store.objects.get(objectKey)?.bytes
+    bytes?.writeUInt8(bytes.readUInt8(200) ^ 0xff, 200)
   }
 
   entries(dekId: string): Promise<SegmentEntry[]> {

@@ -18,6 +18,8 @@ import { type AtEffect, toldEffects } from './told-effects.ts'
 
 export const NEW_KEK = '5ea15eed-0000-4000-8000-00000000000b'
 export const THIRD_KEK = '5ea15eed-0000-4000-8000-00000000000c'
+/** Hears of no waiting. */
+export const silent = { waiting: () => {}, recovered: () => {} }
 const NAMES = { prefix: 'sealed' }
 
 /** DEKs with segments under them, in the three places where wraps are. */

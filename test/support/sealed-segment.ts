@@ -12,7 +12,7 @@ import type { Dek } from '../../src/keys/dek.ts'
 import type { DekRecord } from '../../src/keys/key-store.ts'
 import type { Kms } from '../../src/keys/kms.ts'
 import type { FrameColumns, MessageIds } from '../../src/mapping/mapping-store.ts'
-import type { PartReferences, PartTask, Source } from '../../src/pipeline/part-task.ts'
+import type { PartTask, ReferenceRun, Source } from '../../src/pipeline/part-task.ts'
 import { type PartServices, workPart } from '../../src/pipeline/part-worker.ts'
 import { BufferPool } from '../../src/segment/buffer-pool.ts'
 import { segmentObjectKey } from '../../src/segment/object-key.ts'
@@ -20,6 +20,7 @@ import { frameBytesOf, PartBuffer } from '../../src/segment/part-buffer.ts'
 import { ManualClock } from './manual-clock.ts'
 import { MemoryKeyEventLog } from './memory-key-event-log.ts'
 import type { MemoryObjectStore } from './memory-object-store.ts'
+import { valuesOf } from './record-runs.ts'
 
 export const KEK_ID = '5ea15eed-0000-4000-8000-00000000000a'
 export const CLUSTER_ID = 'cluster-a'
@@ -135,10 +136,9 @@ export async function sealSegment(
   return { ...prepared, bytes, references, rows: mapping.rows[0] as FrameColumns }
 }
 
-/** The reference values of a part as texts. */
-export function referenceTexts({ values, ends }: PartReferences): string[] {
-  const text = Buffer.from(values).toString('utf8')
-  return [...ends].map((end, i) => text.slice(i === 0 ? 0 : ends[i - 1], end))
+/** Reference values as texts, source by source. */
+export function referenceTexts(runs: readonly ReferenceRun[]): string[] {
+  return valuesOf(runs).map(String)
 }
 
 function sourceIndex(sources: Source[], { topic, partition }: Message): number {

@@ -231,6 +231,7 @@ def read_nullable(source):
 def parse_parcel(raw):
     source = Bytes(raw, "parcel")
     version, flags = source.take(2)
+    demand(version != 2 or any(raw[1:]), "parcel", "SEAL_SHREDDED")
     demand(version == 1 and flags in (0, 1), "parcel")
     timestamp = source.number("q")
     key, value = read_nullable(source), read_nullable(source)

@@ -280,6 +280,23 @@ const POINT: Faults = [
     ],
   ],
   ['parcel', MALFORMED, [['point-parcel-flags', 'flag bit 1', parcel((p) => p.writeUInt8(2, 1))]]],
+  [
+    'parcel',
+    'SEAL_SHREDDED',
+    [
+      [
+        'point-shredded',
+        'a mark in the place of the message',
+        parcel((p) => p.fill(0).fill(2, 0, 1)),
+      ],
+      [
+        'point-shredded-rest',
+        'the same with a byte that is not zero',
+        parcel((p) => p.fill(0).fill(2, 0, 1).fill(1, 27)),
+        MALFORMED,
+      ],
+    ],
+  ],
 ]
 
 /** All negative vectors of v1. Their files are frozen: add, never change. */

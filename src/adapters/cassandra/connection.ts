@@ -27,6 +27,7 @@ export type CqlValue =
   | Date
   | readonly Buffer[]
   | readonly string[]
+  | readonly number[]
   | null
 
 /** One statement of a batch. */

@@ -4,7 +4,11 @@ const INSERT_DAY = 'INSERT INTO look_up_days (kind, name, day, part) VALUES (?, 
 const SELECT_DAYS = 'SELECT day, part FROM look_up_days WHERE kind = ? AND name = ?'
 const SELECT_NAMES = 'SELECT DISTINCT kind, name FROM look_up_days'
 
+const DELETE_NAME = 'DELETE FROM look_up_days WHERE kind = ? AND name = ?'
+
 const COVERAGE = 'coverage'
+/** Under the kind of coverage: what was in the bucket before the keyspace. */
+const GAP = 'gap'
 /** The name where a kind has only one. */
 const ALL = 'all'
 
@@ -63,19 +67,39 @@ export async function* namesOf(
 
 /**
  * Whether the look-ups cover all that was sealed in the keyspace: it was made with their tables, or
- * what is older was added since. Errors: SEAL_MAPPING_UNAVAILABLE, SEAL_MAPPING_REFUSED.
+ * what is older was added since; and it was not made anew beside segments that it has not heard of.
+ * Errors: SEAL_MAPPING_UNAVAILABLE, SEAL_MAPPING_REFUSED.
  */
 export async function lookUpsCoverAll(connection: CassandraConnection): Promise<boolean> {
+  if (await hasGap(connection)) return false
   return (await connection.execute(SELECT_DAYS, [COVERAGE, ALL])).rowLength > 0
 }
 
-/** Notes that they do. `keyspace` is named where the connection is bound to none. */
-export async function noteCoverage(
+/** Whether the keyspace was made anew, and nothing has told it since what the bucket holds. */
+export async function hasGap(connection: CassandraConnection): Promise<boolean> {
+  return (await connection.execute(SELECT_DAYS, [COVERAGE, GAP])).rowLength > 0
+}
+
+/**
+ * Notes that look-ups cover what the rows of all segments on record say. What the keyspace has not
+ * heard of stays a gap: that ends with {@link noteCoverage}.
+ */
+export async function noteBackfill(connection: CassandraConnection, atMs: number): Promise<void> {
+  await connection.execute(INSERT_DAY, [COVERAGE, ALL, dayOf(atMs), 0])
+}
+
+/** Notes that they cover all that the bucket holds. */
+export async function noteCoverage(connection: CassandraConnection, atMs: number): Promise<void> {
+  await noteBackfill(connection, atMs)
+  await connection.execute(DELETE_NAME, [COVERAGE, GAP])
+}
+
+/** Notes that there may be segments that the keyspace, which was just made, has not heard of. */
+export async function noteGap(
   connection: CassandraConnection,
   atMs: number,
-  keyspace?: string,
+  keyspace: string,
 ): Promise<void> {
-  const table = keyspace === undefined ? 'look_up_days' : `${keyspace}.look_up_days`
-  const query = INSERT_DAY.replace('look_up_days', table)
-  await connection.execute(query, [COVERAGE, ALL, dayOf(atMs), 0])
+  const query = INSERT_DAY.replace('look_up_days', `${keyspace}.look_up_days`)
+  await connection.execute(query, [COVERAGE, GAP, dayOf(atMs), 0])
 }

@@ -2,12 +2,20 @@ import type { types } from 'cassandra-driver'
 import type { MessageCoordinates } from '../../format/message.ts'
 import type { LookUps, MessageInSegment, SourceDay, SourceSegment } from '../../mapping/look-ups.ts'
 import { messagesOf } from '../../mapping/mapped-messages.ts'
-import type { DekEntry, MappedMessage, RowsKey, SegmentKey } from '../../mapping/mapping-store.ts'
+import type {
+  DekEntry,
+  FrameColumns,
+  MappedMessage,
+  OpenedSegment,
+  RowsKey,
+  SegmentKey,
+} from '../../mapping/mapping-store.ts'
 import type { CassandraConnection } from './connection.ts'
 import { uuidBytes } from './ids.ts'
 import { daysOf, lookUpsCoverAll, namesOf } from './look-up-days.ts'
 import { CassandraMappingReader, dekEntry } from './mapping-reader.ts'
 import { shardOf } from './message-id-statements.ts'
+import { missingPlaces } from './missing-places.ts'
 import { blockOf } from './place-statements.ts'
 
 const SELECT_BY_DOMAIN =
@@ -35,6 +43,10 @@ export class CassandraLookUps extends CassandraMappingReader implements LookUps 
 
   coverAll(): Promise<boolean> {
     return lookUpsCoverAll(this.#connection)
+  }
+
+  keyDomains(): AsyncGenerator<string> {
+    return namesOf(this.#connection, 'domain')
   }
 
   async *deksOfDomain(keyDomain: string): AsyncGenerator<DekEntry> {
@@ -77,6 +89,10 @@ export class CassandraLookUps extends CassandraMappingReader implements LookUps 
     const { bucket, block } = blockOf(offset)
     const params = [topic, partition, bucket, block]
     for await (const row of this.#connection.rows(SELECT_BY_OFFSET, params)) yield segmentKey(row)
+  }
+
+  missingPlaces(segment: OpenedSegment, frames: FrameColumns): Promise<number> {
+    return missingPlaces(this.#connection, segment, frames)
   }
 
   /** By its row; in a segment that was written by the run, by going through the runs. */

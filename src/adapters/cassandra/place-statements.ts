@@ -11,7 +11,8 @@ const INSERT_BLOCK =
   'INSERT INTO segments_by_offset (topic, partition, bucket, block, segment_id, dek_id) VALUES (?, ?, ?, ?, ?, ?)'
 
 const OFFSETS_PER_BLOCK = 4096
-const BLOCKS_PER_BUCKET = 256
+/** Blocks of one partition of segments_by_offset. */
+export const BLOCKS_PER_BUCKET = 256
 
 /** A node warns of batches over more than 10 partitions, and of more than 5 KiB. */
 const PARTITIONS_PER_BATCH = 8
@@ -72,7 +73,8 @@ export function totalsBatches(
   return batches.all
 }
 
-function blocksBySource({ count, sources, source, offset }: FrameColumns): Set<number>[] {
+/** The blocks of offsets that each source has frames of, in the order of the sources. */
+export function blocksBySource({ count, sources, source, offset }: FrameColumns): Set<number>[] {
   const blocks = sources.map(() => new Set<number>())
   for (let i = 0; i < count; i++) {
     blocks[source[i] as number]?.add(Math.floor((offset[i] as number) / OFFSETS_PER_BLOCK))

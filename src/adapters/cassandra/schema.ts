@@ -5,7 +5,7 @@ import {
   type CassandraOptions,
   connectWithoutKeyspace,
 } from './connection.ts'
-import { noteCoverage } from './look-up-days.ts'
+import { noteGap } from './look-up-days.ts'
 import { initialSchema } from './schema/0001-initial.ts'
 import { keyEventsSchema } from './schema/0002-key-events.ts'
 import { sweptSegmentsSchema } from './schema/0003-swept-segments.ts'
@@ -13,6 +13,9 @@ import { lookUpsSchema } from './schema/0004-look-ups.ts'
 import { messageRunsSchema } from './schema/0005-message-runs.ts'
 import { replacedSegmentsSchema } from './schema/0006-replaced-segments.ts'
 import { kekOrdersSchema } from './schema/0007-kek-orders.ts'
+import { rotationSchema } from './schema/0008-rotation.ts'
+import { incidentsSchema } from './schema/0009-incidents.ts'
+import { shreddedSegmentsSchema } from './schema/0010-shredded-segments.ts'
 
 interface SchemaStep {
   readonly version: number
@@ -28,6 +31,9 @@ const STEPS: readonly SchemaStep[] = [
   { version: 5, name: 'message runs', statements: messageRunsSchema },
   { version: 6, name: 'replaced segments', statements: replacedSegmentsSchema },
   { version: 7, name: 'KEK orders', statements: kekOrdersSchema },
+  { version: 8, name: 'rotation by age', statements: rotationSchema },
+  { version: 9, name: 'incidents', statements: incidentsSchema },
+  { version: 10, name: 'shredded segments', statements: shreddedSegmentsSchema },
 ]
 
 /** The schema version that this release of sealstream reads and writes. */
@@ -45,10 +51,11 @@ export interface MigrationOptions {
 
 /**
  * Brings the keyspace to {@link SCHEMA_VERSION}, or sees that it is there. May be repeated, and may
- * run in several processes at once. A keyspace that exists keeps its replication. Errors:
+ * run in several processes at once. A keyspace that exists keeps its replication. Returns whether it
+ * made the keyspace, whose look-ups then know nothing of what may have been sealed before. Errors:
  * SEAL_CONFIG_INVALID (keyspace name), SEAL_MAPPING_REFUSED (schema missing), SEAL_MAPPING_*.
  */
-export async function migrate(options: CassandraOptions, plan: MigrationOptions): Promise<void> {
+export async function migrate(options: CassandraOptions, plan: MigrationOptions): Promise<boolean> {
   if (!KEYSPACE_NAME.test(options.keyspace)) {
     const message = `cassandra.keyspace "${options.keyspace}" is refused: use at most 48 of a-z, 0-9 and _, a letter first`
     throw new SealError('SEAL_CONFIG_INVALID', message)
@@ -58,13 +65,12 @@ export async function migrate(options: CassandraOptions, plan: MigrationOptions)
     if (plan.createSchema) await createKeyspace(connection, options, plan.replicationFactor)
     const applied = await appliedVersions(connection, options.keyspace)
     const missing = STEPS.filter((step) => !applied.has(step.version))
-    if (missing.length === 0) return
+    if (missing.length === 0) return false
     if (!plan.createSchema) throw schemaMissing(options.keyspace, missing)
     for (const step of missing) await apply(connection, options.keyspace, step)
-    // Nobody can have sealed anything before the first step.
-    if (missing.includes(STEPS[0] as SchemaStep)) {
-      await noteCoverage(connection, systemClock.nowMs(), options.keyspace)
-    }
+    const isNew = missing.includes(STEPS[0] as SchemaStep)
+    if (isNew) await noteGap(connection, systemClock.nowMs(), options.keyspace)
+    return isNew
   } finally {
     await connection.close()
   }

@@ -3,7 +3,7 @@ import type { Replaced, SegmentEntry, SegmentState } from '../../mapping/mapping
 
 /** What {@link segmentEntry} reads of segments_by_dek. */
 export const SEGMENT_COLUMNS =
-  'dek_id, segment_id, object_key, created_at, message_count, bytes, sealed_at, published_at, swept_at, rows_dek_id, replaces_dek_id, replacing_at, replaced_at, replaced_by_dek_id, retained_until, successors'
+  'dek_id, segment_id, object_key, created_at, message_count, bytes, sealed_at, published_at, swept_at, rows_dek_id, replaces_dek_id, replacing_at, replaced_at, replaced_by_dek_id, retained_until, successors, shredded_at'
 
 /**
  * A row of segments_by_dek. null for one that a mark alone has made, since there is nothing that it
@@ -29,6 +29,7 @@ export function segmentEntry(row: types.Row): SegmentEntry | null {
 }
 
 function segmentState(row: types.Row): SegmentState {
+  if (row.shredded_at !== null) return 'shredded'
   if (row.replaced_at !== null) return 'replaced'
   if (row.published_at !== null) return 'published'
   if (row.swept_at !== null) return 'swept'

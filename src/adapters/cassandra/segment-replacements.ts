@@ -10,8 +10,7 @@ const INSERT_REPLACING =
 const INSERT_REPLACED =
   'INSERT INTO segments_by_dek (dek_id, segment_id, replaced_at, replaced_by_dek_id, retained_until) VALUES (?, ?, ?, ?, ?)'
 const UPDATE_STATUS = ['message_encryption_map', 'message_runs'].map(
-  (table) =>
-    `UPDATE ${table} SET key_rotation_status = 'replaced' WHERE dek_id = ? AND segment_id = ?`,
+  (table) => `UPDATE ${table} SET key_rotation_status = ? WHERE dek_id = ? AND segment_id = ?`,
 )
 
 /** {@link SegmentReplacements} over Cassandra. */
@@ -21,6 +20,10 @@ export class CassandraSegmentReplacements implements SegmentReplacements {
   /** The connection stays the caller's to close. */
   constructor(connection: CassandraConnection) {
     this.#connection = connection
+  }
+
+  recordDue(segment: RowsKey): Promise<void> {
+    return this.#setStatus(segment, 'due')
   }
 
   async recordReplacing(intent: ReplacementIntent): Promise<void> {
@@ -36,19 +39,26 @@ export class CassandraSegmentReplacements implements SegmentReplacements {
       uuidBytes(intent.replacesDekId),
       new Date(intent.beganAtMs),
     ])
+    await this.#setStatus(intent, 'running')
   }
 
-  /** The status is for those who read the table by themselves; nothing here goes by it. */
   async recordReplaced(
-    { dekId, rowsDekId, segmentId }: SegmentKey & RowsKey,
+    segment: SegmentKey & RowsKey,
     { atMs, byDekId, retainedUntilMs }: Replaced,
   ): Promise<void> {
     const until = retainedUntilMs === null ? null : new Date(retainedUntilMs)
     const replaced = [new Date(atMs), uuidBytes(byDekId), until]
-    const segment = uuidBytes(segmentId)
-    for (const update of UPDATE_STATUS) {
-      await this.#connection.execute(update, [uuidBytes(rowsDekId), segment])
-    }
-    await this.#connection.execute(INSERT_REPLACED, [uuidBytes(dekId), segment, ...replaced])
+    const key = [uuidBytes(segment.dekId), uuidBytes(segment.segmentId)]
+    await this.#setStatus(segment, 'replaced')
+    await this.#connection.execute(INSERT_REPLACED, [...key, ...replaced])
+  }
+
+  /** For those who read the tables by themselves; nothing here goes by it. */
+  async #setStatus(
+    { rowsDekId, segmentId }: RowsKey,
+    status: 'due' | 'running' | 'replaced',
+  ): Promise<void> {
+    const params = [status, uuidBytes(rowsDekId), uuidBytes(segmentId)]
+    await Promise.all(UPDATE_STATUS.map((update) => this.#connection.execute(update, params)))
   }
 }

@@ -10,12 +10,12 @@ export interface AbortedTransaction {
 /**
  * The messages of one fetch that a read_committed reader may see: no records of aborted transactions,
  * no markers. The broker names aborted transactions in the order of their ends, so they are sorted by
- * their beginnings first, as Kafka's own client does.
+ * their beginnings first, as Kafka's own client does. Every walk makes the messages anew.
  */
 export function committedRecords(
   batches: readonly RecordBatch[],
   aborted: readonly AbortedTransaction[],
-): DecodedRecord[] {
+): Iterable<DecodedRecord> {
   const begins = aborted
     .map(({ producerId, firstOffset }) => ({
       producerId: BigInt(producerId),
@@ -24,14 +24,21 @@ export function committedRecords(
     .sort((a, b) => a.first - b.first)
   const dead = new Set<bigint>()
   let next = 0
-  return batches.flatMap(({ records, lastOffset, producerId, isTransactional, isControl }) => {
-    for (; (begins[next]?.first ?? Number.POSITIVE_INFINITY) <= lastOffset; next++) {
-      dead.add(begins[next]?.producerId as bigint)
-    }
-    // Whichever marker it is, it ends the producer's transaction.
-    if (isControl) dead.delete(producerId)
-    return isControl || (isTransactional && dead.has(producerId)) ? [] : records
-  })
+  const visible = batches.flatMap(
+    ({ records, lastOffset, producerId, isTransactional, isControl }) => {
+      for (; (begins[next]?.first ?? Number.POSITIVE_INFINITY) <= lastOffset; next++) {
+        dead.add(begins[next]?.producerId as bigint)
+      }
+      // Whichever marker it is, it ends the producer's transaction.
+      if (isControl) dead.delete(producerId)
+      return isControl || (isTransactional && dead.has(producerId)) ? [] : [records]
+    },
+  )
+  return { [Symbol.iterator]: () => walk(visible) }
+}
+
+function* walk(batches: readonly Iterable<DecodedRecord>[]): Generator<DecodedRecord> {
+  for (const records of batches) yield* records
 }
 
 /** Where a fetch goes on: behind the last batch, whose last records may have been compacted away. */

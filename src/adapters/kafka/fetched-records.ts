@@ -25,7 +25,8 @@ export class FetchedRecords {
   readonly partition: number
   readonly fetchedOffset: string
   readonly highWatermark: string
-  readonly messages: readonly DecodedRecord[]
+  /** Every walk makes them anew. */
+  readonly messages: Iterable<DecodedRecord>
   /** Where the next fetch begins. */
   readonly nextOffset: number
   /** Why the batch where the next fetch would begin cannot be handed on. */
@@ -38,9 +39,9 @@ export class FetchedRecords {
     this.fetchedOffset = fetchedOffset
     this.highWatermark = data.highWatermark
     const { batches, failure } = soundRecords(data.messages, from, Number(data.highWatermark))
-    this.messages = committedRecords(batches, data.abortedTransactions).filter(
-      ({ offset }) => offset >= from,
-    )
+    const records = committedRecords(batches, data.abortedTransactions)
+    const at = { topic, partition: data.partition }
+    this.messages = { [Symbol.iterator]: () => messagesFrom(records, at, from) }
     this.nextOffset = Math.max(from, offsetBehind(batches) ?? 0)
     // What stands before it is handed on first; the next fetch begins with it.
     this.unreadable = this.nextOffset > from ? null : failure
@@ -56,7 +57,8 @@ export class FetchedRecords {
   }
 
   firstOffset(): string {
-    return String(this.messages[0]?.offset ?? this.fetchedOffset)
+    for (const { offset } of this.messages) return String(offset)
+    return this.fetchedOffset
   }
 
   lastOffset(): string {
@@ -69,6 +71,19 @@ export class FetchedRecords {
 
   offsetLagLow(): string {
     return String(Math.max(0, Number(this.highWatermark) - 1 - Number(this.firstOffset())))
+  }
+}
+
+function* messagesFrom(
+  records: Iterable<DecodedRecord>,
+  { topic, partition }: TopicPartition,
+  from: number,
+): Generator<DecodedRecord> {
+  for (const record of records) {
+    if (record.offset < from) continue
+    record.topic = topic
+    record.partition = partition
+    yield record
   }
 }
 

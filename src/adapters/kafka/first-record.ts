@@ -21,7 +21,7 @@ export async function holdsRecord(
     await fetcher.connect()
     for (let next = from; next < end; ) {
       const { batches, failure, aborted } = await fetcher.fetch(at, next, FETCH_BYTES)
-      if (committedRecords(batches, aborted).some(({ offset }) => offset >= next)) return true
+      for (const { offset } of committedRecords(batches, aborted)) if (offset >= next) return true
       const behind = offsetBehind(batches) ?? next
       if (behind <= next && failure !== null) throw unreadableError(at, failure)
       if (behind <= next) return false

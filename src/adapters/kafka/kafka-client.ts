@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { Kafka, KafkaConfig, LogEntry, SASLOptions } from 'kafkajs'
 import { messageOf, SealError } from '../../errors.ts'
+import { steadySockets } from './connection-bytes.ts'
 import { loadKafkajs } from './load-kafkajs.ts'
 
 /** PEM files; without any, the machine's own authorities are trusted. */
@@ -52,7 +53,8 @@ export function createKafka(options: KafkaOptions): Kafka {
     logCreator: () => (entry: LogEntry) =>
       onLog?.(LEVEL_NAMES[entry.level] ?? 'info', logLine(entry)),
   }
-  if (options.tls !== undefined) config.ssl = tlsOf(options.tls)
+  if (options.tls === undefined) config.socketFactory = steadySockets
+  else config.ssl = tlsOf(options.tls)
   if (options.sasl !== undefined) config.sasl = { ...options.sasl } as SASLOptions
   return new kafkajs.Kafka(config)
 }

@@ -275,12 +275,7 @@ function partitionsOf({ topic, partition }: TopicPartition) {
   return { topic, partitions: [partition] }
 }
 
-/** Our decoder has made the records; what is left is to say where they stand. */
 function fetchedBatch(fetched: FetchedRecords): FetchedBatch {
   const { topic, partition, messages, nextOffset } = fetched
-  for (const message of messages) {
-    message.topic = topic
-    message.partition = partition
-  }
   return { topic, partition, messages, fetchedOffset: Number(fetched.fetchedOffset), nextOffset }
 }

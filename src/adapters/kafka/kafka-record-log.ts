@@ -153,7 +153,7 @@ export class KafkaRecordLog implements RecordLog {
 /** Committed messages from `from` to `to`. Our decoder has made them; what is left is where they stand. */
 function messagesOf({ batches, aborted }: Fetched, at: Place, from: number, to: number) {
   const { topic, partition } = at
-  return committedRecords(batches, aborted)
+  return [...committedRecords(batches, aborted)]
     .filter(({ offset }) => offset >= from && offset < to)
     .map((record) => Object.assign(record, { topic, partition }))
 }

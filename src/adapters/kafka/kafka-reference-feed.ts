@@ -138,7 +138,7 @@ class ReferenceFeed {
     const { unreadable } = batch as unknown as FetchedRecords
     if (unreadable !== null) this.#finished.reject(unreadableError(batch, unreadable))
     const next = this.#next.get(partition) ?? 0
-    const fresh = batch.messages.filter(({ offset }) => Number(offset) >= next)
+    const fresh = [...batch.messages].filter(({ offset }) => Number(offset) >= next)
     const last = fresh.at(-1)
     if (last !== undefined) this.#next.set(partition, Number(last.offset) + 1)
     // A batch that comes in again waits as well: the end must not be told before the work is done.

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Message, Producer, TopicMessages, Transaction } from 'kafkajs'
+import type { Producer, TopicMessages, Transaction } from 'kafkajs'
 import { SealError } from '../../errors.ts'
 import { step } from '../../failpoints.ts'
 import {
@@ -11,6 +11,7 @@ import {
 } from '../../pipeline/reference-sink.ts'
 import { createKafka, type KafkaOptions } from './kafka-client.ts'
 import { isConcurrentTransaction, kafkaError } from './kafka-errors.ts'
+import { RunOfMessages } from './record-run-request.ts'
 
 /** Who publishes. */
 export interface KafkaSinkOptions extends KafkaOptions {
@@ -18,10 +19,6 @@ export interface KafkaSinkOptions extends KafkaOptions {
   readonly transactionTimeoutMs: number
 }
 
-/** A batch a partition must stay well under the broker's default limit of 1 MiB. */
-const BATCH_BYTES_MAX = 512 * 1024
-/** What a record takes besides its value, rounded up. */
-const RECORD_OVERHEAD_BYTES = 24
 /** A broker that still writes the markers of the last transaction refuses the next one briefly. */
 const CONCURRENT_RETRIES_MAX = 200
 const CONCURRENT_RETRY_MS = 5
@@ -128,24 +125,18 @@ async function patiently<T>(call: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Cuts records into requests so that no partition gets a batch beyond the broker's limit. */
+/** A request takes one run of each partition. */
 function* rounds(records: readonly OutputRecords[]): Generator<TopicMessages[]> {
-  const cursors = records.map(() => 0)
-  for (;;) {
-    const topics = new Map<string, Message[]>()
-    records.forEach(({ topic, partition, values }, i) => {
+  const most = Math.max(0, ...records.map(({ runs }) => runs.length))
+  for (let round = 0; round < most; round++) {
+    const topics = new Map<string, RunOfMessages[]>()
+    for (const { topic, partition, runs } of records) {
+      const run = runs[round]
+      if (run === undefined) continue
       const messages = topics.get(topic) ?? []
-      let bytes = 0
-      let at = cursors[i] as number
-      for (let value = values[at]; value !== undefined; value = values[++at]) {
-        bytes += value.length + RECORD_OVERHEAD_BYTES
-        if (bytes > BATCH_BYTES_MAX && at > (cursors[i] as number)) break
-        messages.push({ key: null, value: value as Buffer, partition })
-      }
-      cursors[i] = at
-      if (messages.length > 0) topics.set(topic, messages)
-    })
-    if (topics.size === 0) return
+      messages.push(new RunOfMessages(partition, run))
+      topics.set(topic, messages)
+    }
     yield [...topics].map(([topic, messages]) => ({ topic, messages }))
   }
 }

@@ -5,6 +5,7 @@ import { beating } from '../../pipeline/beating.ts'
 import {
   decodeOrder,
   encodeOrder,
+  type OrderWork,
   type ReencryptionOrder,
   type TakeSettings,
   type WorkQueue,
@@ -64,10 +65,7 @@ export class KafkaWorkQueue implements WorkQueue {
     }
   }
 
-  async take(
-    work: (order: ReencryptionOrder) => Promise<void>,
-    { atOnce, signal }: TakeSettings,
-  ): Promise<void> {
+  async take(work: OrderWork, { atOnce, signal }: TakeSettings): Promise<void> {
     const { topic, groupId, sessionTimeoutMs, brokers } = this.#options
     if (signal.aborted || !(await this.#exists())) return
     const consumer = createKafka(this.#options).consumer({
@@ -85,7 +83,9 @@ export class KafkaWorkQueue implements WorkQueue {
       await consumer.run({
         ...{ autoCommit: false, eachBatchAutoResolve: false },
         partitionsConsumedConcurrently: atOnce,
-        eachBatch: (payload) => takeBatch(consumer, payload, work, signal),
+        eachBatch: async (payload) => {
+          if ((await takeBatch(consumer, payload, work, signal)) === 'enough') over.resolve()
+        },
       })
       await over.promise
     } catch (error) {
@@ -133,18 +133,20 @@ export class KafkaWorkQueue implements WorkQueue {
 async function takeBatch(
   consumer: Consumer,
   { batch, heartbeat, resolveOffset, isRunning, isStale }: EachBatchPayload,
-  work: (order: ReencryptionOrder) => Promise<void>,
+  work: OrderWork,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<'next' | 'enough'> {
   const { topic, partition } = batch
   for (const { offset, value } of batch.messages) {
-    if (signal.aborted || !isRunning() || isStale()) return
+    if (signal.aborted || !isRunning() || isStale()) return 'next'
     const order = orderOf(value)
-    if (order !== null) await beating(work(order), heartbeat, systemClock)
-    if (signal.aborted) return
+    const taken = order === null ? 'next' : await beating(work(order), heartbeat, systemClock)
+    if (signal.aborted) return 'next'
     resolveOffset(offset)
     await consumer.commitOffsets([{ topic, partition, offset: String(Number(offset) + 1) }])
+    if (taken === 'enough') return 'enough'
   }
+  return 'next'
 }
 
 /** null for a record that somebody else has put there: it must not stop those behind it. */

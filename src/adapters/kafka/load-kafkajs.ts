@@ -3,8 +3,10 @@ import { dirname, sep } from 'node:path'
 import type { Message, PartitionerArgs, PartitionMetadata } from 'kafkajs'
 import { systemClock } from '../../clock.ts'
 import { SealError } from '../../errors.ts'
+import { encodeRequest, withResponsePlaces } from './connection-bytes.ts'
 import { FetchedRecords } from './fetched-records.ts'
 import { decodeRecordSet } from './record-batch.ts'
+import { RunOfMessages, withRunRequests } from './record-run-request.ts'
 
 type Kafkajs = typeof import('kafkajs')
 
@@ -12,8 +14,11 @@ const RECORD_SET_DECODER = 'kafkajs/src/protocol/requests/fetch/v4/decodeMessage
 const BATCH = 'kafkajs/src/consumer/batch.js'
 const EVENTS = 'kafkajs/src/consumer/instrumentationEvents.js'
 const CONSUMER_GROUP = 'kafkajs/src/consumer/consumerGroup.js'
+const CONNECTION = 'kafkajs/src/network/connection.js'
+const REQUEST = 'kafkajs/src/protocol/request.js'
 const REQUEST_QUEUE = 'kafkajs/src/network/requestQueue/index.js'
 const GROUPING = 'kafkajs/src/producer/groupMessagesPerPartition.js'
+const PRODUCE_REQUEST = 'kafkajs/src/protocol/requests/produce/v3/request.js'
 
 /** The event that consumers of ours have more: Kafka holds nothing at the position of a partition. */
 export const OUT_OF_RANGE = 'consumer.out_of_range'
@@ -30,7 +35,11 @@ let loaded: Kafkajs | null = null
  *   partition and tells;
  * - its request queue sets a timer after every answer, mostly with a negative delay, of which Node warns;
  * - its grouping of messages by partition copies the list for every message, which takes a quarter
- *   of the main thread when references are published by the thousand.
+ *   of the main thread when references are published by the thousand;
+ * - its produce request makes ten objects a record. Ours also takes records that were encoded elsewhere
+ *   (record-run-request.ts);
+ * - its connections hold every response twice while it comes in, and copy every request twice
+ *   (connection-bytes.ts).
  * The library loads its protocol lazily and by path, so modules are exchanged in the module cache,
  * after forgetting what may hold the old ones. A process must load kafkajs by this alone: what another one
  * loads later would be in part ours.
@@ -45,8 +54,12 @@ export function loadKafkajs(): Kafkajs {
   exchange(require, RECORD_SET_DECODER, decodeRecordSet)
   exchange(require, BATCH, FetchedRecords)
   exchange(require, GROUPING, groupByPartition)
+  exchange(require, REQUEST, encodeRequest)
+  exchange(require, PRODUCE_REQUEST, withRunRequests(require(PRODUCE_REQUEST)))
   require(EVENTS).events.OUT_OF_RANGE = OUT_OF_RANGE
   require(CONSUMER_GROUP).prototype.recoverFromOffsetOutOfRange = tellOutOfRange
+  const connection = require(CONNECTION).prototype
+  connection.processData = withResponsePlaces(connection.processData)
   require(REQUEST_QUEUE).prototype.scheduleCheckPendingRequests = checkPendingLater
   loaded = require('kafkajs') as Kafkajs
   return loaded
@@ -105,20 +118,23 @@ interface Grouping {
 }
 
 /**
- * Messages by the partition that the partitioner gives them, in their order. Throws when the topic
+ * Messages by the partition that the partitioner gives them, in their order; a run of messages is the
+ * list of its partition, which takes no other beside it. Throws when the topic
  * has no such partition: the library itself would drop the messages without a word.
  */
-export function groupByPartition(grouping: Grouping): Record<number, Message[]> {
+export function groupByPartition(grouping: Grouping): Record<number, Message[] | RunOfMessages> {
   const { topic, messages, partitioner } = grouping
   const partitionMetadata = [...grouping.partitionMetadata]
   const known = new Set(partitionMetadata.map(({ partitionId }) => partitionId))
-  const groups: Record<number, Message[]> = {}
+  const groups: Record<number, Message[] | RunOfMessages> = {}
   for (const message of messages) {
     const partition = partitioner({ topic, partitionMetadata, message })
     const group = groups[partition]
-    if (group !== undefined) group.push(message)
-    else if (known.has(partition)) groups[partition] = [message]
-    else throw noSuchPartition(topic, partition)
+    if (group === undefined) {
+      if (!known.has(partition)) throw noSuchPartition(topic, partition)
+      groups[partition] = message instanceof RunOfMessages ? message : [message]
+    } else if (Array.isArray(group)) group.push(message)
+    else throw new RangeError('a run of messages has its partition to itself')
   }
   return groups
 }

@@ -1,7 +1,7 @@
 import { crc32c } from '@node-rs/crc32'
 import { RECORD_BATCH_BYTES_MAX } from '../../limits.ts'
 import { decompress, UnreadableRecords } from './codecs.ts'
-import { type DecodedRecord, decodeRecords } from './record-decoder.ts'
+import { BatchRecords, type DecodedRecord } from './record-decoder.ts'
 
 /** The response of a fetch as kafkajs hands it over, at the records of one partition. */
 interface ResponseCursor {
@@ -18,7 +18,8 @@ export interface RecordBatch {
   readonly isTransactional: boolean
   /** Its one record is a transaction marker and no message. */
   readonly isControl: boolean
-  readonly records: readonly DecodedRecord[]
+  /** Every walk makes them anew. */
+  readonly records: Iterable<DecodedRecord>
 }
 
 /** Why a batch cannot be read, in half a sentence, and where it stands. */
@@ -118,7 +119,7 @@ function batchOf(bytes: Buffer, plain: Buffer): RecordBatch {
     producerId: bytes.readBigInt64BE(CHECKED_FROM + 22),
     isTransactional: (attributes & TRANSACTIONAL) !== 0,
     isControl: (attributes & CONTROL) !== 0,
-    records: decodeRecords(plain, bytes.readInt32BE(CHECKED_FROM + 36), {
+    records: new BatchRecords(plain, bytes.readInt32BE(CHECKED_FROM + 36), {
       firstOffset,
       lastOffset,
       // The first time is what the records' own are added to, the largest is the broker's.

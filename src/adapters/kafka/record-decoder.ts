@@ -9,36 +9,93 @@ export interface BatchTimes {
   readonly timestampType: TimestampType
 }
 
-/** A message on its way through kafkajs: the source fills in topic and partition afterwards. */
+/** A message on its way through kafkajs: who reads it on fills in topic and partition. */
 export type DecodedRecord = { -readonly [K in keyof Message]: Message[K] }
 
+interface Cursor {
+  at: number
+}
+
 /**
- * Decodes the records of a v2 batch (Kafka protocol, "Record"): `length varint | attributes i8 |
+ * The records of a v2 batch (Kafka protocol, "Record"): `length varint | attributes i8 |
  * timestampDelta varlong | offsetDelta varint | key | value | headers`, lengths as zigzag varints,
  * -1 for null. Headers stay a list of name bytes and value, exactly as they stand. Keys, values and
- * headers are views of `bytes`. Throws RangeError unless `bytes` are `count` whole records whose
- * offsets rise within the batch.
+ * headers are views of `bytes`.
+ *
+ * Every walk makes the messages anew, one at a time: what one fetch brings is thousands of them, and
+ * as objects that wait together they would cost the garbage collector more than all else that is
+ * done with them.
  */
-export function decodeRecords(bytes: Buffer, count: number, batch: BatchTimes): DecodedRecord[] {
-  const records: DecodedRecord[] = []
+export class BatchRecords implements Iterable<DecodedRecord> {
+  readonly #count: number
+  readonly #bytes: Buffer
+  readonly #batch: BatchTimes
+
+  /** Throws RangeError unless `bytes` are `count` whole records whose offsets rise within the batch. */
+  constructor(bytes: Buffer, count: number, batch: BatchTimes) {
+    checkRecords(bytes, count, batch)
+    this.#count = count
+    this.#bytes = bytes
+    this.#batch = batch
+  }
+
+  *[Symbol.iterator](): Generator<DecodedRecord> {
+    const cursor = { at: 0 }
+    for (let i = 0; i < this.#count; i++) yield decodeRecord(this.#bytes, cursor, this.#batch)
+  }
+}
+
+/** Walks the records without making any, so that those that are made later are known to be sound. */
+function checkRecords(bytes: Buffer, count: number, batch: BatchTimes): void {
   const cursor = { at: 0 }
   let offsetMin = batch.firstOffset
   for (let i = 0; i < count; i++) {
     const length = readVarint(bytes, cursor)
     const end = cursor.at + length
-    const record = decodeRecord(bytes, cursor, batch)
+    cursor.at++
+    skipVarlong(bytes, cursor)
+    const offset = batch.firstOffset + readVarint(bytes, cursor)
+    skipBytes(bytes, cursor)
+    skipBytes(bytes, cursor)
+    skipHeaders(bytes, cursor)
     if (cursor.at !== end) throw new RangeError('a record has another length than it says')
-    if (record.offset < offsetMin || record.offset > batch.lastOffset) {
+    if (offset < offsetMin || offset > batch.lastOffset) {
       throw new RangeError('the offset of a record lies outside its place')
     }
-    offsetMin = record.offset + 1
-    records.push(record)
+    offsetMin = offset + 1
   }
   if (cursor.at !== bytes.length) throw new RangeError('bytes follow the last record')
-  return records
 }
 
-function decodeRecord(bytes: Buffer, cursor: { at: number }, batch: BatchTimes): DecodedRecord {
+/** False for null. */
+function skipBytes(bytes: Buffer, cursor: Cursor): boolean {
+  const length = readVarint(bytes, cursor)
+  if (length < 0) return false
+  if (length > bytes.length - cursor.at) throw new RangeError('a record ends before its content')
+  cursor.at += length
+  return true
+}
+
+function skipHeaders(bytes: Buffer, cursor: Cursor): void {
+  const count = readVarint(bytes, cursor)
+  for (let i = 0; i < count; i++) {
+    if (!skipBytes(bytes, cursor)) throw new RangeError('a record header has no name')
+    skipBytes(bytes, cursor)
+  }
+}
+
+function skipVarlong(bytes: Buffer, cursor: Cursor): void {
+  for (let i = 0; i < 10; i++) {
+    const byte = bytes[cursor.at++]
+    if (byte === undefined) break
+    if (byte < 0x80) return
+  }
+  throw new RangeError('a varint of a record does not end')
+}
+
+/** From here on the records are sound: they were checked. */
+function decodeRecord(bytes: Buffer, cursor: Cursor, batch: BatchTimes): DecodedRecord {
+  readVarint(bytes, cursor)
   cursor.at++
   const timestampDelta = readVarlong(bytes, cursor)
   const offset = batch.firstOffset + readVarint(bytes, cursor)
@@ -58,32 +115,28 @@ function decodeRecord(bytes: Buffer, cursor: { at: number }, batch: BatchTimes):
   }
 }
 
-function readHeaders(bytes: Buffer, cursor: { at: number }): readonly MessageHeader[] {
+function readHeaders(bytes: Buffer, cursor: Cursor): readonly MessageHeader[] {
   const count = readVarint(bytes, cursor)
   if (count <= 0) return NO_HEADERS
   const headers: MessageHeader[] = []
   for (let i = 0; i < count; i++) {
-    const name = readBytes(bytes, cursor)
-    if (name === null) throw new RangeError('a record header has no name')
-    headers.push([name, readBytes(bytes, cursor)])
+    headers.push([readBytes(bytes, cursor) as Buffer, readBytes(bytes, cursor)])
   }
   return headers
 }
 
 const NO_HEADERS: readonly MessageHeader[] = Object.freeze([])
 
-function readBytes(bytes: Buffer, cursor: { at: number }): Buffer | null {
+function readBytes(bytes: Buffer, cursor: Cursor): Buffer | null {
   const length = readVarint(bytes, cursor)
   if (length < 0) return null
-  const end = cursor.at + length
-  if (end > bytes.length) throw new RangeError('a record ends before its content')
-  const view = bytes.subarray(cursor.at, end)
-  cursor.at = end
+  const view = bytes.subarray(cursor.at, cursor.at + length)
+  cursor.at += length
   return view
 }
 
 /** A zigzag varint of 32 bits. */
-function readVarint(bytes: Buffer, cursor: { at: number }): number {
+function readVarint(bytes: Buffer, cursor: Cursor): number {
   let raw = 0
   for (let shift = 0; shift < 35; shift += 7) {
     const byte = bytes[cursor.at++]
@@ -95,18 +148,16 @@ function readVarint(bytes: Buffer, cursor: { at: number }): number {
 }
 
 /** A zigzag varint of 64 bits. */
-function readVarlong(bytes: Buffer, cursor: { at: number }): bigint {
-  const first = bytes[cursor.at]
-  if (first !== undefined && first < 0x80) {
+function readVarlong(bytes: Buffer, cursor: Cursor): bigint {
+  const first = bytes[cursor.at] as number
+  if (first < 0x80) {
     cursor.at++
     return BigInt((first >>> 1) ^ -(first & 1))
   }
   let raw = 0n
-  for (let shift = 0n; shift < 70n; shift += 7n) {
-    const byte = bytes[cursor.at++]
-    if (byte === undefined) break
+  for (let shift = 0n; ; shift += 7n) {
+    const byte = bytes[cursor.at++] as number
     raw |= BigInt(byte & 0x7f) << shift
     if (byte < 0x80) return BigInt.asIntN(64, (raw >> 1n) ^ -(raw & 1n))
   }
-  throw new RangeError('a varint of a record does not end')
 }

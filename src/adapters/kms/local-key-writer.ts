@@ -41,12 +41,33 @@ export async function changeKeyFile(change: LocalKeyChange): Promise<LocalKeySta
       'the name of a key must be up to 64 letters, digits, dots, hyphens and underscores',
     )
   }
+  return rewritten(path, (table) => changeTable(table, change))
+}
+
+/**
+ * Takes a key, or one version of it, out of the file for good. One that is not there is fine. Throws
+ * SEAL_INPUT_INVALID for the version that wraps and for the last key of the file, and otherwise as
+ * {@link changeKeyFile}.
+ */
+export async function dropLocalKey(
+  path: string,
+  name: string,
+  version: number | null,
+): Promise<void> {
+  await rewritten(path, (table) => ({ isNew: dropFrom(table, name, version) }))
+}
+
+/** Changes the file under a lock; it is written when the change says that there is something new. */
+async function rewritten<T extends { readonly isNew: boolean }>(
+  path: string,
+  change: (table: LocalKeyTable) => T,
+): Promise<T> {
   // The draft is the lock as well: who cannot create it is not alone, and reads nothing yet.
   const draft = `${path}.draft`
   const file = await createDraft(path, draft)
   try {
     const table = await tableOf(path)
-    const state = changeTable(table, change)
+    const state = change(table)
     if (state.isNew) await replace(path, draft, file, renderKeyTable(table))
     else await rm(draft)
     return state
@@ -57,6 +78,27 @@ export async function changeKeyFile(change: LocalKeyChange): Promise<LocalKeySta
     await file.close()
     await syncFolder(path)
   }
+}
+
+/** Whether there was something to take out. */
+function dropFrom(table: LocalKeyTable, name: string, version: number | null): boolean {
+  const versions = table.get(name)
+  if (versions === undefined) return false
+  if (version === null) {
+    if (table.size === 1) {
+      const message = `${name} is the last key of the file; delete the file instead`
+      throw new SealError('SEAL_INPUT_INVALID', message)
+    }
+    return table.delete(name)
+  }
+  const kept = versions.filter((one) => one.version !== version)
+  if (kept.length === versions.length) return false
+  if (versions.at(-1)?.version === version) {
+    const message = `version ${version} of ${name} is the one that wraps; rotate the key first`
+    throw new SealError('SEAL_INPUT_INVALID', message)
+  }
+  table.set(name, kept)
+  return true
 }
 
 function changeTable(table: LocalKeyTable, change: LocalKeyChange): LocalKeyState {

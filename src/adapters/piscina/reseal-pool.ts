@@ -14,6 +14,8 @@ import { createThreadPool, type ThreadPoolOptions } from './thread-pool.ts'
 export interface ResealWorkerData {
   readonly s3: S3Options
   readonly cipherEngine: EngineName
+  /** Whether the threads let all others go first. */
+  readonly yields: boolean
 }
 
 type SharedKeys = Omit<ResealKeys, 'frameKey'> & { readonly frameKey: SharedArrayBuffer }

@@ -23,6 +23,9 @@ const ATTEMPTS_MAX = 3
 /** What S3 gives at most. */
 const PAGE_ITEMS = 1_000
 
+/** What S3 calls an object that was written without versions. */
+const NULL_VERSION = 'null'
+
 /** How servers say that they do not know of versions. */
 const NO_VERSIONS: readonly (number | undefined)[] = [405, 501]
 
@@ -85,11 +88,13 @@ export class S3ObjectInventory implements ObjectInventory {
     } while (isTruncated)
   }
 
-  async retainedUntilMs({ key, versionId }: StoredObject): Promise<number | null> {
+  async retainedUntilMs({ key, versionId, isCurrent }: StoredObject): Promise<number | null> {
+    // versitygw lists a version `null` in buckets without versions, and then knows of none.
+    const isNamed = versionId !== null && !(versionId === NULL_VERSION && isCurrent)
     const command = new HeadObjectCommand({
       Bucket: this.#options.bucket,
       Key: key,
-      ...(versionId === null ? {} : { VersionId: versionId }),
+      ...(isNamed ? { VersionId: versionId } : {}),
     })
     try {
       const { ObjectLockLegalHoldStatus, ObjectLockRetainUntilDate } =

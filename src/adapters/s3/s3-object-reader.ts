@@ -23,10 +23,11 @@ export class S3ObjectReader implements ObjectReader {
     position: number,
     length: number,
     versionId: string | null = null,
+    signal?: AbortSignal,
   ): Promise<ObjectRange> {
     const range = `${position}-${position + length - 1}`
     const unfit = `ends before byte ${position}`
-    const place = { key, versionId }
+    const place = { key, versionId, signal }
     const { bytes, metadata, etag } = await this.#get(place, range, length, unfit)
     if (bytes.length === length) return { bytes, metadata, etag }
     throw new SealError('SEAL_MALFORMED', `${key} ends before byte ${position + length}`)
@@ -53,7 +54,7 @@ export class S3ObjectReader implements ObjectReader {
 
   /** `unfit` completes the sentence when the object has no byte in the range. */
   async #get(
-    { key, versionId }: { readonly key: string; readonly versionId: string | null },
+    { key, versionId, signal }: ObjectPlace,
     range: string,
     bytesMax: number,
     unfit: string,
@@ -66,11 +67,14 @@ export class S3ObjectReader implements ObjectReader {
           Range: `bytes=${range}`,
           ...(versionId === null ? {} : { VersionId: versionId }),
         }),
+        ...(signal === undefined ? [] : [{ abortSignal: signal }]),
       )
-      const bytes = await this.#collect(key, answer.Body as Readable | undefined, bytesMax)
+      const roomBytes = Math.min(answer.ContentLength ?? bytesMax, bytesMax)
+      const bytes = await this.#collect(key, answer.Body as Readable | undefined, roomBytes, signal)
       const { Metadata: metadata = {}, ContentRange: contentRange = '', ETag: etag = '' } = answer
       return { bytes, metadata, etag, contentRange }
     } catch (error) {
+      signal?.throwIfAborted()
       if (error instanceof Error && error.name === 'InvalidRange') {
         throw new SealError('SEAL_MALFORMED', `${key} ${unfit}`)
       }
@@ -78,24 +82,43 @@ export class S3ObjectReader implements ObjectReader {
     }
   }
 
-  /** A server that ignores the range, never ends or goes to sleep must not keep the reader. */
-  async #collect(key: string, body: Readable | undefined, bytesMax: number): Promise<Buffer> {
-    const chunks: Buffer[] = []
+  /**
+   * A server that ignores the range, never ends or goes to sleep must not keep the reader. The bytes
+   * go to their place as they come, so that a large frame is in memory once and not twice.
+   */
+  async #collect(
+    key: string,
+    body: Readable | undefined,
+    roomBytes: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Buffer> {
+    const bytes = Buffer.allocUnsafe(roomBytes)
     let size = 0
     const { requestTimeoutMs } = this.#options
     const late = () => body?.destroy(new Error(`no end within ${requestTimeoutMs} ms`))
+    const stop = () => body?.destroy(new Error('no longer wanted'))
     const timer = setTimeout(late, requestTimeoutMs)
+    signal?.addEventListener('abort', stop, { once: true })
     try {
       for await (const chunk of body ?? []) {
-        size += (chunk as Buffer).length
-        if (size > bytesMax) {
+        const { length } = chunk as Buffer
+        if (size + length > roomBytes) {
           throw new SealError('SEAL_MALFORMED', `${key}: the store sends more than was asked for`)
         }
-        chunks.push(chunk as Buffer)
+        bytes.set(chunk as Buffer, size)
+        size += length
       }
     } finally {
       clearTimeout(timer)
+      signal?.removeEventListener('abort', stop)
     }
-    return Buffer.concat(chunks, size)
+    return bytes.subarray(0, size)
   }
+}
+
+/** Which object, in which version, and until when it is wanted. */
+interface ObjectPlace {
+  readonly key: string
+  readonly versionId: string | null
+  readonly signal?: AbortSignal | undefined
 }

@@ -2,15 +2,13 @@ import { type Command, InvalidArgumentError } from 'commander'
 import { configFileOf, loadConfig } from '../../config/load-config.ts'
 import type { Config } from '../../config/schema.ts'
 import { SealError } from '../../errors.ts'
-import type { Message } from '../../format/message.ts'
 import { parseReference, type Reference } from '../../format/reference-value.ts'
 import type { SealedReader } from '../../reader/sealed-reader.ts'
-import { type DataOutput, openOutputFile, stdoutOutput } from '../data-output.ts'
+import { openOutputFile, stdoutOutput } from '../data-output.ts'
 import { guardKeys } from '../guard-keys.ts'
-import { messageToJson } from '../message-json.ts'
+import { MessagePrinter } from '../message-printer.ts'
 import { type ConfigOption, withConfigOption, withExamples } from '../options.ts'
 import { startProgress } from '../progress.ts'
-import { renderJson } from '../render.ts'
 import { stopSignal } from '../stop-signal.ts'
 import type { Terminal } from '../terminal.ts'
 
@@ -26,7 +24,6 @@ interface ReadOptions extends ConfigOption {
 /** Frames opened at a time: bounds memory, and fills ranged requests. */
 const SLICE_BYTES_MAX = 8 * 1024 * 1024
 const SLICE_REFERENCES_MAX = 5_000
-const NEWLINE = Buffer.from('\n')
 
 /** `sealstream read`. */
 export function registerRead(program: Command, terminal: Terminal): void {
@@ -140,25 +137,6 @@ function* slicesOf(references: readonly Reference[]): Generator<Reference[]> {
     bytes = 0
   }
   if (slice.length > 0) yield slice
-}
-
-/** Writes messages as they were asked for. */
-class MessagePrinter {
-  readonly #output: DataOutput
-  readonly #bareValues: boolean
-
-  constructor(output: DataOutput, bareValues: boolean) {
-    this.#output = output
-    this.#bareValues = bareValues
-  }
-
-  print(messages: readonly Message[]): Promise<void> {
-    return this.#output.write(
-      this.#bareValues
-        ? Buffer.concat(messages.flatMap(({ value }) => [value ?? Buffer.alloc(0), NEWLINE]))
-        : messages.map((message) => renderJson(messageToJson(message))).join(''),
-    )
-  }
 }
 
 function parseCount(text: string): number {

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { type Command, InvalidArgumentError } from 'commander'
 import { systemClock } from '../../clock.ts'
 import type { ReencryptionUse } from '../../compose/reencryption.ts'
@@ -7,6 +8,7 @@ import type { Config } from '../../config/schema.ts'
 import { SealError } from '../../errors.ts'
 import { armFailpoint } from '../../failpoints.ts'
 import { actorOfOperator } from '../../keys/instance.ts'
+import { forecastOf, type ReencryptionPace } from '../../reencryption/forecast.ts'
 import { type JobOutcome, reencryptAll } from '../../reencryption/job.ts'
 import {
   itemsInScope,
@@ -15,26 +17,27 @@ import {
   type ReencryptionPlan,
   type ReencryptionScope,
 } from '../../reencryption/plan.ts'
+import { KMS_CALLS_PER_SECOND } from '../../service-costs.ts'
+import {
+  type KmsOptions,
+  pricesOf,
+  type S3PriceOptions,
+  withKmsOptions,
+  withS3Prices,
+} from '../cost-options.ts'
 import { EXIT_CODES } from '../exit-codes.ts'
 import { guardKeys } from '../guard-keys.ts'
-import {
-  type ConfigOption,
-  parseAge,
-  parseDekId,
-  withConfigOption,
-  withExamples,
-} from '../options.ts'
+import { type ConfigOption, withConfigOption, withExamples } from '../options.ts'
 import { startProgress } from '../progress.ts'
+import { type ScopeOptions, scopeOf, withScopeOptions } from '../reencryption-scope.ts'
 import { renderReencryption, renderReencryptionJson } from '../reencryption-text.ts'
 import { share } from '../share-reencryption.ts'
 import { type StopSignal, stoppedCode, stopSignal } from '../stop-signal.ts'
 import type { Terminal } from '../terminal.ts'
+import { sayingTo } from '../waiting-lines.ts'
+import { registerReencryptStatus } from './reencrypt-status.ts'
 
-interface ReencryptOptions extends ConfigOption {
-  readonly dek?: string
-  readonly kek?: string
-  readonly kekVersion?: string
-  readonly olderThan?: number
+interface ReencryptOptions extends ConfigOption, ScopeOptions, KmsOptions, S3PriceOptions {
   readonly yes?: true
   readonly share?: true
   readonly bytesPerSecond?: number
@@ -47,13 +50,11 @@ const SEGMENTS_AT_ONCE = 8
 
 /** `sealstream reencrypt`. */
 export function registerReencrypt(program: Command, terminal: Terminal): void {
-  const reencrypt = program
-    .command('reencrypt')
-    .description('Bring what a key protects under new data keys, in place; do it with --yes')
-    .option('--dek <id>', 'all segments under this data key', parseDekId)
-    .option('--kek <id>', 'all under data keys that this KEK ever wrapped: its ARN or bare id')
-    .option('--kek-version <version>', 'only what this version of the KEK wrapped')
-    .option('--older-than <age>', 'all under data keys that are older than this', parseAge)
+  const reencrypt = withScopeOptions(
+    program
+      .command('reencrypt')
+      .description('Bring what a key protects under new data keys, in place; do it with --yes'),
+  )
     .option('--yes', 'do it; without this the plan is printed and nothing is changed')
     .option(
       '--share',
@@ -67,19 +68,25 @@ export function registerReencrypt(program: Command, terminal: Terminal): void {
       SEGMENTS_AT_ONCE,
     )
     .option('--threads <count>', 'threads that seal; 0 is one per core', parseThreads, 0)
-    .option('--json', 'print JSON')
+    .enablePositionalOptions()
+    .helpCommand(false)
     .action((options: ReencryptOptions) => answer(options, terminal))
+  withS3Prices(withKmsOptions(reencrypt)).option('--json', 'print JSON')
   withExamples(
     withConfigOption(reencrypt),
     'sealstream reencrypt --dek 2f6c1e9a-57c4-4d0e-9d3b-7a1f6f0c9b11',
     'sealstream reencrypt --kek 1234abcd-12ab-34cd-56ef-1234567890ab --yes',
+    'sealstream reencrypt --topic orders --older-than 30d',
     'sealstream reencrypt --older-than 90d --yes --bytes-per-second 20MiB',
     'sealstream reencrypt --older-than 90d --yes --share',
+    'sealstream reencrypt status',
   )
+  registerReencryptStatus(reencrypt, terminal)
 }
 
 async function answer(options: ReencryptOptions, terminal: Terminal): Promise<void> {
   const scope = scopeOf(options, systemClock.nowMs())
+  refuseTunedShare(options)
   const { env } = terminal
   const { config } = loadConfig({ file: configFileOf(options.config, env), env })
   await guardKeys(config, env)
@@ -95,9 +102,10 @@ async function answer(options: ReencryptOptions, terminal: Terminal): Promise<vo
     const { plan, outcome } = options.yes
       ? await carryOut(config, scope, options, stop, terminal)
       : { plan: await planOnly(config, scope), outcome: null }
-    const report = { plan, outcome, elapsedMs: performance.now() - startedAtMs }
+    const forecast = forecastOf(plan, paceOf(config, options))
+    const report = { plan, forecast, outcome, elapsedMs: performance.now() - startedAtMs }
     terminal.out(options.json ? renderReencryptionJson(report) : renderReencryption(report))
-    terminal.exitCode = exitCodeFor(outcome, stop)
+    terminal.exitCode = exitCodeFor(plan, outcome, stop)
   } finally {
     stop.release()
   }
@@ -105,7 +113,21 @@ async function answer(options: ReencryptOptions, terminal: Terminal): Promise<vo
 
 async function planOnly(config: Config, scope: ReencryptionScope): Promise<ReencryptionPlan> {
   const { withPlanSources } = await import('../../compose/reencryption.ts')
-  return withPlanSources(config, (sources) => planReencryption(sources, scope, systemClock.nowMs()))
+  return withPlanSources(config, ({ sources }) =>
+    planReencryption(sources, scope, systemClock.nowMs()),
+  )
+}
+
+/** By the options, or by the section of the encryptors whose work it is to be. */
+function paceOf(config: Config, options: ReencryptOptions): ReencryptionPace {
+  const { share: isShared, bytesPerSecond = Number.POSITIVE_INFINITY } = options
+  const threads = options.threads === 0 ? availableParallelism() : options.threads
+  const kmsCallsPerSecond = options.kmsPerSecond
+  const own = { bytesPerSecond, kmsCallsPerSecond, threads }
+  return {
+    ...(isShared ? config.reencryption : own),
+    ...{ partBytes: config.part.bytesMax, window: config.window, prices: pricesOf(options) },
+  }
 }
 
 async function carryOut(
@@ -120,8 +142,10 @@ async function carryOut(
   const use: ReencryptionUse = {
     ...{ actor: actorOfOperator(), threads: options.threads, signal },
     bytesPerSecond: options.bytesPerSecond ?? Number.POSITIVE_INFINITY,
+    kmsCallsPerSecond: options.kmsPerSecond,
     observer: sayingTo(terminal),
     leaving: leftKekOf(scope),
+    liveFirst: null,
   }
   return withReencryption(config, use, async ({ services, sources }) => {
     const plan = await planReencryption(sources, scope, systemClock.nowMs())
@@ -139,46 +163,27 @@ async function carryOut(
   })
 }
 
-/** One line when the waiting for a service begins, and one when it is over. */
-function sayingTo(terminal: Terminal): ReencryptionUse['observer'] {
-  return {
-    waiting: (_service, error, attempt) => {
-      if (attempt === 1) terminal.err(`sealstream: waiting: ${error.message}\n`)
-    },
-    recovered: (service) => terminal.err(`sealstream: ${service} answers again\n`),
-    keyEventsUnwritten: () => {},
-    keyEventsLost: (count) => terminal.err(`sealstream: ${count} key events were not written\n`),
-    keyRecordsFailed: () => {},
-  }
-}
-
-function scopeOf(options: ReencryptOptions, nowMs: number): ReencryptionScope {
-  const { dek, kek, kekVersion, olderThan } = options
-  const named = [dek, kek, olderThan].filter((one) => one !== undefined)
-  if (named.length !== 1) {
-    const message = 'name what is to be re-encrypted: --dek <id>, --kek <id> or --older-than <age>'
-    throw new SealError('SEAL_INPUT_INVALID', message)
-  }
-  const { share: isShared, threads, segmentsAtOnce, bytesPerSecond } = options
+function refuseTunedShare(options: ReencryptOptions): void {
+  const { share: isShared, threads, segmentsAtOnce, bytesPerSecond, kmsPerSecond } = options
   const isTuned =
-    threads !== 0 || segmentsAtOnce !== SEGMENTS_AT_ONCE || bytesPerSecond !== undefined
-  if (isShared && isTuned) {
-    const message = '--share goes by the section reencryption of each encryptor, not by options'
-    throw new SealError('SEAL_INPUT_INVALID', message)
-  }
-  if (kekVersion !== undefined && kek === undefined) {
-    throw new SealError('SEAL_INPUT_INVALID', '--kek-version goes with --kek')
-  }
-  if (dek !== undefined) return { dekId: dek }
-  if (olderThan !== undefined) return { madeBeforeMs: nowMs - olderThan }
-  if (kek?.trim() === '') throw new SealError('SEAL_INPUT_INVALID', '--kek is empty')
-  return { kekId: kek as string, ...(kekVersion === undefined ? {} : { kekVersion }) }
+    threads !== 0 ||
+    segmentsAtOnce !== SEGMENTS_AT_ONCE ||
+    bytesPerSecond !== undefined ||
+    kmsPerSecond !== KMS_CALLS_PER_SECOND
+  if (!isShared || !isTuned) return
+  const message = '--share goes by the section reencryption of each encryptor, not by options'
+  throw new SealError('SEAL_INPUT_INVALID', message)
 }
 
 /** What was left behind is no success: a person must look at it. */
-function exitCodeFor(outcome: JobOutcome | null, { signal }: StopSignal): number {
+function exitCodeFor(
+  { isComplete }: ReencryptionPlan,
+  outcome: JobOutcome | null,
+  { signal }: StopSignal,
+): number {
   if (outcome?.isStopped) return stoppedCode(signal)
-  return (outcome?.failures.length ?? 0) > 0 ? EXIT_CODES.failed : EXIT_CODES.ok
+  if ((outcome?.failures.length ?? 0) > 0) return EXIT_CODES.failed
+  return isComplete ? EXIT_CODES.ok : EXIT_CODES.incomplete
 }
 
 function parseBytes(text: string): number {

@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from 'commander'
+import type { Command } from 'commander'
 import type { RewrapPlace } from '../../compose/rewrap.ts'
 import { configFileOf, loadConfig } from '../../config/load-config.ts'
 import { SealError } from '../../errors.ts'
@@ -8,6 +8,7 @@ import { type RewrapReport, rewrapAll } from '../../rewrap/job.ts'
 import { planRewrap, type RewrapPace, type RewrapPlan } from '../../rewrap/plan.ts'
 import type { RewrapScope } from '../../rewrap/scope.ts'
 import { parseReason } from '../await-rotation.ts'
+import { type KmsOptions, pricesOf, withKmsOptions } from '../cost-options.ts'
 import { EXIT_CODES } from '../exit-codes.ts'
 import { guardKeys } from '../guard-keys.ts'
 import { type ConfigOption, withConfigOption, withExamples } from '../options.ts'
@@ -21,23 +22,16 @@ import {
 } from '../rewrap-text.ts'
 import { stoppedCode, stopSignal } from '../stop-signal.ts'
 import type { Terminal } from '../terminal.ts'
+import { waitingLines } from '../waiting-lines.ts'
 
-interface RewrapOptions extends ConfigOption {
+interface RewrapOptions extends ConfigOption, KmsOptions {
   readonly kek: string
   readonly kekVersion?: string
   readonly to?: string
   readonly reason: string
   readonly plan?: true
-  readonly kmsPerSecond: number
-  readonly usdPer10kCalls: number
   readonly json?: true
 }
-
-/** A hundredth of the smallest quota of AWS; sealing and reading have the rest. */
-const KMS_PER_SECOND = 50
-
-/** What AWS asks for symmetric requests. */
-const USD_PER_10K_CALLS = 0.03
 
 /** `sealstream rewrap`. */
 export function registerRewrap(program: Command, terminal: Terminal): void {
@@ -49,15 +43,8 @@ export function registerRewrap(program: Command, terminal: Terminal): void {
     .option('--to <kek>', 'the KEK that wraps instead (default: that in force for each key domain)')
     .option('--reason <text>', 'why; it stands in the events of the keys', parseReason, 'rewrap')
     .option('--plan', 'count, price and time it; change nothing and ask no KMS')
-    .option(
-      '--kms-per-second <calls>',
-      'calls to the KMS a second, at most',
-      parseRate,
-      KMS_PER_SECOND,
-    )
-    .option('--usd-per-10k-calls <usd>', 'their price', parsePrice, USD_PER_10K_CALLS)
-    .option('--json', 'print JSON')
     .action((options: RewrapOptions) => answer(options, terminal))
+  withKmsOptions(rewrap).option('--json', 'print JSON')
   withExamples(
     withConfigOption(rewrap),
     'sealstream rewrap --kek 1234abcd-12ab-34cd-56ef-1234567890ab --plan',
@@ -77,8 +64,8 @@ async function answer(options: RewrapOptions, terminal: Terminal): Promise<void>
   const { withRewrap } = await import('../../compose/rewrap.ts')
   await withRewrap(config, options.kmsPerSecond, async (place) => {
     const scope = scopeOf(options, place)
-    const { kmsPerSecond: kmsCallsPerSecond, usdPer10kCalls } = options
-    const pace: RewrapPace = { kmsCallsPerSecond, usdPer10kCalls }
+    const prices = pricesOf(options)
+    const pace: RewrapPace = { kmsCallsPerSecond: options.kmsPerSecond, prices }
     const plan = await planRewrap(place, scope, pace)
     refuse(scope, plan)
     const text = renderRewrapPlan(scope, plan, pace)
@@ -130,7 +117,8 @@ async function carryOut(
   const stop = stopSignal()
   const progress = startProgress('DEKs', true, toRewrap)
   try {
-    const control = { signal: stop.signal, onRewrapped: () => progress.add(1) }
+    const observer = waitingLines(terminal)
+    const control = { signal: stop.signal, onRewrapped: () => progress.add(1), observer }
     const report = await rewrapAll(place, scope, control)
     if (report.failures.length > 0) terminal.exitCode = EXIT_CODES.failed
     else if (report.isStopped) terminal.exitCode = stoppedCode(stop.signal)
@@ -139,16 +127,4 @@ async function carryOut(
     progress.end()
     stop.release()
   }
-}
-
-function parseRate(text: string): number {
-  const rate = Number(text)
-  if (Number.isFinite(rate) && rate > 0 && rate <= 100_000) return rate
-  throw new InvalidArgumentError('a number of calls up to 100000')
-}
-
-function parsePrice(text: string): number {
-  const price = Number(text)
-  if (text.trim() !== '' && Number.isFinite(price) && price >= 0) return price
-  throw new InvalidArgumentError('a price in USD')
 }

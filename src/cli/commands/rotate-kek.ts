@@ -4,9 +4,8 @@ import type { KekServices } from '../../compose/kek-rotation.ts'
 import { configFileOf, loadConfig } from '../../config/load-config.ts'
 import type { Config } from '../../config/schema.ts'
 import { SealError } from '../../errors.ts'
-import { checkKek } from '../../keys/check-kek.ts'
+import { checkedOrder, placingOf } from '../../keys/give-kek-order.ts'
 import { actorOfOperator } from '../../keys/instance.ts'
-import { keksInForce, type NewKekOrder } from '../../keys/kek-orders.ts'
 import {
   type AwaitOptions,
   awaitRotation,
@@ -15,7 +14,7 @@ import {
   withAwaitOptions,
 } from '../await-rotation.ts'
 import { guardKeys } from '../guard-keys.ts'
-import { orderWords, refuseSharing, warningsOf } from '../kek-order-text.ts'
+import { orderWords, warningsOf } from '../kek-order-text.ts'
 import { type ConfigOption, withConfigOption, withExamples } from '../options.ts'
 import { renderWarning } from '../render.ts'
 import type { Terminal } from '../terminal.ts'
@@ -86,43 +85,15 @@ async function giveOrder(
   options: RotateKekOptions,
   terminal: Terminal,
 ): Promise<void> {
-  const { orders, clock, office, configured } = services
-  const keyDomain = domainOf(options.domain)
-  const before = await orders.orders(0)
-  const asked: NewKekOrder = {
-    ...{ orderId: randomUUID(), placedAtMs: clock.nowMs(), actor: actorOfOperator() },
-    ...{ reason: options.reason, keyDomain, fromKekId: options.from?.trim() ?? null },
-    ...{ toKekId: options.to?.trim() ?? null, isContained: options.contain === true },
-  }
-  const order = { ...asked, toKekId: await checked(services, asked.toKekId) }
-  const wanted = [...before, { ...order, sequence: (before.at(-1)?.sequence ?? 0) + 1 }]
-  if (!config.keyDomain.allowSharedKeks && configured.byDomain.size > 0) {
-    refuseSharing(keksInForce(configured, before), keksInForce(configured, wanted))
-  }
+  const order = await checkedOrder(services, {
+    ...{ orderId: randomUUID(), placedAtMs: services.clock.nowMs(), actor: actorOfOperator() },
+    ...{ reason: options.reason, keyDomain: domainOf(options.domain) },
+    ...{ fromKekId: options.from?.trim() ?? null, toKekId: options.to?.trim() ?? null },
+    isContained: options.contain === true,
+  })
   for (const warning of warningsOf(order, config, services.allowedKekIds)) {
     terminal.err(renderWarning(warning))
   }
-  const placing = {
-    instances: () => office.instances(),
-    answers: (requestId: string) => office.answers(requestId),
-    place: async () => void (await orders.append(order)),
-  }
-  const { orderId: requestId, placedAtMs: askedAtMs, actor, reason } = order
-  const request = { requestId, askedAtMs, actor, reason, scope: { dekId: null, keyDomain } }
-  await awaitRotation({ office: placing, clock }, request, options, terminal, orderWords(order))
-}
-
-/**
- * The new KEK by its name in full, once it has wrapped: a bad one must not come to any instance. null
- * stands for the KEKs of the configuration, which must wrap as well.
- */
-async function checked(
-  { kms, longestDomain, configured }: KekServices,
-  toKekId: string | null,
-): Promise<string | null> {
-  if (toKekId !== null) return (await checkKek(kms, toKekId, longestDomain)).kekId
-  for (const kekId of new Set([configured.keyId, ...configured.byDomain.values()])) {
-    await checkKek(kms, kekId, longestDomain)
-  }
-  return null
+  const placing = placingOf(services, order)
+  await awaitRotation(placing.services, placing.request, options, terminal, orderWords(order))
 }

@@ -1,14 +1,13 @@
 import type { KekServices } from '../../compose/kek-rotation.ts'
 import { SealError } from '../../errors.ts'
-import { checkKek } from '../../keys/check-kek.ts'
 import { actorOfOperator } from '../../keys/instance.ts'
-import { keksInForce } from '../../keys/kek-orders.ts'
 import {
   isStale,
   type KekVersion,
   keysInScope,
   type VersionReport,
   versionsInUse,
+  versionsNow,
 } from '../../keys/kek-versions.ts'
 import { newRequest } from '../../keys/rotation.ts'
 import { awaitRotation, domainOf } from '../await-rotation.ts'
@@ -50,21 +49,6 @@ export async function rotateVersion(
   if (report.instances.length === 0) return
   const limits = { withinMs: LOOK_MS, signal: new AbortController().signal }
   conclude(await versionsInUse(services, keyDomain, now, limits), told, terminal)
-}
-
-/** The KEKs in force and what they wrap with now. */
-async function versionsNow(
-  { orders, configured, kms, longestDomain }: KekServices,
-  keyDomain: string | null,
-): Promise<KekVersion[]> {
-  const inForce = keksInForce(configured, await orders.orders(0))
-  const own = keyDomain === null ? undefined : (inForce.get(keyDomain) ?? inForce.get(null))
-  const meant = own === undefined ? [...inForce.values()] : [own]
-  const versions: KekVersion[] = []
-  for (const kekId of new Set(meant.map((one) => one.kekId))) {
-    versions.push(await checkKek(kms, kekId, longestDomain))
-  }
-  return versions
 }
 
 function conclude(

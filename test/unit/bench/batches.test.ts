@@ -28,7 +28,7 @@ describe('a batch from a template', () => {
     for (const count of [1, 3, 5]) {
       const { batches, failure } = await decode(template.batch(count, 1_700_000_000_000))
       expect(failure).toBeNull()
-      const records = batches[0]?.records ?? []
+      const records = [...(batches[0]?.records ?? [])]
       expect(records).toHaveLength(count)
       records.forEach((record, i) => {
         expect(record.offset).toBe(i)
@@ -42,7 +42,7 @@ describe('a batch from a template', () => {
     const template = new BatchTemplate(CONTENTS)
     template.batch(5, 1)
     const { batches } = await decode(template.batch(5, 2))
-    expect(batches[0]?.records[0]?.timestampMs).toBe(2n)
+    expect([...(batches[0]?.records ?? [])][0]?.timestampMs).toBe(2n)
   })
 })
 

@@ -14,7 +14,7 @@ const AT_MS = Date.UTC(2026, 0, 2, 3, 4, 5, 678)
 
 const summary: ImpactSummary = {
   ...{ deks: 1, objects: 1_234, messages: 5_678_901, bytes: 23, isComplete: true },
-  segments: { intended: 0, sealed: 0, published: 1_234, swept: 0, replaced: 0 },
+  segments: { intended: 0, sealed: 0, published: 1_234, swept: 0, replaced: 0, shredded: 0 },
 }
 
 describe('impact in words', () => {
@@ -30,7 +30,7 @@ describe('impact in words', () => {
   })
 
   test('says what is not simply there, and what is in the bucket', () => {
-    const segments = { intended: 2, sealed: 3, published: 4, swept: 5, replaced: 6 }
+    const segments = { intended: 2, sealed: 3, published: 4, swept: 5, replaced: 6, shredded: 0 }
     const copies = {
       ...{ current: { count: 4, bytes: 400 }, unpublished: { count: 3, bytes: 300 } },
       ...{ noncurrent: { count: 6, bytes: 6_000 }, gone: 1, openUploads: 2, elsewhere: 0 },

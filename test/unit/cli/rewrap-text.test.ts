@@ -5,12 +5,13 @@ import {
   renderRewrapReport,
 } from '../../../src/cli/rewrap-text.ts'
 import type { RewrapReport } from '../../../src/rewrap/job.ts'
+import { LIST_PRICES } from '../../../src/service-costs.ts'
 
 const scope = {
   ...{ kekId: 'old', kekVersion: '3', targetOf: () => 'new' },
   ...{ actor: 'alice@ops-7', reason: 'rewrap' },
 }
-const pace = { kmsCallsPerSecond: 50, usdPer10kCalls: 0.03 }
+const pace = { kmsCallsPerSecond: 50, prices: LIST_PRICES }
 
 describe('the plan of a rewrap', () => {
   it('has a figure a line', () => {

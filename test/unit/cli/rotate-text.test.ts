@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { kekStatusOf, renderStatus } from '../../../src/cli/commands/rotate-status.ts'
-import { orderWords, refuseSharing, warningsOf } from '../../../src/cli/kek-order-text.ts'
+import { orderWords, warningsOf } from '../../../src/cli/kek-order-text.ts'
+import { refuseSharing } from '../../../src/keys/give-kek-order.ts'
 import { keksInForce } from '../../../src/keys/kek-orders.ts'
 import { lastUseOf } from '../../../src/keys/rotation.ts'
 import { newKekOrder } from '../../contracts/kek-orders.contract.ts'

@@ -46,7 +46,7 @@ test('a backfill lets older segments be found, and says so at its end, however o
     expect(await backfill(ports, () => {})).toEqual({ deks: 1, segments: 2, messages: 22 })
     expect(await impactOf(store, scope)).toEqual({
       ...{ deks: 1, objects: 1, messages: 8, bytes: 800, isComplete: true },
-      segments: { intended: 1, sealed: 1, published: 0, swept: 0, replaced: 0 },
+      segments: { intended: 1, sealed: 1, published: 0, swept: 0, replaced: 0, shredded: 0 },
     })
   }
   expect(noted).toEqual([dek.dekId, dek.dekId])

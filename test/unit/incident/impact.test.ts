@@ -13,6 +13,7 @@ import {
 } from '../../contracts/mapping-store.contract.ts'
 import { segmentRegisterContract } from '../../contracts/segment-register.contract.ts'
 import { segmentReplacementsContract } from '../../contracts/segment-replacements.contract.ts'
+import { shredRegisterContract } from '../../contracts/shred-register.contract.ts'
 import { wrapRegisterContract } from '../../contracts/wrap-register.contract.ts'
 import { MemoryMappingStore } from '../../support/memory-mapping-store.ts'
 
@@ -24,6 +25,7 @@ describe('the mapping store in memory', () => {
   segmentRegisterContract(() => parts)
   segmentReplacementsContract(() => parts)
   wrapRegisterContract(() => parts)
+  shredRegisterContract(() => ({ ...parts, shreds: store }))
 })
 
 /** Every message in scope, with what its page says. */
@@ -60,7 +62,7 @@ async function threeSegments(dekId: string) {
 
 const THREE_SEGMENTS = {
   deks: 1,
-  segments: { intended: 1, sealed: 1, published: 1, swept: 0, replaced: 0 },
+  segments: { intended: 1, sealed: 1, published: 1, swept: 0, replaced: 0, shredded: 0 },
   objects: 2,
   messages: 9,
   bytes: 2200,
@@ -101,7 +103,7 @@ describe('impact of a DEK', () => {
   test('is nothing for a DEK that sealed nothing, and an error for an unknown one', async () => {
     const dek = dekRecord()
     await store.recordDek(dek)
-    const nothing = { intended: 0, sealed: 0, published: 0, swept: 0, replaced: 0 }
+    const nothing = { intended: 0, sealed: 0, published: 0, swept: 0, replaced: 0, shredded: 0 }
     const empty = {
       ...{ deks: 1, segments: nothing, objects: 0, messages: 0, bytes: 0 },
       isComplete: true,
@@ -141,7 +143,7 @@ describe('impact of a KEK', () => {
     }
     expect(await impactOf(store, { kekId: old.kekId })).toEqual({
       deks: 2,
-      segments: { intended: 2, sealed: 2, published: 2, swept: 0, replaced: 0 },
+      segments: { intended: 2, sealed: 2, published: 2, swept: 0, replaced: 0, shredded: 0 },
       objects: 4,
       messages: 18,
       bytes: 4400,

@@ -57,6 +57,23 @@ describe('a follower of KEK orders', () => {
     expect(kms.calls.generate).toBe(calls)
   })
 
+  it('takes no order over to a KEK that was retired, and does not start under one', async () => {
+    await log.retire({ kekId: NEW, kekVersion: null, atMs: 0, actor: 'a@b', reason: 'leaked' })
+    await give()
+    const { taken, refused } = await keks.look()
+    expect([taken, refused.map(({ error }) => error.code)]).toEqual([[], ['SEAL_KEK_FORBIDDEN']])
+    expect(keks.kekOf('orders')).toBe(OLD)
+    await expect(newFollower().start()).rejects.toMatchObject({ code: 'SEAL_KEK_FORBIDDEN' })
+  })
+
+  it('starts under a KEK of which another version was retired, not under that version', async () => {
+    const version = { kekId: OLD, kekVersion: '1', atMs: 0, actor: 'a@b', reason: 'leaked' }
+    await log.retire(version)
+    await expect(newFollower().start()).rejects.toMatchObject({ code: 'SEAL_KEK_FORBIDDEN' })
+    kms.rotate(OLD)
+    await newFollower().start()
+  })
+
   it('starts under the orders that stand, though the configured KEK is gone', async () => {
     await give({ keyDomain: null })
     kms.disable(OLD)

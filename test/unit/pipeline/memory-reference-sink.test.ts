@@ -1,5 +1,6 @@
 import { referenceSinkContract } from '../../contracts/reference-sink.contract.ts'
 import { MemoryReferenceSink } from '../../support/memory-reference-sink.ts'
+import { valuesOf } from '../../support/record-runs.ts'
 
 referenceSinkContract('the sink in memory', async () => {
   const committed = new Map<string, number>()
@@ -10,7 +11,7 @@ referenceSinkContract('the sink in memory', async () => {
       const records = sink.publications.flatMap(({ records }) => records)
       return records
         .filter((record) => record.partition === partition)
-        .flatMap(({ values }) => values.map((value) => [null, Buffer.from(value)] as const))
+        .flatMap(({ runs }) => valuesOf(runs).map((value) => [null, value] as const))
     },
     async committed(partition) {
       return committed.get(`orders/${partition}`) ?? null

@@ -80,8 +80,12 @@ describe('working a part', () => {
     const places = referenceTexts(result.references).map((text) => JSON.parse(text))
     expect(places.map(({ partition, offset }) => [partition, offset])).toEqual([
       [0, 1],
-      [4, 1],
       [0, 2],
+      [4, 1],
+    ])
+    expect(result.references.map(({ source, count }) => [source, count])).toEqual([
+      [0, 2],
+      [1, 1],
     ])
   })
 })

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { SealError } from '../../../src/errors.ts'
 import { publicationOf } from '../../../src/pipeline/publication.ts'
 import type { SealedGroup, SealedSegment } from '../../../src/pipeline/segment-plan.ts'
+import { runsOf, valuesOf } from '../../support/record-runs.ts'
 
 const TOPICS = { referenceTopicSuffix: '.sealed', quarantineTopicSuffix: '.quarantine' }
 
@@ -12,18 +13,12 @@ function segment(sources: Source[], parts: Frame[][]): SealedSegment {
   return {
     key: { dekId: 'd', segmentId: 's' },
     sources: sources.map(([topic, partition], index) => ({ topic, partition, index })),
-    parts: parts.map((frames) => {
-      let end = 0
-      const ends = frames.map(([, value]) => {
-        end += value.length
-        return end
-      })
-      return {
-        values: Buffer.from(frames.map(([, value]) => value).join('')),
-        ends: Uint32Array.from(ends),
-        source: Uint16Array.from(frames, ([source]) => source),
-      }
-    }),
+    references: parts.flatMap((frames) =>
+      sources.flatMap((_, source) => {
+        const own = frames.filter(([one]) => one === source)
+        return runsOf(own.map(([, value]) => Buffer.from(value))).map((run) => ({ ...run, source }))
+      }),
+    ),
     messageCount: parts.flat().length,
   }
 }
@@ -34,18 +29,20 @@ function group(
   parts: Frame[][],
   quarantined: SealedGroup['quarantined'] = [],
 ): SealedGroup {
-  return groupOf([segment(sources, parts)], null, sources, quarantined)
+  return groupOf([segment(sources, parts)], [], sources, quarantined)
 }
 
 function groupOf(
   segments: SealedSegment[],
-  order: number[] | null,
+  orders: number[][],
   sources: Source[],
   quarantined: SealedGroup['quarantined'] = [],
 ): SealedGroup {
   return {
-    ...{ segments, order, quarantined, chargedBytes: 0, openedAtMs: 0, createdAtMs: 0 },
-    progress: sources.map(([topic, partition, nextOffset]) => ({ topic, partition, nextOffset })),
+    ...{ segments, quarantined, chargedBytes: 0, openedAtMs: 0, createdAtMs: 0 },
+    progress: sources.map(([topic, partition, nextOffset], i) => {
+      return { topic, partition, nextOffset, order: orders[i] ?? null }
+    }),
     messageCount: segments.reduce((sum, { messageCount }) => sum + messageCount, 0),
   }
 }
@@ -54,9 +51,9 @@ function groupOf(
 function recordsOf(groups: SealedGroup[]): Record<string, string[]> {
   const { records } = publicationOf(groups, TOPICS)
   return Object.fromEntries(
-    records.map(({ topic, partition, values }) => [
+    records.map(({ topic, partition, runs }) => [
       `${topic}/${partition}`,
-      values.map((value) => Buffer.from(value).toString()),
+      valuesOf(runs).map(String),
     ]),
   )
 }
@@ -96,13 +93,14 @@ describe('publicationOf', () => {
     ])
   })
 
-  it('reads reference values that lie inside a larger buffer', () => {
-    const sealed = group([['orders', 0, 1]], [[[0, 'abc']]])
-    const larger = Buffer.from('xxabcxx')
-    const [only] = sealed.segments as [SealedSegment]
-    const parts = [{ ...only.parts[0], values: larger.subarray(2, 5) }] as SealedSegment['parts']
-    const inside = { ...sealed, segments: [{ ...only, parts }] }
-    expect(recordsOf([inside])).toEqual({ 'orders.sealed/0': ['abc'] })
+  it('joins small runs of a partition, and leaves large ones as they are', () => {
+    const [small, large] = ['x'.repeat(1_000), 'y'.repeat(40_000)]
+    const groups = [small, small, large, small, small].map((value) =>
+      group([['orders', 0, 1]], [[[0, value]]]),
+    )
+    const [record] = publicationOf(groups, TOPICS).records
+    expect(record?.runs.map(({ count }) => count)).toEqual([2, 1, 2])
+    expect(recordsOf(groups)).toEqual({ 'orders.sealed/0': [small, small, large, small, small] })
   })
 
   it('gives a record for a message set aside that says where and why, and nothing else', () => {
@@ -132,7 +130,7 @@ describe('publicationOf', () => {
       ['orders', 0, 5],
       ['orders', 1, 2],
     ]
-    const sealed = groupOf([acme, beta], [0, 1, 0, 1, 0], sources)
+    const sealed = groupOf([acme, beta], [[0, 1, 1, 0], [0]], sources)
     expect(recordsOf([sealed])).toEqual({
       'orders.sealed/0': ['a0', 'b0', 'b1', 'a2'],
       'orders.sealed/1': ['a1'],

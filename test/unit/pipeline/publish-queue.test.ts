@@ -9,6 +9,7 @@ import { SegmentGroup } from '../../../src/pipeline/segment-group.ts'
 import { SegmentWriter } from '../../../src/pipeline/segment-writer.ts'
 import { frameBytesOf } from '../../../src/segment/part-buffer.ts'
 import { away, batch, LanePlace, PUBLISH_WITHIN_MS, range } from '../../support/lane-place.ts'
+import { valuesOf } from '../../support/record-runs.ts'
 import { CLUSTER_ID, makeDek } from '../../support/sealed-segment.ts'
 import { settled } from '../../support/stepped-clock.ts'
 
@@ -41,8 +42,7 @@ function groupOf(from: number, to: number): SegmentGroup {
     const bytes = frameBytesOf(parcelBytes(one))
     place.budget.take(bytes)
     writer.add(one, writer.source(one), bytes, bytes)
-    group.packed(member)
-    group.progress(one).nextOffset = one.offset + 1
+    group.packed(member, group.progress(one), one.offset + 1)
   }
   return group
 }
@@ -71,8 +71,8 @@ function suspend(ms: number): void {
 
 const offsetsByTransaction = () =>
   place.sink.publications.map(({ records }) =>
-    records.flatMap(({ values }) =>
-      values.map((value) => JSON.parse(Buffer.from(value).toString()).offset),
+    records.flatMap(({ runs }) =>
+      valuesOf(runs).map((value) => JSON.parse(value.toString()).offset),
     ),
   )
 

@@ -66,6 +66,36 @@ describe('an index that was lost', () => {
     await expectEqual()
   })
 
+  it('covers all there is once a rebuild has ended, and not before', async () => {
+    await place.seal(dek, from(0))
+    await place.compare()
+    expect(place.notes).toEqual([])
+    place.stop.abort()
+    await place.rebuild()
+    expect(place.notes).toEqual(['begin'])
+    await place.rebuild({ signal: new AbortController().signal })
+    expect(place.notes).toEqual(['begin', 'begin', 'end'])
+  })
+
+  it('does not cover what an object holds that cannot be read', async () => {
+    const broken = await place.seal(dek, from(0))
+    place.store.objects.get(broken.objectKey)?.bytes.fill(0)
+    await place.rebuild()
+    expect(place.notes).toEqual(['begin'])
+  })
+
+  it('comes back in every look-up, also where one of them alone was lost', async () => {
+    const segment = await place.seal(dek, from(0))
+    const key = { dekId: dek.record.dekId, segmentId: segment.segmentId }
+    place.mapping.losePlaces(key)
+    place.mapping.undomained.add(key.dekId)
+    expect(foundIn(await place.compare())).toEqual({ missingDek: 1, missingPlace: 2 })
+    expect(await all(place.mapping.topics())).toEqual([])
+    expect(await place.rebuild()).toMatchObject({ left: 0, written: { deks: 1, segments: 1 } })
+    expect(await all(place.mapping.topics())).toEqual(['orders'])
+    await expectEqual()
+  })
+
   it('is whole after a second run, which writes nothing', async () => {
     await place.seal(dek, from(0))
     loseIndex()

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, test } from 'vitest'
 import { systemClock } from '../../../src/clock.ts'
-import type { SealError } from '../../../src/errors.ts'
+import { SealError, toPlainError } from '../../../src/errors.ts'
 import { type CrewServices, ReencryptionCrew } from '../../../src/reencryption/crew.ts'
 import { itemsInScope, planReencryption } from '../../../src/reencryption/plan.ts'
 import type { ReencryptionOutcome } from '../../../src/reencryption/segment-reencryption.ts'
@@ -28,13 +28,15 @@ beforeEach(async () => {
   for (let i = 0; i < 6; i++) await place.seal(messages(3), dek)
 })
 
-const sources = () => ({ mapping: place.mapping, register: place.mapping })
+const sources = () => ({ mapping: place.mapping, rotation: place.rotation })
+const shared = () => ({ queue, marks: place.mapping })
 const plan = () => planReencryption(sources(), { dekId }, place.clock.nowMs())
 
 function crewOf(over: Partial<CrewServices> = {}) {
   const told = {
     outcomes: [] as ReencryptionOutcome[],
     failed: [] as SealError[],
+    steppedBack: [] as (SealError | null)[],
     opened: 0,
     closed: 0,
   }
@@ -49,11 +51,13 @@ function crewOf(over: Partial<CrewServices> = {}) {
     observer: {
       reencrypted: (outcome) => void told.outcomes.push(outcome),
       reencryptionFailed: (_item, error) => void told.failed.push(error),
+      reencryptionSteppedBack: (error) => void told.steppedBack.push(error),
       reencryptionQueueFailed: () => {},
     },
     ...over,
   }
-  return { crew: new ReencryptionCrew(services, { ordersAtOnce: 2, lookEveryMs: 10 }), told }
+  const settings = { ordersAtOnce: 2, lookEveryMs: 10, stepBackMs: 50 }
+  return { crew: new ReencryptionCrew(services, settings), told }
 }
 
 const settle = async () => {
@@ -64,7 +68,7 @@ describe('processes that take part', () => {
   test('share the orders out, and every segment is re-encrypted once', async () => {
     const crews = [crewOf(), crewOf()]
     const items = itemsInScope(sources(), { dekId }, place.clock.nowMs())
-    expect(await shareOut(queue, items, { dekId })).toBe(6)
+    expect(await shareOut(shared(), items, { dekId })).toBe(6)
     for (const { crew } of crews) crew.start()
     await watchSharing(queue, systemClock, { onLeft: () => {}, signal: place.stop.signal })
     await settle()
@@ -86,8 +90,8 @@ describe('processes that take part', () => {
 
   test('go on behind a segment that cannot be re-encrypted', async () => {
     const damaged = place.segments[2]
-    place.store.objects.get(damaged?.objectKey ?? '')?.bytes.writeUInt8(0xff, 200)
-    await shareOut(queue, itemsInScope(sources(), { dekId }, 0), { dekId })
+    place.damage(damaged?.objectKey ?? '')
+    await shareOut(shared(), itemsInScope(sources(), { dekId }, 0), { dekId })
     const { crew, told } = crewOf()
     crew.start()
     await settle()
@@ -96,18 +100,56 @@ describe('processes that take part', () => {
     expect(await plan()).toMatchObject({ segments: 1, done: 5 })
   })
 
+  const lacking = (place: ReencryptionPlace) => {
+    const refused = new SealError('SEAL_STORE_REFUSED', 'grant s3:PutObject')
+    const run = async () => ({ ok: false as const, error: toPlainError(refused, refused.code) })
+    return place.services(undefined, { runner: { run, close: async () => {} } })
+  }
+
+  test('leave orders to others when they lack the rights, and step back', async () => {
+    await shareOut(shared(), itemsInScope(sources(), { dekId }, 0), { dekId })
+    const poor = crewOf({ withServices: (work) => work(lacking(place)) })
+    poor.crew.start()
+    while (poor.told.steppedBack.length === 0) await new Promise((done) => setTimeout(done, 1))
+    expect(poor.told.steppedBack).toMatchObject([{ code: 'SEAL_STORE_REFUSED' }])
+    expect(await queue.left()).toBe(6)
+    const { crew, told } = crewOf()
+    crew.start()
+    await settle()
+    await Promise.all([crew.stop(), poor.crew.stop()])
+    expect(told.outcomes).toHaveLength(6)
+    expect([...told.failed, ...poor.told.failed]).toEqual([])
+    expect(await plan()).toMatchObject({ segments: 0, done: 6 })
+  })
+
+  test('step back when they cannot even begin, and come again', async () => {
+    await shareOut(shared(), itemsInScope(sources(), { dekId }, 0), { dekId })
+    let tries = 0
+    const denied = new SealError('SEAL_STORE_REFUSED', 'no right to look')
+    const { crew, told } = crewOf({
+      withServices: (work) => (tries++ === 0 ? Promise.reject(denied) : work(place.services())),
+    })
+    crew.start()
+    await settle()
+    await crew.stop()
+    expect(told.steppedBack).toEqual([denied, null])
+    expect(told.outcomes).toHaveLength(6)
+  })
+
   test('refuse orders that would leave a segment under the KEK that is to be left', async () => {
     const { kekId } = (await place.kms.generateDataKey(
       '5ea15eed-0000-4000-8000-00000000000b',
       {},
     )) as { kekId: string }
     const items = itemsInScope(sources(), { dekId }, 0)
-    await shareOut(queue, items, { kekId, kekVersion: '1' })
+    await shareOut(shared(), items, { kekId, kekVersion: '1' })
     const { crew, told } = crewOf()
     crew.start()
     await settle()
     await crew.stop()
     expect(new Set(told.failed.map(({ code }) => code))).toEqual(new Set(['SEAL_KEK_FORBIDDEN']))
+    // Nobody can carry these out: each was put back so often before it failed.
+    expect(told.steppedBack.length).toBeGreaterThanOrEqual(8)
     expect(await plan()).toMatchObject({ segments: 6 })
   })
 })
@@ -126,6 +168,7 @@ describe('an order as a record', () => {
     ['without an id', { dekId: undefined }],
     ['whose id is none', { rowsDekId: '../x' }],
     ['without a size', { bytes: null }],
+    ['that was put back no one knows how often', { refusals: 'x' }],
     ['that leaves nonsense', { leaving: 'kek' }],
     ['that leaves a KEK without a name', { leaving: { kekVersion: '1' } }],
   ])('is refused %s', (_what, change) => {

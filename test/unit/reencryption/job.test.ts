@@ -1,7 +1,14 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { SealError } from '../../../src/errors.ts'
+import type { Message } from '../../../src/format/message.ts'
+import type { FrameColumns, SegmentEntry } from '../../../src/mapping/mapping-store.ts'
+import { PacedBudget } from '../../../src/paced-budget.ts'
 import { type JobSettings, reencryptAll } from '../../../src/reencryption/job.ts'
-import { itemsInScope, planReencryption } from '../../../src/reencryption/plan.ts'
+import {
+  itemsInScope,
+  planReencryption,
+  type ReencryptionScope,
+} from '../../../src/reencryption/plan.ts'
 import type { ReencryptionServices } from '../../../src/reencryption/segment-reencryption.ts'
 import { all } from '../../contracts/mapping-store.contract.ts'
 import { messages } from '../../support/messages.ts'
@@ -19,7 +26,7 @@ beforeEach(async () => {
   for (let i = 0; i < 4; i++) await place.seal(messages(3), dek)
 })
 
-const sources = () => ({ mapping: place.mapping, register: place.mapping })
+const sources = () => ({ mapping: place.mapping, rotation: place.rotation })
 const items = () => itemsInScope(sources(), { dekId }, place.clock.nowMs())
 const plan = () => planReencryption(sources(), { dekId }, place.clock.nowMs())
 const carryOut = (services: ReencryptionServices, over: Partial<JobSettings> = {}) =>
@@ -31,8 +38,13 @@ const carryOut = (services: ReencryptionServices, over: Partial<JobSettings> = {
 describe('a job', () => {
   test('does what its plan says, and leaves the next one nothing', async () => {
     const bytes = place.segments.reduce((sum, segment) => sum + segment.bytes.length, 0)
-    const nothing = { segments: 0, messages: 0, bytes: 0, done: 0, expired: 0, unpublished: 0 }
-    expect(await plan()).toEqual({ ...nothing, deks: 1, segments: 4, messages: 12, bytes })
+    const nothing = {
+      ...{ segments: 0, messages: 0, bytes: 0, done: 0, expired: 0, unpublished: 0 },
+      ...{ domains: [], isComplete: true },
+    }
+    const domains = [{ keyDomain: 'orders', messages: 12, bytes }]
+    const all = { deks: 1, segments: 4, messages: 12, bytes, domains }
+    expect(await plan()).toEqual({ ...nothing, ...all })
     expect(await carryOut(place.services())).toMatchObject({ moved: 4, messages: 12, bytes })
     expect(await plan()).toEqual({ ...nothing, deks: 0, done: 4 })
   })
@@ -52,9 +64,38 @@ describe('a job', () => {
     expect(await all(none)).toEqual([])
   })
 
+  test('takes what all that is named holds for', async () => {
+    const other = await makeDek(place.kms, 'payments')
+    await place.seal(messages(2), other)
+    const [first] = place.segments
+    const { createdAtMs, ...rest } = (await place.entries(dekId))[0] as SegmentEntry
+    await place.mapping.recordPlaces({ ...rest, createdAtMs }, first?.rows as FrameColumns)
+    const count = async (scope: ReencryptionScope) =>
+      (await all(itemsInScope(sources(), scope, place.clock.nowMs()))).length
+    const { topic, partition } = messages(1)[0] as Message
+    expect(await count({ keyDomain: 'payments' })).toBe(1)
+    expect(await count({ keyDomain: 'orders' })).toBe(4)
+    expect(await count({ keyDomain: 'orders', madeBeforeMs: 0 })).toBe(0)
+    expect(await count({ topic })).toBe(1)
+    expect(await count({ topic, partition })).toBe(1)
+    expect(await count({ topic, dekId: other.record.dekId })).toBe(0)
+    expect(await count({ topic, madeBeforeMs: 0 })).toBe(0)
+    await expect(count({ topic, partition: partition + 7 })).rejects.toMatchObject({
+      code: 'SEAL_SOURCE_UNKNOWN',
+    })
+    await expect(count({ keyDomain: 'nobody' })).rejects.toMatchObject({ code: 'SEAL_KEY_UNKNOWN' })
+  })
+
+  test('says when look-ups may not know all of it', async () => {
+    place.mapping.coversAll = false
+    expect((await plan()).isComplete).toBe(true)
+    const aged = await planReencryption(sources(), { madeBeforeMs: 1 }, 0)
+    expect(aged.isComplete).toBe(false)
+  })
+
   test('goes on behind a segment that cannot be re-encrypted, and names it', async () => {
     const damaged = place.segments[1]
-    place.store.objects.get(damaged?.objectKey ?? '')?.bytes.writeUInt8(0xff, 200)
+    place.damage(damaged?.objectKey ?? '')
     const outcome = await carryOut(place.services())
     expect(outcome).toMatchObject({ moved: 3, isStopped: false })
     expect(outcome.failures).toMatchObject([
@@ -87,9 +128,9 @@ describe('a job', () => {
   })
 
   test('keeps to its budget', async () => {
-    const { ByteBudget } = await import('../../../src/reencryption/byte-budget.ts')
     const bytes = place.segments.reduce((sum, segment) => sum + segment.bytes.length, 0)
-    const budget = new ByteBudget(place.clock, bytes / 10, place.stop.signal)
+    const pace = { perSecond: bytes / 10, burstMs: 1_000 }
+    const budget = new PacedBudget(place.clock, pace, place.stop.signal)
     const startedAtMs = place.clock.elapsedMs()
     await carryOut(place.services(undefined, { budget }))
     const elapsedMs = place.clock.elapsedMs() - startedAtMs

@@ -88,7 +88,7 @@ test('every reference opens at every moment of a job over several segments', asy
     looks++
     expect(await place.wrong()).toEqual([])
   })
-  const sources = { mapping: place.mapping, register: place.mapping }
+  const sources = { mapping: place.mapping, rotation: place.rotation }
   const items = itemsInScope(sources, { dekId }, place.clock.nowMs())
   const { signal } = place.stop
   const done: string[] = []

@@ -3,11 +3,10 @@ import { SealError } from '../../../src/errors.ts'
 import type { DekRecord } from '../../../src/keys/key-store.ts'
 import { kmsContextOf } from '../../../src/keys/kms-context.ts'
 import { type RewrapServices, rewrapAll } from '../../../src/rewrap/job.ts'
-import { budgetedKms } from '../../../src/rewrap/kms-budget.ts'
 import { planRewrap } from '../../../src/rewrap/plan.ts'
 import type { RewrapScope } from '../../../src/rewrap/scope.ts'
-import { ManualClock } from '../../support/manual-clock.ts'
-import { NEW_KEK, RewrapPlace, THIRD_KEK } from '../../support/rewrap-place.ts'
+import { LIST_PRICES } from '../../../src/service-costs.ts'
+import { NEW_KEK, RewrapPlace, silent, THIRD_KEK } from '../../support/rewrap-place.ts'
 import { KEK_ID, makeDek } from '../../support/sealed-segment.ts'
 import type { AtEffect } from '../../support/told-effects.ts'
 
@@ -22,7 +21,8 @@ beforeEach(() => {
 })
 
 function run(changes: Partial<RewrapScope> = {}, services: Partial<RewrapServices> = {}) {
-  const control = { signal: stop.signal, onRewrapped: (dekId: string) => void done.push(dekId) }
+  const onRewrapped = (dekId: string) => void done.push(dekId)
+  const control = { signal: stop.signal, onRewrapped, observer: silent }
   return rewrapAll({ ...place.services(), ...services }, place.scope(changes), control)
 }
 
@@ -40,7 +40,7 @@ const passing = () => new SealError('SEAL_KMS_UNAVAILABLE', 'away', { retryable:
 describe('a rewrap', () => {
   it('moves every DEK, with the calls that it was planned for, and the next has nothing to do', async () => {
     for (let i = 0; i < 3; i++) await place.seal()
-    const pace = { kmsCallsPerSecond: 2, usdPer10kCalls: 0.03 }
+    const pace = { kmsCallsPerSecond: 2, prices: LIST_PRICES }
     const plan = () =>
       planRewrap({ mapping: place.mapping, register: place.mapping }, place.scope(), pace)
     expect(await plan()).toEqual({
@@ -161,7 +161,7 @@ describe('a rewrap meets trouble and', () => {
   it('stops between two DEKs when it is asked to', async () => {
     for (let i = 0; i < 40; i++) await place.seal()
     const control = {
-      signal: stop.signal,
+      ...{ signal: stop.signal, observer: silent },
       onRewrapped: (dekId: string) => {
         done.push(dekId)
         if (done.length === 3) stop.abort()
@@ -245,27 +245,5 @@ describe('a new wrap is stored only when it holds the DEK', () => {
     const wrap = { wrapped: Buffer.alloc(1_025), kekId: THIRD_KEK, kekVersion: null }
     const kms = { rewrap: async () => wrap, unwrap: place.kms.unwrap.bind(place.kms) }
     expect((await run({}, { kms })).failures).toMatchObject([{ code: 'SEAL_KMS_REFUSED' }])
-  })
-})
-
-describe('the budget of the KMS', () => {
-  it('spaces calls out, a rewrap as two, and saves nothing up', async () => {
-    const clock = new ManualClock()
-    const kms = budgetedKms(
-      {
-        rewrap: async () => ({ wrapped: Buffer.alloc(1), kekId: 'k', kekVersion: null }),
-        unwrap: async () => Buffer.alloc(32),
-      },
-      10,
-      clock,
-    )
-    await kms.rewrap('a', Buffer.alloc(1), 'b', {})
-    await kms.unwrap('b', Buffer.alloc(1), {})
-    await kms.unwrap('b', Buffer.alloc(1), {})
-    expect(clock.slept).toEqual([200, 100])
-    clock.advance(60_000)
-    await kms.unwrap('b', Buffer.alloc(1), {})
-    await kms.unwrap('b', Buffer.alloc(1), {})
-    expect(clock.slept).toEqual([200, 100, 100])
   })
 })

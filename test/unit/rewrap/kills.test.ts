@@ -2,13 +2,13 @@ import { describe, expect, it, test } from 'vitest'
 import { rewrapAll } from '../../../src/rewrap/job.ts'
 import { rewrapDek } from '../../../src/rewrap/rewrap-dek.ts'
 import { all } from '../../contracts/mapping-store.contract.ts'
-import { NEW_KEK, RewrapPlace, THIRD_KEK } from '../../support/rewrap-place.ts'
+import { NEW_KEK, RewrapPlace, silent, THIRD_KEK } from '../../support/rewrap-place.ts'
 import { KEK_ID } from '../../support/sealed-segment.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
 
 class Killed extends Error {}
 
-const control = { signal: new AbortController().signal, onRewrapped: () => {} }
+const control = { signal: new AbortController().signal, onRewrapped: () => {}, observer: silent }
 
 /** Where a process may die: at every effect, before it and after it. */
 async function moments(isUsed: boolean): Promise<string[]> {

@@ -309,6 +309,7 @@ describe('verify', () => {
           references: sealed.length,
           openedEqual: sealed.length,
           openedAlone: 0,
+          shredded: 0,
           setAside: setAside.length,
           messageGone: 0,
           referenceGone: 0,

@@ -24,7 +24,7 @@ function record(offset: number, producerId: bigint | null, marker?: Buffer): Rec
 }
 
 const offsets = (batches: readonly RecordBatch[], aborted: readonly AbortedTransaction[]) =>
-  committedRecords(batches, aborted).map(({ offset }) => offset)
+  Array.from(committedRecords(batches, aborted), ({ offset }) => offset)
 
 describe('committed records', () => {
   test('are all but markers where nothing was aborted', () => {

@@ -40,7 +40,7 @@ async function fetched(batches: Buffer[], from = 0, end = 1_000, aborted: Aborte
   })
 }
 
-const offsets = (records: FetchedRecords) => records.messages.map(({ offset }) => offset)
+const offsets = (records: FetchedRecords) => Array.from(records.messages, ({ offset }) => offset)
 
 describe('what a fetch gave of a partition', () => {
   it('begins at the offset that was asked for, and goes on behind the last batch', async () => {

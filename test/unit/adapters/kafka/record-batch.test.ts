@@ -41,7 +41,7 @@ describe('a record batch', () => {
   it.each(CODECS)('comes through %s with every byte of the oddest records', async (codec) => {
     const { batches, failure } = await decode(encodeRecordBatch(oddRecords, codec))
     expect(failure).toBeNull()
-    const records = batches.flatMap(({ records }) => records)
+    const records = batches.flatMap(({ records }) => [...records])
     expect(records).toHaveLength(oddRecords.length)
     records.forEach((decoded, i) => {
       expect(decoded.offset).toBe(i)
@@ -53,14 +53,16 @@ describe('a record batch', () => {
   it('of more records than a call takes arguments is read', async () => {
     const many = Array.from({ length: 200_000 }, () => record({ key: null, value: null }))
     const { batches } = await decode(encodeRecordBatch(many, 'zstd'))
-    expect(batches[0]?.records).toHaveLength(200_000)
+    expect([...(batches[0]?.records ?? [])]).toHaveLength(200_000)
   })
 
   it('with no records left by compaction still says where the next begins', async () => {
     const batch = encodeRecordBatch([], 'none', { baseOffset: 7 })
     batch.writeInt32BE(4, 23)
     batch.writeUInt32BE(crc32c(batch.subarray(21)), 17)
-    expect((await decode(batch)).batches).toMatchObject([{ lastOffset: 11, records: [] }])
+    const { batches } = await decode(batch)
+    expect([...(batches[0]?.records ?? [1])]).toEqual([])
+    expect(batches).toMatchObject([{ lastOffset: 11 }])
   })
 
   it('cut off by the end of the response is left to the next fetch', async () => {
