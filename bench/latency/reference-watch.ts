@@ -37,8 +37,11 @@ async function watch({ brokers, topics }: WatchOrder): Promise<void> {
   await consumer.run({
     autoCommit: false,
     partitionsConsumedConcurrently: 4,
-    eachBatch: async ({ batch: { topic, partition, messages } }) => {
+    eachBatch: async ({ batch }) => {
       const atMs = monotonicMs()
+      const { topic, partition } = batch
+      // Our client makes them on the way.
+      const messages = [...batch.messages]
       const place = `${topic}/${partition}`
       const from = next.get(place) ?? 0
       const to = from + messages.length

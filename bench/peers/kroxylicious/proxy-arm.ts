@@ -73,7 +73,10 @@ async function readThrough(
     await consumer.subscribe({ topics: [log.topic], fromBeginning: true })
     await consumer.run({
       autoCommit: false,
-      eachBatch: async ({ batch: { partition, messages } }) => {
+      eachBatch: async ({ batch }) => {
+        const { partition } = batch
+        // Our client makes them on the way.
+        const messages = [...batch.messages]
         for (const { offset, value } of messages) {
           const produced = log.at(partition, Number(offset))
           const isEqual = value !== null && produced !== null && value.equals(produced.value)
