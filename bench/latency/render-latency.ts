@@ -20,9 +20,9 @@ export function renderLatency(rows: readonly LatencyRow[]): string {
     const cpu = Object.values(row.cpuMicros).reduce((sum, us) => sum + us, 0)
     const dollars = Object.values(row.dollarsPerMillion).reduce((sum, price) => sum + price, 0)
     const whole = [cpu.toFixed(1), dollars.toFixed(3)]
-    const late = row.isKeptUp
-      ? ''
-      : `  does not keep up: ${row.visibleMessages} of ${row.messages} came`
+    const share = ((row.achievedPerSecond / row.perSecond) * 100).toFixed(0)
+    const came = `${row.visibleMessages} of ${row.messages} came, at ${share} % of the rate`
+    const late = row.isKeptUp ? '' : `  does not keep up: ${came}`
     return [
       line([String(row.perSecond), row.achievedPerSecond.toFixed(0), 'seal', ...cells(row.seal)]),
       line(['', '', 'durable', ...cells(row.durable)]),
