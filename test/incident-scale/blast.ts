@@ -165,7 +165,13 @@ export class BlastRun {
     const { keyId, ...aws } = kms
     const path = join(this.#folder, 'sealstream.yaml')
     const tree = {
-      kafka: { ...kafka, topics: [TOPIC], groupId: TOPIC, sessionTimeoutMs: '6s' },
+      kafka: {
+        ...kafka,
+        topics: [TOPIC],
+        groupId: TOPIC,
+        sessionTimeoutMs: '6s',
+        heartbeatIntervalMs: '1s',
+      },
       ...{ s3, cassandra: { ...cassandra, replicationFactor: 1 }, kms: { keyId, aws } },
       window: { messagesMax: Math.ceil(this.#options.messages / this.#options.deks) },
       http: { port: 0 },
