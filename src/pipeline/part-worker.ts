@@ -20,8 +20,8 @@ export interface PartServices {
 
 /**
  * The worker's half of the road: seals every frame of a part in place, notes which messages are in
- * it, then uploads the part and writes its mapping rows side by side, and renders the references. On failure it tells which steps
- * are done, so that a second try neither seals twice nor sends again what arrived.
+ * it, writes its mapping rows and uploads it, and renders the references. On failure it tells which
+ * steps are done, so that a second try neither seals twice nor sends again what arrived.
  */
 export async function workPart(task: PartTask, services: PartServices): Promise<PartResult> {
   const part = Buffer.from(task.buffer, 0, task.size)
@@ -34,10 +34,11 @@ export async function workPart(task: PartTask, services: PartServices): Promise<
   if (places.error !== undefined) {
     return failure(task, places.error, { ...task.progress, ...ids, sealed: true })
   }
-  const [upload, map] = await Promise.all([
-    timed(() => uploadOnce(task, part, services)),
-    timed(() => mapOnce(task, frames, services, ids.messageIds)),
-  ])
+  const { upload, map } = await store(
+    task,
+    () => uploadOnce(task, part, services),
+    () => mapOnce(task, frames, services, ids.messageIds),
+  )
   const failed = upload.error ?? map.error
   if (failed !== undefined) {
     return failure(task, failed, {
@@ -55,6 +56,25 @@ export async function workPart(task: PartTask, services: PartServices): Promise<
     timings: { sealMs, uploadMs: upload.elapsedMs, mapMs: places.elapsedMs + map.elapsedMs },
     buffer: task.buffer,
   }
+}
+
+/**
+ * Maps a part and uploads it. Whatever object is there has all its rows, so that the index never tells
+ * less than what a key protects, wherever a process dies. Parts of an upload become an object only
+ * after all of them were mapped, so with them both go side by side; a whole object waits for its rows.
+ */
+async function store(
+  { upload: { kind } }: PartTask,
+  upload: () => Promise<PartReceipt | null>,
+  mapRows: () => Promise<void>,
+): Promise<{ upload: Timed<PartReceipt | null>; map: Timed<void> }> {
+  if (kind === 'part') {
+    const [uploaded, map] = await Promise.all([timed(upload), timed(mapRows)])
+    return { upload: uploaded, map }
+  }
+  const map = await timed(mapRows)
+  if (map.error !== undefined) return { map, upload: { error: map.error, elapsedMs: 0 } }
+  return { map, upload: await timed(upload) }
 }
 
 /** Walks the frame headers into columns. */

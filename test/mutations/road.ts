@@ -102,6 +102,13 @@ export const road: readonly Mutant[] = [
     tests: unit('adapters/kafka/record-batch'),
   },
   {
+    name: 'an object may be there before its rows',
+    file: 'src/pipeline/part-worker.ts',
+    text: "if (kind === 'part') {",
+    replacement: 'if (kind.length > 0) {',
+    tests: unit('pipeline/part-worker'),
+  },
+  {
     name: 'messages of aborted transactions are sealed',
     file: 'src/adapters/kafka/committed-records.ts',
     text: 'return isControl || (isTransactional && dead.has(producerId)) ? [] : [records]',

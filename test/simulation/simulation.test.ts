@@ -32,7 +32,7 @@ const FLAWS: readonly [FlawName, RegExp, number][] = [
   ['sealsAgain', /pair comes twice/, 20],
   ['reordersReferences', /published behind/, 20],
   ['stretchesWindows', /beyond (its hard limits|the hard age)/, 100],
-  ['sweepsYoung', /swept|without its mapping row|is not there/, 100],
+  ['sweepsYoung', /swept|without its mapping row|is not there/, 400],
   ['endsForAnybody', /published (behind|twice)|is lost|another frame/, 200],
 ]
 

@@ -215,6 +215,8 @@ export const rebalanced: BatchControl = {
 }
 
 /** A failure that passes. */
-export function away(code: 'SEAL_KAFKA_UNAVAILABLE' | 'SEAL_MAPPING_UNAVAILABLE'): SealError {
+export function away(
+  code: 'SEAL_KAFKA_UNAVAILABLE' | 'SEAL_MAPPING_UNAVAILABLE' | 'SEAL_STORE_UNAVAILABLE',
+): SealError {
   return new SealError(code, 'away', { retryable: true })
 }

@@ -211,9 +211,26 @@ describe('a part that failed', () => {
     for (let result = await work(task); !result.ok; result = await work(task), tries++) {
       task = again(task, result)
     }
-    expect(tries).toBe(3)
+    expect(tries).toBe(4)
     expect(new Set(store.received.map((body) => body.toString('hex'))).size).toBe(1)
     expect(mapping.rows).toHaveLength(1)
+  })
+
+  it('puts a whole object only when its rows are there, so that no object is without them', async () => {
+    mapping.failures.push(rowsAway)
+    const result = await work(prepared.task)
+    expect(result).toMatchObject({ ok: false, progress: { mapped: false, uploaded: false } })
+    expect(store.received).toEqual([])
+    expect(await work(again(prepared.task, result))).toMatchObject({ ok: true })
+    expect(store.received).toHaveLength(1)
+  })
+
+  it('sends a part of an upload meanwhile: it becomes an object only when all are mapped', async () => {
+    mapping.failures.push(rowsAway)
+    const uploadId = await store.createUpload(prepared.objectKey, {})
+    const upload = { kind: 'part', uploadId, partNumber: 1 } as const
+    const result = await work({ ...prepared.task, upload })
+    expect(result).toMatchObject({ ok: false, progress: { mapped: false, uploaded: true } })
   })
 
   it('throws what is not a failure of a service: it is not to be tried again', async () => {
