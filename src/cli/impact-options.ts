@@ -4,6 +4,7 @@ import type { MessageCoordinates } from '../format/message.ts'
 import type { ImpactScope, KeyScope } from '../incident/impact-scope.ts'
 import type { ListFormat } from './list-lines.ts'
 import type { ConfigOption } from './options.ts'
+import { scopeNamed } from './scope-names.ts'
 
 /** The options of `sealstream impact`, as commander gives them. */
 export interface ImpactOptions extends ConfigOption {
@@ -71,12 +72,11 @@ export function provenKeyOf(options: ImpactOptions): KeyScope {
 }
 
 function scopeOf(options: ImpactOptions): ImpactScope {
-  const { dek, kek, kekVersion, domain, topic, partition, from, to } = options
+  const { dek, kek, domain, topic, from, to } = options
   for (const [name, text] of Object.entries({ kek, domain, topic })) {
     if (text?.trim() === '') throw refused(`--${name} is empty`)
   }
-  if (kekVersion !== undefined && kek === undefined) throw refused('--kek-version goes with --kek')
-  if (partition !== undefined && topic === undefined) throw refused('--partition goes with --topic')
+  const named = scopeNamed(options)
   const keys = [dek, kek, domain, topic, from, to]
   if (keys.every((value) => value === undefined)) {
     throw refused('say what is asked about: --dek, --kek, --domain, --topic, or --from and --to')
@@ -85,12 +85,7 @@ function scopeOf(options: ImpactOptions): ImpactScope {
   if (from !== undefined && to !== undefined && from >= to)
     throw refused('--to is not after --from')
   return {
-    ...(dek === undefined ? {} : { dekId: dek }),
-    ...(kek === undefined ? {} : { kekId: kek }),
-    ...(kekVersion === undefined ? {} : { kekVersion }),
-    ...(domain === undefined ? {} : { keyDomain: domain }),
-    ...(topic === undefined ? {} : { topic }),
-    ...(partition === undefined ? {} : { partition }),
+    ...named,
     ...(from === undefined ? {} : { fromMs: from }),
     ...(to === undefined ? {} : { toMs: to }),
   }

@@ -2,15 +2,10 @@ import type { Command } from 'commander'
 import { SealError } from '../errors.ts'
 import type { ReencryptionScope } from '../reencryption/plan.ts'
 import { parseAge, parseDekId, parseLimit } from './options.ts'
+import { type ScopeNames, scopeNamed } from './scope-names.ts'
 
 /** What {@link withScopeOptions} adds to the options of a command. */
-export interface ScopeOptions {
-  readonly dek?: string
-  readonly kek?: string
-  readonly kekVersion?: string
-  readonly domain?: string
-  readonly topic?: string
-  readonly partition?: number
+export interface ScopeOptions extends ScopeNames {
   readonly olderThan?: number
 }
 
@@ -28,7 +23,7 @@ export function withScopeOptions(command: Command): Command {
 
 /** The scope that the options name; all of them must hold. Throws SEAL_INPUT_INVALID. */
 export function scopeOf(options: ScopeOptions, nowMs: number): ReencryptionScope {
-  const { dek, kek, kekVersion, domain, topic, partition, olderThan } = options
+  const { dek, kek, domain, topic, olderThan } = options
   const named = [dek, kek, domain, topic, olderThan].filter((one) => one !== undefined)
   if (named.length === 0) {
     throw refused(
@@ -36,18 +31,12 @@ export function scopeOf(options: ScopeOptions, nowMs: number): ReencryptionScope
     )
   }
   if (dek !== undefined && named.length > 1) throw refused('--dek names all there is to say')
-  if (kekVersion !== undefined && kek === undefined) throw refused('--kek-version goes with --kek')
-  if (partition !== undefined && topic === undefined) throw refused('--partition goes with --topic')
+  const scope = scopeNamed(options)
   if (named.some((one) => typeof one === 'string' && one.trim() === '')) {
     throw refused('a name of what is to be re-encrypted is empty')
   }
   return {
-    ...(dek === undefined ? {} : { dekId: dek }),
-    ...(kek === undefined ? {} : { kekId: kek }),
-    ...(kekVersion === undefined ? {} : { kekVersion }),
-    ...(domain === undefined ? {} : { keyDomain: domain }),
-    ...(topic === undefined ? {} : { topic }),
-    ...(partition === undefined ? {} : { partition }),
+    ...scope,
     ...(olderThan === undefined ? {} : { madeBeforeMs: nowMs - olderThan }),
   }
 }
