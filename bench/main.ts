@@ -6,6 +6,7 @@ import { registerLatency } from './latency/latency-command.ts'
 import { registerPeers } from './peers/peers-command.ts'
 import { registerCompare } from './results/compare-command.ts'
 import { registerRoad } from './road/road-command.ts'
+import { registerScaling } from './scaling/scaling-command.ts'
 import { registerStages } from './stages/stages-command.ts'
 import { registerReport, registerSuite } from './suite/suite-command.ts'
 
@@ -17,6 +18,7 @@ async function main(): Promise<void> {
     .showHelpAfterError()
   registerSuite(program)
   registerRoad(program)
+  registerScaling(program)
   registerLatency(program)
   registerStages(program)
   registerPeers(program)

@@ -9,6 +9,8 @@ import { cpuSecondsByThread } from './thread-time.ts'
 /** What everything had used up at a moment. */
 export interface UsageMark {
   readonly atMs: number
+  /** Encryptors. */
+  readonly processes: number
   readonly cpu: CpuSeconds
   readonly threads: ReadonlyMap<string, number>
   readonly s3LogEnd: number
@@ -23,9 +25,9 @@ export interface Usage {
   readonly seconds: number
   /** CPU microseconds a message, by process. */
   readonly cpuMicros: CpuSeconds
-  /** The share of the encryptor in it, by thread. */
+  /** The share of the encryptors in it, by thread. */
   readonly threadMicros: CpuSeconds
-  /** Share of the time that the main thread stood still to collect garbage. */
+  /** Share of the time that a main thread stood still to collect garbage. */
   readonly mainGcShare: number
   readonly segments: number
   readonly deks: number
@@ -34,23 +36,34 @@ export interface Usage {
   readonly dollarsPerMillion: Dollars
 }
 
-/** Looks at every process; what the encryptor counts is as of its metrics page. */
+/** Looks at every process; what the encryptors count is as of their metrics pages. Several count as one. */
 export function markUsage(
-  encryptor: EncryptorProcess,
+  encryptors: readonly EncryptorProcess[],
   stack: BenchStack,
-  page: MetricsPage | null,
+  pages: readonly (MetricsPage | null)[],
 ): UsageMark {
-  const sum = (name: string) => page?.sum(name) ?? 0
+  const sum = (name: string) => pages.reduce((all, page) => all + (page?.sum(name) ?? 0), 0)
   return {
     atMs: performance.now(),
-    cpu: cpuSecondsOf({ encryptor: encryptor.pid, ...stack.processes }) ?? {},
-    threads: cpuSecondsByThread(encryptor.pid),
+    processes: encryptors.length,
+    cpu: cpuOf(encryptors, stack),
+    threads: threadsOf(encryptors),
     s3LogEnd: logEnd(stack.s3Log),
     gcSeconds: sum('nodejs_gc_duration_seconds_sum'),
     segments: sum('sealstream_sealed_segments_total'),
     deks: sum('sealstream_deks_created_total'),
     kmsCalls: sum('sealstream_kms_calls_total'),
   }
+}
+
+/** A later look at encryptors that did nothing since, and need not answer now. */
+export function markAgain(
+  mark: UsageMark,
+  encryptors: readonly EncryptorProcess[],
+  stack: BenchStack,
+): UsageMark {
+  const { atMs, cpu, threads, s3LogEnd } = markUsage(encryptors, stack, [])
+  return { ...mark, atMs, cpu, threads, s3LogEnd }
 }
 
 /** What `messages` took between two looks; the second one was just now. */
@@ -71,9 +84,27 @@ export function usageBetween(
     seconds,
     cpuMicros: cpuMicrosPerMessage(begin.cpu, end.cpu, messages) ?? {},
     threadMicros: cpuMicrosPerMessage(threads(begin), threads(end), messages) ?? {},
-    mainGcShare: (end.gcSeconds - begin.gcSeconds) / seconds,
+    mainGcShare: (end.gcSeconds - begin.gcSeconds) / seconds / end.processes,
     segments: end.segments - begin.segments,
     deks: end.deks - begin.deks,
     ...{ kmsCalls, s3Requests, dollarsPerMillion: dollarsPerMillion(used) },
   }
+}
+
+function cpuOf(encryptors: readonly EncryptorProcess[], stack: BenchStack): CpuSeconds {
+  const leaders = encryptors.map(({ pid }) => [String(pid), pid] as const)
+  const all = cpuSecondsOf({ ...Object.fromEntries(leaders), ...stack.processes }) ?? {}
+  const encryptor = leaders.reduce((sum, [name]) => sum + (all[name] ?? 0), 0)
+  const services = Object.keys(stack.processes).map((name) => [name, all[name] ?? 0] as const)
+  return { encryptor, ...Object.fromEntries(services) }
+}
+
+function threadsOf(encryptors: readonly EncryptorProcess[]): ReadonlyMap<string, number> {
+  const sums = new Map<string, number>()
+  for (const { pid } of encryptors) {
+    for (const [name, seconds] of cpuSecondsByThread(pid)) {
+      sums.set(name, (sums.get(name) ?? 0) + seconds)
+    }
+  }
+  return sums
 }

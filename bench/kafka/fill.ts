@@ -10,10 +10,12 @@ export interface Produced extends RecordContent {
 /** Remembers what was produced at every offset, by batch and not by message. */
 export class ProducedLog {
   readonly topic: string
+  readonly partitions: number
   readonly #partitions: Batch[][]
 
   constructor(topic: string, partitions: number) {
     this.topic = topic
+    this.partitions = partitions
     this.#partitions = Array.from({ length: partitions }, () => [])
   }
 
@@ -63,15 +65,14 @@ interface Batch extends Origin {
 
 const UNDER_WAY_MAX = 8
 
-/** Fills a topic that is empty, partition by turns, and tells what stands where. */
+/** Adds messages to a topic, partition by turns, and to the log of what stands where. */
 export async function fillTopic(
   broker: string,
-  topic: string,
-  partitions: number,
+  log: ProducedLog,
   messages: number,
   templates: readonly BatchTemplate[],
-): Promise<ProducedLog> {
-  const log = new ProducedLog(topic, partitions)
+): Promise<void> {
+  const { topic, partitions } = log
   const producer = await RawProducer.connect(broker)
   const timestampMs = Date.now()
   const underWay = new Set<Promise<void>>()
@@ -98,5 +99,4 @@ export async function fillTopic(
   } finally {
     producer.close()
   }
-  return log
 }

@@ -123,12 +123,12 @@ async function measureRate(
   const { partitions, size, domains, profile } = options
   const [broker = ''] = stack.kafka.brokers
   const order = { broker, topic, partitions, perSecond, seconds, size, domains }
-  const begin = markUsage(encryptor, stack, await encryptor.metrics())
+  const begin = markUsage([encryptor], stack, [await encryptor.metrics()])
   const { schedule, messages, lateMsMax } = await generate(order)
   const visible = await watcher.arrivals(`${topic}.sealed`, messages, TAIL_MS)
   const usage = usageBetween(
     begin,
-    markUsage(encryptor, stack, await encryptor.metrics()),
+    markUsage([encryptor], stack, [await encryptor.metrics()]),
     messages,
     stack,
   )

@@ -79,7 +79,12 @@ async function sealstreamArm(
   const flags = what === 'read' ? ['--import', NULLS] : []
   const encryptor = await startEncryptor(stack, name, [TOPIC], { mapping, overrides }, flags)
   try {
-    const { cpuMicros, messagesPerSecond } = await watchRoad(encryptor, stack, log.messages, false)
+    const { cpuMicros, messagesPerSecond } = await watchRoad(
+      [encryptor],
+      stack,
+      log.messages,
+      false,
+    )
     const { encryptor: peer = 0, ...services } = cpuMicros
     if (what !== 'read') await verifyRoad(stack, name, log, benchEnd(), suffix)
     const figures = { messages: log.messages, perSecond: messagesPerSecond }

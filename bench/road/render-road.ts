@@ -1,4 +1,5 @@
 import type { RoadRow } from './road.ts'
+import type { Share } from './road-watch.ts'
 
 const MIB = 1024 * 1024
 
@@ -27,9 +28,12 @@ export function renderRoad(row: RoadRow): string {
       .map(([name, us]) => [`  ${name}`, us.toFixed(2)]),
     [
       'memory',
-      row.rssBytesMax === null ? '-' : `${(row.rssBytesMax / MIB).toFixed(0)} MiB at most`,
+      row.rssBytesMax === null
+        ? '-'
+        : `${(row.rssBytesMax / MIB).toFixed(0)} MiB at most, a process`,
     ],
     ['collecting', `${(row.mainGcShare * 100).toFixed(1)} % of the main thread${gc}`],
+    ...(row.shares.length === 1 ? [] : row.shares.map(shareLine)),
     ['segments, DEKs', `${row.segments}, ${row.deks}`],
     ['KMS calls', String(row.kmsCalls)],
     ['S3 requests', requestsText(row)],
@@ -37,6 +41,10 @@ export function renderRoad(row: RoadRow): string {
     ['verified', `${row.references} references, each once; ${row.opened} opened and equal`],
   ]
   return `${lines.map(([name = '', text = '']) => `${name.padEnd(18)}${text}`.trimEnd()).join('\n')}\n`
+}
+
+function shareLine({ partitions, references }: Share, i: number): string[] {
+  return [`process ${i + 1}`, `${partitions} partitions, ${references} references`]
 }
 
 function requestsText({ s3Requests }: RoadRow): string {

@@ -1,16 +1,20 @@
 import { mkdirSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
+import { withBenchStack } from '../bench-stack.ts'
 import { append, oneOf, sizeOf, wholeNumber, wholeNumberOr0 } from '../cli/arguments.ts'
 import { machineFacts } from '../host/machine.ts'
+import { measureHeld } from './held-road.ts'
 import { renderRoad } from './render-road.ts'
-import { type RoadOptions, road } from './road.ts'
+import { measureRoad, type RoadOptions } from './road.ts'
+import { domainOverrides } from './road-config.ts'
 
 interface Flags {
   readonly messages: number
   readonly size: number | 'mix'
   readonly partitions: number
   readonly domains: number
+  readonly processes: number
   readonly mapping: 'rows' | 'runs'
   readonly set: readonly string[]
   readonly cpuProf?: string
@@ -27,6 +31,7 @@ export function registerRoad(program: Command): void {
     .option('--size <bytes>', 'bytes of a value, or mix', sizeOf, 1024)
     .option('--partitions <n>', 'partitions of the topic', wholeNumber, 8)
     .option('--domains <n>', 'key domains by header; 0: the topic', wholeNumberOr0, 0)
+    .option('--processes <n>', 'encryptors of one group that share the topic', wholeNumber, 1)
     .option('--mapping <mode>', 'rows or runs', oneOf(['rows', 'runs']), 'rows' as const)
     .option('--set <path=value>', 'one key of the configuration; may be repeated', append, [])
     .option('--cpu-prof <folder>', 'keep CPU profiles of the encryptor there')
@@ -40,19 +45,26 @@ const EXAMPLES = `
 Examples:
   $ npm run bench -- road --messages 2000000 --mapping runs
   $ npm run bench -- road --size 16384 --set workers.threads=1 --set segment.ageMs=200ms
+  $ npm run bench -- road --processes 2 --messages 1000000
   $ npm run bench -- road --cpu-prof /tmp/profiles --json`
 
 async function run(flags: Flags): Promise<void> {
   const machine = machineFacts()
   const { set, cpuProf, traceGc, domains } = flags
-  const ofDomains = domains === 0 ? [] : ['keyDomain.by=header', 'keyDomain.header=tenant']
   const options: RoadOptions = {
     ...{ messages: flags.messages, size: flags.size, partitions: flags.partitions },
-    ...{ domains, mapping: flags.mapping, overrides: [...ofDomains, ...set] },
+    ...{ domains, mapping: flags.mapping, overrides: [...domainOverrides(domains), ...set] },
     isGcTraced: traceGc ?? false,
     ...(cpuProf === undefined ? {} : { cpuProf: madeFolder(cpuProf) }),
   }
-  const row = await road(options)
+  const { processes } = flags
+  const row = await withBenchStack(
+    (stack) =>
+      processes === 1
+        ? measureRoad(stack, 'road', options)
+        : measureHeld(stack, 'road', options, processes),
+    { isShortLived: true },
+  )
   process.stdout.write(flags.json ? `${JSON.stringify({ machine, road: row })}\n` : renderRoad(row))
 }
 

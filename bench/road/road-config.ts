@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { parse, stringify } from 'yaml'
 import type { StackEndpoints } from '../../docker/stack/stack.ts'
+import { DOMAIN_HEADER } from '../kafka/contents.ts'
 
 /** What the configuration of a measured encryptor says beside the defaults. */
 export interface RoadSettings {
@@ -17,6 +18,9 @@ export interface RoadPlace {
   readonly topics: readonly string[]
   readonly httpPort: number
 }
+
+/** The default of `keyDomain.openSegmentsMax`. */
+const OPEN_SEGMENTS_USUAL = 64
 
 interface Tree {
   [key: string]: unknown
@@ -36,6 +40,16 @@ export function roadConfig(stack: StackEndpoints, place: RoadPlace, settings: Ro
   }
   for (const override of settings.overrides) setIn(tree, override)
   return tree
+}
+
+/**
+ * What a configuration says when the messages of a topic have `domains` values of the header; 0: the topic.
+ * A lane has all of them open at once, as sizing.md asks for.
+ */
+export function domainOverrides(domains: number): readonly string[] {
+  if (domains === 0) return []
+  const openSegmentsMax = `keyDomain.openSegmentsMax=${Math.max(OPEN_SEGMENTS_USUAL, domains)}`
+  return ['keyDomain.by=header', `keyDomain.header=${DOMAIN_HEADER}`, openSegmentsMax]
 }
 
 /** Sets one key of a tree. Throws when the text is not `path=value`. */

@@ -1,14 +1,22 @@
 import { readFileSync } from 'node:fs'
 import type { EncryptorProcess } from '../../examples/demo/encryptor.ts'
+import type { MetricsPage } from '../../examples/demo/metrics-page.ts'
 import { systemClock } from '../../src/clock.ts'
 import { benchEnd } from '../bench-end.ts'
 import type { BenchStack } from '../bench-stack.ts'
 import { rssBytesMaxOf } from '../host/thread-time.ts'
-import { markUsage, type Usage, usageBetween } from '../host/usage.ts'
+import { markUsage, type Usage, type UsageMark, usageBetween } from '../host/usage.ts'
 
 /** How many references were committed at a moment since the first message was packed. */
 export interface Progress {
   readonly seconds: number
+  readonly references: number
+}
+
+/** What one process had of the work. */
+export interface Share {
+  /** At the end. */
+  readonly partitions: number
   readonly references: number
 }
 
@@ -17,58 +25,103 @@ export interface RoadFigures extends Usage {
   readonly messagesPerSecond: number
   /** Between a tenth and nine tenths of the references: without start and last segments. */
   readonly sustainedPerSecond: number
+  /** Of the process that had the most. */
   readonly rssBytesMax: number | null
+  /** What each process had of the work. */
+  readonly shares: readonly Share[]
   /** Collections of all threads, in microseconds a message; null when they were not traced. */
   readonly gcMicros: number | null
   readonly progress: readonly Progress[]
 }
 
+const PUBLISHED = 'sealstream_published_references_total'
 const POLL_MS = 100
 const STALLED_MS = 90_000
 
+/** Where encryptors stood that worked before. */
+export interface Begin {
+  readonly mark: UsageMark
+  /** What they had published. */
+  readonly references: number
+}
+
 /**
- * Watches an encryptor that has just been started until it has committed the references of all messages.
- * The clock starts at the last look before the first message was packed, so what it leaves out is the
- * start of the process alone, and what it takes in is at most one look too much.
+ * Watches encryptors until they have committed the references of so many messages. For those that have
+ * just been started, the clock starts at the last look before the first message was packed, so what it leaves out is the
+ * start of the processes alone, and what it takes in is at most one look too much; for others it starts at `from`.
  */
 export async function watchRoad(
-  encryptor: EncryptorProcess,
+  encryptors: readonly EncryptorProcess[],
   stack: BenchStack,
   messages: number,
   isGcTraced: boolean,
+  from?: Begin,
 ): Promise<RoadFigures> {
   const stopping = benchEnd()
   const progress: Progress[] = []
-  let begin = markUsage(encryptor, stack, null)
+  let begin = from?.mark ?? markUsage(encryptors, stack, [])
   for (;;) {
     stopping.throwIfAborted()
     const atMs = performance.now()
-    const page = await encryptor.metrics()
-    if ((page?.sum('sealstream_packed_messages_total') ?? 0) === 0) {
+    const pages = await Promise.all(encryptors.map((encryptor) => encryptor.metrics()))
+    if (from === undefined && sumOf(pages, 'sealstream_packed_messages_total') === 0) {
       // Keys that were made ahead belong to the messages that they are for.
-      begin = { ...markUsage(encryptor, stack, page), deks: 0, kmsCalls: 0 }
+      begin = { ...markUsage(encryptors, stack, pages), deks: 0, kmsCalls: 0 }
       progress.length = 0
     }
-    const references = page?.sum('sealstream_published_references_total') ?? 0
+    const references = sumOf(pages, PUBLISHED) - (from?.references ?? 0)
     if (references > (progress.at(-1)?.references ?? -1)) {
       progress.push({ seconds: (atMs - begin.atMs) / 1000, references })
     }
-    if (page !== null && references >= messages) {
-      const usage = usageBetween(begin, markUsage(encryptor, stack, page), messages, stack)
+    if (references >= messages) {
+      const usage = usageBetween(begin, markUsage(encryptors, stack, pages), messages, stack)
+      const messagesPerSecond = messages / usage.seconds
+      const figures = processFigures(encryptors, pages, isGcTraced ? messages : null)
       return {
         ...usage,
-        messagesPerSecond: messages / usage.seconds,
+        messagesPerSecond,
         sustainedPerSecond: sustained(progress),
-        rssBytesMax: rssBytesMaxOf(encryptor.pid),
-        gcMicros: isGcTraced ? (tracedGcSeconds(encryptor.logPath) * 1e6) / messages : null,
+        ...figures,
         progress,
       }
     }
     const stoodMs = atMs - begin.atMs - (progress.at(-1)?.seconds ?? 0) * 1000
-    if (stoodMs > STALLED_MS || (page?.sum('sealstream_stopped_partitions') ?? 0) > 0) {
-      throw encryptor.failure(`published ${references} of ${messages} and then stood still`)
+    if (stoodMs > STALLED_MS || sumOf(pages, 'sealstream_stopped_partitions') > 0) {
+      const what = `published ${references} of ${messages} and then stood still`
+      throw (encryptors[0] as EncryptorProcess).failure(what)
     }
     await systemClock.sleep(POLL_MS, stopping)
+  }
+}
+
+/** Where encryptors stand now; they must not have anything to do. */
+export async function beginOf(
+  encryptors: readonly EncryptorProcess[],
+  stack: BenchStack,
+): Promise<Begin> {
+  const pages = await Promise.all(encryptors.map((encryptor) => encryptor.metrics()))
+  return { mark: markUsage(encryptors, stack, pages), references: sumOf(pages, PUBLISHED) }
+}
+
+function sumOf(pages: readonly (MetricsPage | null)[], name: string): number {
+  return pages.reduce((sum, page) => sum + (page?.sum(name) ?? 0), 0)
+}
+
+/** What the processes know themselves; `messages` that collections are divided by, when they were traced. */
+function processFigures(
+  encryptors: readonly EncryptorProcess[],
+  pages: readonly (MetricsPage | null)[],
+  messages: number | null,
+): Pick<RoadFigures, 'rssBytesMax' | 'shares' | 'gcMicros'> {
+  const rssBytes = encryptors.flatMap(({ pid }) => rssBytesMaxOf(pid) ?? [])
+  const gcSeconds = () => encryptors.reduce((sum, { logPath }) => sum + tracedGcSeconds(logPath), 0)
+  return {
+    rssBytesMax: rssBytes.length === 0 ? null : Math.max(...rssBytes),
+    shares: pages.map((page) => ({
+      partitions: page?.sum('sealstream_assigned_partitions') ?? 0,
+      references: page?.sum(PUBLISHED) ?? 0,
+    })),
+    gcMicros: messages === null ? null : (gcSeconds() * 1e6) / messages,
   }
 }
 

@@ -2,9 +2,9 @@ import type { Admin } from 'kafkajs'
 import { createKafka } from '../../src/adapters/kafka/kafka-client.ts'
 import { systemClock } from '../../src/clock.ts'
 import { benchEnd } from '../bench-end.ts'
-import { type BenchStack, withBenchStack } from '../bench-stack.ts'
+import type { BenchStack } from '../bench-stack.ts'
 import { meanBytesOf, type Shape, templatesOf } from '../kafka/contents.ts'
-import { fillTopic, type ProducedLog } from '../kafka/fill.ts'
+import { fillTopic, ProducedLog } from '../kafka/fill.ts'
 import type { RoadSettings } from './road-config.ts'
 import { type RoadFigures, watchRoad } from './road-watch.ts'
 import { startEncryptor } from './start-encryptor.ts'
@@ -34,11 +34,6 @@ export interface RoadRow extends RoadFigures, Verified {
   readonly fillSeconds: number
 }
 
-/** The whole road on services of its own, as {@link measureRoad} does it. */
-export function road(options: RoadOptions): Promise<RoadRow> {
-  return withBenchStack((stack) => measureRoad(stack, 'road', options), { isShortLived: true })
-}
-
 /**
  * Fills a new topic, then runs the encryptor as users run it until every reference is committed, and
  * holds the references against what was produced. Nothing else works meanwhile, so that what any process
@@ -53,31 +48,58 @@ export async function measureRoad(
   const encryptor = await startEncryptor(stack, topic, [topic], options, nodeFlagsOf(options))
   let figures: RoadFigures
   try {
-    figures = await watchRoad(encryptor, stack, log.messages, options.isGcTraced ?? false)
+    figures = await watchRoad([encryptor], stack, log.messages, options.isGcTraced ?? false)
   } finally {
     await encryptor.stop()
   }
+  return verifiedRow(stack, topic, options, log, log.fillSeconds, figures)
+}
+
+/** Holds what was published against what was produced, and adds it all up. */
+export async function verifiedRow(
+  stack: BenchStack,
+  topic: string,
+  options: RoadOptions,
+  log: ProducedLog,
+  fillSeconds: number,
+  figures: RoadFigures,
+): Promise<RoadRow> {
   process.stderr.write('comparing references with what was produced\n')
   const verified = await verifyRoad(stack, topic, log, benchEnd())
   const { partitions, domains, mapping, overrides, messages } = options
   const asked = { messages, partitions, domains, mapping, overrides }
   const valueBytes = meanBytesOf(options)
-  return { ...asked, valueBytes, fillSeconds: log.fillSeconds, ...figures, ...verified }
+  return { ...asked, valueBytes, fillSeconds, ...figures, ...verified }
 }
+
+/** What a topic was filled with. */
+type FilledLog = ProducedLog & { readonly fillSeconds: number }
 
 /** Creates a topic and fills it with messages of a shape. */
 export async function fill(
   stack: BenchStack,
   topic: string,
-  { messages, partitions, ...shape }: Shape & Pick<RoadOptions, 'messages' | 'partitions'>,
-): Promise<ProducedLog & { readonly fillSeconds: number }> {
-  await createTopic(stack, topic, partitions)
+  options: Shape & Pick<RoadOptions, 'messages' | 'partitions'>,
+): Promise<FilledLog> {
+  await createTopic(stack, topic, options.partitions)
+  const log = new ProducedLog(topic, options.partitions)
+  const fillSeconds = await addMessages(stack, log, options.messages, options)
+  return Object.assign(log, { fillSeconds })
+}
+
+/** Adds messages of a shape to a topic that exists, and tells how long it took. */
+export async function addMessages(
+  stack: BenchStack,
+  log: ProducedLog,
+  messages: number,
+  shape: Shape,
+): Promise<number> {
   const beganMs = performance.now()
   const [broker = ''] = stack.kafka.brokers
-  const log = await fillTopic(broker, topic, partitions, messages, templatesOf(shape))
-  const fillSeconds = (performance.now() - beganMs) / 1000
-  process.stderr.write(`${topic}: ${messages} messages filled in ${fillSeconds.toFixed(1)} s\n`)
-  return Object.assign(log, { fillSeconds })
+  await fillTopic(broker, log, messages, templatesOf(shape))
+  const seconds = (performance.now() - beganMs) / 1000
+  process.stderr.write(`${log.topic}: ${messages} messages filled in ${seconds.toFixed(1)} s\n`)
+  return seconds
 }
 
 /** Creates a topic. */
@@ -97,7 +119,8 @@ export async function createTopic(
   }
 }
 
-function nodeFlagsOf({ cpuProf, isGcTraced = false }: RoadOptions): string[] {
+/** What Node is told when an encryptor is measured. */
+export function nodeFlagsOf({ cpuProf, isGcTraced = false }: RoadOptions): string[] {
   return [
     ...(cpuProf === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${cpuProf}`]),
     ...(isGcTraced ? ['--trace-gc'] : []),

@@ -50,7 +50,7 @@ export async function measureStages(
       const settings = { ...options, overrides }
       const encryptor = await startEncryptor(stack, name, [topic], settings, flags)
       try {
-        runs.push(await watchRoad(encryptor, stack, log.messages, false))
+        runs.push(await watchRoad([encryptor], stack, log.messages, false))
       } finally {
         await encryptor.stop()
       }

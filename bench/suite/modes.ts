@@ -1,7 +1,5 @@
 import type { LatencyOptions } from '../latency/latency.ts'
-import type { RoadOptions } from '../road/road.ts'
-
-type RoadCase = Pick<RoadOptions, 'messages' | 'size' | 'partitions' | 'domains' | 'mapping'>
+import { domainCases, partitionCases, type RoadCase, USUAL_CASE } from '../road/road-cases.ts'
 
 /** How much of everything a run of the suite does. */
 export interface SuiteMode {
@@ -17,23 +15,22 @@ export interface SuiteMode {
   readonly reencryption: { readonly gigabytes: number; readonly shapes?: number }
 }
 
-const USUAL = { size: 1024, partitions: 8, domains: 0, mapping: 'rows' } as const
 const MIB = 1024 * 1024
 
 const SIZES: readonly RoadCase[] = [
-  { ...USUAL, messages: 1_000_000, size: 100 },
-  { ...USUAL, messages: 500_000 },
-  { ...USUAL, messages: 60_000, size: 16 * 1024 },
-  { ...USUAL, messages: 1_000, size: MIB },
-  { ...USUAL, messages: 100, size: 10 * MIB },
-  { ...USUAL, messages: 100_000, size: 'mix' },
+  { ...USUAL_CASE, messages: 1_000_000, size: 100 },
+  { ...USUAL_CASE, messages: 500_000 },
+  { ...USUAL_CASE, messages: 60_000, size: 16 * 1024 },
+  { ...USUAL_CASE, messages: 1_000, size: MIB },
+  { ...USUAL_CASE, messages: 100, size: 10 * MIB },
+  { ...USUAL_CASE, messages: 100_000, size: 'mix' },
 ]
 
 /** The modes of the suite. `smoke` is there to see that all of it works; its figures say nothing. */
 export const MODES = {
   smoke: {
     repeats: 1,
-    roads: [{ ...USUAL, messages: 5_000 }],
+    roads: [{ ...USUAL_CASE, messages: 5_000 }],
     ...{
       stagesRepeats: 1,
       mappingMessages: 5_000,
@@ -45,8 +42,8 @@ export const MODES = {
   quick: {
     repeats: 5,
     roads: [
-      { ...USUAL, messages: 120_000 },
-      { ...USUAL, messages: 240_000, mapping: 'runs' },
+      { ...USUAL_CASE, messages: 120_000 },
+      { ...USUAL_CASE, messages: 240_000, mapping: 'runs' },
     ],
     ...{
       stagesRepeats: 1,
@@ -63,9 +60,9 @@ export const MODES = {
     repeats: 5,
     roads: [
       ...SIZES,
-      { ...USUAL, messages: 1_000_000, mapping: 'runs' },
-      ...[1, 2, 4, 16, 64].map((partitions) => ({ ...USUAL, messages: 500_000, partitions })),
-      ...[1, 10, 100, 1_000].map((domains) => ({ ...USUAL, messages: 300_000, domains })),
+      { ...USUAL_CASE, messages: 1_000_000, mapping: 'runs' },
+      ...partitionCases({ ...USUAL_CASE, messages: 500_000 }),
+      ...domainCases({ ...USUAL_CASE, messages: 300_000 }),
     ],
     ...{
       stagesRepeats: 5,

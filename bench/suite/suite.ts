@@ -13,6 +13,7 @@ import { reencryption } from '../reencryption.ts'
 import { CALIBRATION } from '../results/compare.ts'
 import { cpuFigure, type Figure, type ResultFile } from '../results/result-file.ts'
 import { measureRoad, type RoadOptions, type RoadRow } from '../road/road.ts'
+import { domainOverrides } from '../road/road-config.ts'
 import { measureStages } from '../stages/stages.ts'
 import { turns } from '../turns.ts'
 import * as figuresOf from './figures.ts'
@@ -120,8 +121,7 @@ async function roads(stack: BenchStack, { roads: cases, repeats }: SuiteMode): P
   const rows = cases.map(() => [] as RoadRow[])
   for (let repeat = 0; repeat < repeats; repeat++) {
     for (const [i, one] of cases.entries()) {
-      const ofDomains = one.domains === 0 ? [] : ['keyDomain.by=header', 'keyDomain.header=tenant']
-      const options = { ...one, overrides: ofDomains }
+      const options = { ...one, overrides: domainOverrides(one.domains) }
       rows[i]?.push(await measureRoad(stack, `road-${i}-${repeat}`, options))
     }
   }

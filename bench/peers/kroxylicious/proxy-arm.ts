@@ -2,7 +2,7 @@ import { cpuMicrosPerMessage, cpuSecondsOf } from '../../../examples/demo/cpu-ti
 import { createKafka } from '../../../src/adapters/kafka/kafka-client.ts'
 import type { BenchStack } from '../../bench-stack.ts'
 import type { BatchTemplate } from '../../kafka/batch-template.ts'
-import { fillTopic, type ProducedLog } from '../../kafka/fill.ts'
+import { fillTopic, ProducedLog } from '../../kafka/fill.ts'
 import { createTopic } from '../../road/road.ts'
 import type { PeerFigures } from '../peer-row.ts'
 import { startProxy } from './proxy-process.ts'
@@ -41,7 +41,8 @@ export async function measureProxy(
     const topic = `kroxylicious-${turn}`
     await createTopic(stack, topic, partitions)
     producing = await measure(async () => {
-      log = await fillTopic(proxy.broker, topic, partitions, messages, templates)
+      log = new ProducedLog(topic, partitions)
+      await fillTopic(proxy.broker, log, messages, templates)
     })
     await readThrough(proxy.bootstrap, log as unknown as ProducedLog, messages, true)
   }
