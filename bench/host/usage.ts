@@ -2,7 +2,7 @@ import { type CpuSeconds, cpuMicrosPerMessage, cpuSecondsOf } from '../../exampl
 import type { EncryptorProcess } from '../../examples/demo/encryptor.ts'
 import type { MetricsPage } from '../../examples/demo/metrics-page.ts'
 import type { BenchStack } from '../bench-stack.ts'
-import { type Dollars, dollarsPerMillion } from './prices.ts'
+import { type Dollars, dollarsPerMillion } from './dollars.ts'
 import { logEnd, readsAndWrites, requestsSince, type S3Requests } from './s3-requests.ts'
 import { cpuSecondsByThread } from './thread-time.ts'
 
