@@ -7,6 +7,7 @@ import { registerPeers } from './peers/peers-command.ts'
 import { registerCompare } from './results/compare-command.ts'
 import { registerRoad } from './road/road-command.ts'
 import { registerScaling } from './scaling/scaling-command.ts'
+import { registerSizing } from './sizing/sizing-command.ts'
 import { registerStages } from './stages/stages-command.ts'
 import { registerReport, registerSuite } from './suite/suite-command.ts'
 
@@ -20,6 +21,7 @@ async function main(): Promise<void> {
   registerRoad(program)
   registerScaling(program)
   registerLatency(program)
+  registerSizing(program)
   registerStages(program)
   registerPeers(program)
   registerTables(program)
