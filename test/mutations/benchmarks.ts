@@ -37,4 +37,18 @@ export const benchmarks: readonly Mutant[] = [
     replacement: 'text',
     tests: unit('bench/results'),
   },
+  {
+    name: 'the paper model forgets the segments of all but one key domain',
+    file: 'bench/sizing/sizing-model.ts',
+    text: '(lanes * domains) / DEFAULTS.segmentSeconds',
+    replacement: 'lanes / DEFAULTS.segmentSeconds',
+    tests: unit('bench/sizing'),
+  },
+  {
+    name: 'all storage has the price of its first tier',
+    file: 'src/service-costs.ts',
+    text: 'below = gbMax',
+    replacement: 'below = 0',
+    tests: unit('bench/sizing'),
+  },
 ]
