@@ -2,7 +2,8 @@ import { type Command, InvalidArgumentError } from 'commander'
 import { configFileOf, loadConfig } from '../../config/load-config.ts'
 import type { Config } from '../../config/schema.ts'
 import { SealError } from '../../errors.ts'
-import { parseReference, type Reference } from '../../format/reference-value.ts'
+import { parseReferences } from '../../format/reference-list.ts'
+import type { Reference } from '../../format/reference-value.ts'
 import type { SealedReader } from '../../reader/sealed-reader.ts'
 import { openOutputFile, stdoutOutput } from '../data-output.ts'
 import { guardKeys } from '../guard-keys.ts'
@@ -69,7 +70,9 @@ async function read_(
   try {
     const printer = new MessagePrinter(output, options.values === true)
     if (topic === undefined) {
-      await printer.print([await reader.openReference(options.reference ?? '')])
+      for (const slice of slicesOf(parseReferences(options.reference ?? ''))) {
+        await printer.print(await reader.openReferences(slice))
+      }
     } else {
       await readTopic(topic, options, config, reader, printer)
     }
@@ -105,7 +108,7 @@ async function readTopic(
       },
       (values) => {
         const work = async () => {
-          for (const slice of slicesOf(values.map((value) => parseReference(value)))) {
+          for (const slice of slicesOf(values.flatMap((value) => parseReferences(value)))) {
             const messages = await reader.openReferences(slice.slice(0, left))
             left -= messages.length
             await printer.print(messages)
