@@ -24,7 +24,7 @@ export class PartPool implements PartRunner {
   readonly #pool: Piscina<PartMessage, PartResult>
 
   constructor(options: ThreadPoolOptions, workerData: PartWorkerData) {
-    this.#pool = createThreadPool('part', options, workerData)
+    this.#pool = createThreadPool('part', options, workerData, { idleMsMax: 0 })
   }
 
   run(task: PartTask): Promise<PartResult> {
