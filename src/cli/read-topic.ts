@@ -1,4 +1,4 @@
-import type { FeedStart } from '../adapters/kafka/kafka-reference-feed.ts'
+import type { ReferenceSelection } from '../compose/references.ts'
 import { configFileOf, loadConfig } from '../config/load-config.ts'
 import type { Config } from '../config/schema.ts'
 import { parseReference, type Reference } from '../format/reference-value.ts'
@@ -28,7 +28,7 @@ export interface ReadingPlace {
 /** Which messages of a topic are read. */
 export interface TopicSelection {
   readonly topic: string
-  readonly from: FeedStart
+  readonly from: ReferenceSelection['from']
   readonly follow: boolean
   /** All of them where no number is given. */
   readonly max?: number | undefined

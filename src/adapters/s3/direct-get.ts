@@ -7,6 +7,7 @@ import {
 } from 'node:http'
 import { Agent as HttpsAgent, request as requestTls } from 'node:https'
 import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3'
+import { systemClock } from '../../clock.ts'
 import { CONNECTION_TIMEOUT_MS, type S3Options, SOCKETS_MAX } from './s3-client.ts'
 import { GetSigner } from './sign-get.ts'
 
@@ -87,7 +88,7 @@ export class DirectGet {
     const headers = way.signer.headersOf(
       { path, query, host: way.host, range: `bytes=${range}` },
       await credentials(),
-      Date.now() + systemClockOffset,
+      systemClock.nowMs() + systemClockOffset,
     )
     headers['user-agent'] = way.userAgent
     return answerTo(
