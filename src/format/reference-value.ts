@@ -53,7 +53,7 @@ export class ReferenceEncoder {
 
 /**
  * Reads a reference value: the bytes or text of a Kafka record, or the parsed object.
- * Throws SEAL_REFERENCE_INVALID for anything that {@link ReferenceEncoder} would not have written.
+ * Throws SEAL_REFERENCE_INVALID for anything that `ReferenceEncoder` would not have written.
  */
 export function parseReference(value: Uint8Array | string | Reference): Reference {
   const isText = typeof value === 'string' || value instanceof Uint8Array
