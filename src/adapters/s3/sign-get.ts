@@ -1,4 +1,5 @@
-import { createHmac, hash } from 'node:crypto'
+import { hash } from 'node:crypto'
+import { hmac } from '../../crypto/hmac.ts'
 
 /** Whose requests they are, as the AWS SDK gives credentials. */
 export interface SigningCredentials {
@@ -25,7 +26,7 @@ const NO_BODY = hash('sha256', '')
  */
 export class GetSigner {
   readonly #region: string
-  #day: { readonly scope: string; readonly secret: string; readonly key: Buffer } | null = null
+  #day: { readonly scope: string; readonly secret: string; readonly key: Uint8Array } | null = null
 
   constructor(region: string) {
     this.#region = region
@@ -50,20 +51,20 @@ export class GetSigner {
     const digest = hash('sha256', canonical)
     const scope = `${time.slice(0, 8)}/${this.#region}/s3/aws4_request`
     const key = this.#keyOf(scope, secretAccessKey)
-    const signature = hmac(key, `AWS4-HMAC-SHA256\n${time}\n${scope}\n${digest}`).toString('hex')
-    headers.authorization = `AWS4-HMAC-SHA256 Credential=${accessKeyId}/${scope}, SignedHeaders=${signed}, Signature=${signature}`
+    const signature = hmacOf(key, `AWS4-HMAC-SHA256\n${time}\n${scope}\n${digest}`)
+    headers.authorization = `AWS4-HMAC-SHA256 Credential=${accessKeyId}/${scope}, SignedHeaders=${signed}, Signature=${Buffer.from(signature).toString('hex')}`
     return headers
   }
 
-  #keyOf(scope: string, secret: string): Buffer {
+  #keyOf(scope: string, secret: string): Uint8Array {
     if (this.#day?.scope !== scope || this.#day.secret !== secret) {
-      const key = scope.split('/').reduce(hmac, Buffer.from(`AWS4${secret}`))
+      const key = scope.split('/').reduce(hmacOf, Buffer.from(`AWS4${secret}`) as Uint8Array)
       this.#day = { scope, secret, key }
     }
     return this.#day.key
   }
 }
 
-function hmac(key: Buffer, text: string): Buffer {
-  return createHmac('sha256', key).update(text).digest()
+function hmacOf(key: Uint8Array, text: string): Uint8Array {
+  return hmac('sha256', key, Buffer.from(text))
 }
