@@ -1,7 +1,8 @@
 import type { ReferenceSelection } from '../compose/references.ts'
 import { configFileOf, loadConfig } from '../config/load-config.ts'
 import type { Config } from '../config/schema.ts'
-import { parseReference, type Reference } from '../format/reference-value.ts'
+import { parseReferences } from '../format/reference-list.ts'
+import type { Reference } from '../format/reference-value.ts'
 import type { SealedReader } from '../reader/sealed-reader.ts'
 import { openOutputFile, stdoutOutput } from './data-output.ts'
 import { guardKeys } from './guard-keys.ts'
@@ -60,6 +61,13 @@ export async function withReader(
   }
 }
 
+/** Prints the messages that one value of a reference topic names. */
+export async function printValue(value: string, { reader, printer }: ReadingPlace): Promise<void> {
+  for (const slice of slicesOf(parseReferences(value))) {
+    await printer.print(await reader.openReferences(slice))
+  }
+}
+
 /** Reads messages and prints them, until the end, `max` or a signal to the process. */
 export async function readTopic(
   { topic, from, follow, max }: TopicSelection,
@@ -78,7 +86,7 @@ export async function readTopic(
       { topic, from, follow, signal: AbortSignal.any([stop.signal, enough.signal]) },
       (values) => {
         const work = async () => {
-          for (const slice of slicesOf(values.map((value) => parseReference(value)))) {
+          for (const slice of slicesOf(values.flatMap((value) => parseReferences(value)))) {
             const messages = await reader.openReferences(slice.slice(0, left))
             left -= messages.length
             await printer.print(messages)

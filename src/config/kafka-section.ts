@@ -77,6 +77,13 @@ export const kafka = section('Where messages come from and references go to.', {
     }),
     '.sealed',
   ),
+  referencePer: withDefault(
+    choice(['message', 'part'], {
+      about:
+        'What a record of a reference topic names: one message, or all of its partition in a part of a segment. Readers take both.',
+    }),
+    'message',
+  ),
   quarantineTopicSuffix: withDefault(
     text({
       about: 'Notes on unsealable messages of topic T go to T with this suffix.',

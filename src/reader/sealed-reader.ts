@@ -1,8 +1,9 @@
 import type { Clock } from '../clock.ts'
 import { isSealError, SealError } from '../errors.ts'
 import type { Message } from '../format/message.ts'
+import { isReferenceList, parseReferences } from '../format/reference-list.ts'
 import { ReferenceParser } from '../format/reference-parser.ts'
-import type { Reference } from '../format/reference-value.ts'
+import { namesSeveral, type Reference } from '../format/reference-value.ts'
 import { DekCache, type DekCacheOptions } from '../keys/dek-cache.ts'
 import type { DekSources } from '../keys/unwrap-dek.ts'
 import type { ObjectReader } from './object-reader.ts'
@@ -32,7 +33,10 @@ export interface ReaderPermissions extends DekCacheOptions {
   readonly bounds?: ReadBounds
 }
 
-/** The value of a record of a reference topic, as bytes, as text or parsed. */
+/**
+ * The value of a record of a reference topic, as bytes, as text or parsed. {@link SealedReader.openMany}
+ * also takes values that name several messages; elsewhere parseReferences makes one each of them.
+ */
 export type ReferenceValue = Uint8Array | string | Reference
 
 /** What one call of a reader may be told. */
@@ -177,8 +181,15 @@ export class SealedReader implements AsyncDisposable {
     return outcomes
   }
 
+  #one(value: ReferenceValue): Reference {
+    if (!isReferenceList(value)) return this.#parser.parse(value)
+    const references = parseReferences(value)
+    if (references.length > 1) throw namesSeveral(references.length)
+    return references[0] as Reference
+  }
+
   #parse(value: ReferenceValue): Reference {
-    const reference = this.#parser.parse(value)
+    const reference = this.#one(value)
     const paths = this.#allowedPaths
     if (paths === undefined || paths.some((path) => reference.object.startsWith(path)))
       return reference

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { SealError } from '../../errors.ts'
 import type { ConfigOption } from '../options.ts'
 import { parseCount, withConfigOption, withExamples } from '../options.ts'
-import { readTopic, withReader } from '../read-topic.ts'
+import { printValue, readTopic, withReader } from '../read-topic.ts'
 import type { Terminal } from '../terminal.ts'
 
 interface ReadOptions extends ConfigOption {
@@ -49,10 +49,7 @@ async function read_(
     throw new SealError('SEAL_INPUT_INVALID', '--from-end goes with --follow')
   }
   await withReader(options, terminal, async (place) => {
-    if (topic === undefined) {
-      await place.printer.print([await place.reader.openReference(options.reference ?? '')])
-      return
-    }
+    if (topic === undefined) return printValue(options.reference ?? '', place)
     const { follow = false, max } = options
     await readTopic({ topic, from: options.fromEnd ? 'end' : 'beginning', follow, max }, place)
   })
