@@ -1,8 +1,11 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { S3ObjectReader } from '../../../../src/adapters/s3/s3-object-reader.ts'
+import { selfSigned } from '../../../support/self-signed.ts'
 
 const BY_SDK = 'x-id=GetObject'
 
@@ -104,5 +107,39 @@ describe('a range of an object', () => {
     setTimeout(() => stop.abort(reason), 50)
     await expect(reader.readRange('a', 0, 10, null, stop.signal)).rejects.toBe(reason)
     expect(urls).toHaveLength(1)
+  })
+})
+
+describe('a range over TLS', () => {
+  const trusted = getCACertificates()
+  afterEach(() => setDefaultCACertificates(trusted))
+
+  it.each([
+    ['is read from a server with a certificate that is trusted', true],
+    ['is asked of no other server', false],
+  ])('%s', async (_, isTrusted) => {
+    const { keyPem, certPem } = selfSigned({})
+    const seen: string[] = []
+    const tls = createTlsServer({ key: keyPem, cert: certPem }, (request, response) => {
+      seen.push(request.url ?? '')
+      tenBytes(response)
+    }).listen(0, '127.0.0.1')
+    await once(tls, 'listening')
+    if (isTrusted) setDefaultCACertificates([...trusted, certPem])
+    const endpoint = `https://127.0.0.1:${(tls.address() as AddressInfo).port}`
+    const overTls = new S3ObjectReader({
+      ...{ endpoint, region: 'us-east-1', bucket: 'sealed', forcePathStyle: true },
+      ...{ requestTimeoutMs: 5_000, accessKeyId: 'a', secretAccessKey: 'b' },
+    })
+    try {
+      const reading = overTls.readRange('a', 0, 10)
+      if (isTrusted) expect((await reading).bytes).toHaveLength(10)
+      else await expect(reading).rejects.toMatchObject({ code: 'SEAL_STORE_UNAVAILABLE' })
+      expect(seen).toEqual(isTrusted ? ['/sealed/a'] : [])
+    } finally {
+      await overTls.close()
+      tls.closeAllConnections()
+      tls.close()
+    }
   })
 })
