@@ -55,7 +55,7 @@ export class ReferenceEncoder {
 
 /**
  * Reads the value of a record that names one message: its bytes or text, or the parsed object.
- * Throws SEAL_REFERENCE_INVALID for anything that {@link ReferenceEncoder} would not have written.
+ * Throws SEAL_REFERENCE_INVALID for anything that `ReferenceEncoder` would not have written.
  */
 export function parseReference(value: Uint8Array | string | Reference): Reference {
   const isText = typeof value === 'string' || value instanceof Uint8Array

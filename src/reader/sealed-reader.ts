@@ -76,7 +76,7 @@ export class SealedReader implements AsyncDisposable {
 
   /**
    * Opens one reference. Resolves to the message as it was produced. Throws a SealError whose `kind`
-   * and `code` say what is wrong (see {@link openReferences}); `retryable` is true when a later try may
+   * and `code` say what is wrong (see {@link SealedReader.openReferences}); `retryable` is true when a later try may
    * succeed.
    */
   async openReference(reference: ReferenceValue, options: OpenOptions = {}): Promise<Message> {
@@ -87,10 +87,10 @@ export class SealedReader implements AsyncDisposable {
   /**
    * Opens many references with as few requests as possible; the messages come in the order of the
    * references. All or nothing: the first failure rejects. Holds all the messages in memory at once, so
-   * hand it some megabytes at a time, or call {@link openMany}.
+   * hand it some megabytes at a time, or call {@link SealedReader.openMany}.
    * Throws SEAL_REFERENCE_INVALID, SEAL_OBJECT_NOT_ALLOWED, SEAL_OBJECT_MISSING, SEAL_MALFORMED,
    * SEAL_SUITE_UNKNOWN, SEAL_SHREDDED, SEAL_KEK_NOT_ALLOWED, SEAL_COMMITMENT_MISMATCH, SEAL_OPEN_FAILED,
-   * SEAL_CONTEXT_MISMATCH, SEAL_STORE_*, SEAL_KMS_*, and SEAL_STOPPED after {@link close}.
+   * SEAL_CONTEXT_MISMATCH, SEAL_STORE_*, SEAL_KMS_*, and SEAL_STOPPED after {@link SealedReader.close}.
    */
   async openReferences(
     references: readonly ReferenceValue[],
@@ -119,7 +119,7 @@ export class SealedReader implements AsyncDisposable {
   }
 
   /**
-   * As {@link openReferences}, but every reference has an outcome of its own: the message, or the
+   * As {@link SealedReader.openReferences}, but every reference has an outcome of its own: the message, or the
    * SealError that says why there is none. Rejects with the reason of the signal, and with errors that
    * are none of ours.
    */
@@ -131,7 +131,7 @@ export class SealedReader implements AsyncDisposable {
   }
 
   /**
-   * As {@link settleReferences}, for verdicts on the data alone: rejects with whatever is retryable,
+   * As {@link SealedReader.settleReferences}, for verdicts on the data alone: rejects with whatever is retryable,
    * SEAL_STORE_REFUSED, SEAL_KMS_DENIED and SEAL_CIPHER_UNAVAILABLE.
    */
   tryReferences(references: readonly ReferenceValue[]): Promise<Outcome[]> {
@@ -149,7 +149,7 @@ export class SealedReader implements AsyncDisposable {
     await Promise.all([this.#services.objects.close(), this.#services.kms.close()])
   }
 
-  /** As {@link close}. */
+  /** As {@link SealedReader.close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

@@ -26,6 +26,13 @@ export const reading: readonly Mutant[] = [
     tests: unit('reader/open-many'),
   },
   {
+    name: 'whatever the store answers is taken for the bytes',
+    file: 'src/adapters/s3/direct-get.ts',
+    text: 'if (answer.statusCode === 206) return resolve(answer)',
+    replacement: 'return resolve(answer)',
+    tests: unit('adapters/s3/direct-get'),
+  },
+  {
     name: 'a closed reader takes keys',
     file: 'src/keys/dek-cache.ts',
     text: '    this.#isClosed = true\n',
