@@ -17,6 +17,11 @@ export interface BenchStack extends StackEndpoints {
 export interface BenchStackOptions {
   /** Without the second compiler of the JVM: for services that live for a minute or two. */
   readonly isShortLived?: boolean
+  /**
+   * Whether the S3 server keeps connections open between requests, as S3 does. The one here does not by
+   * default, because it breaks them behind uploads that are streamed; ours are not.
+   */
+  readonly keepsS3Connections?: boolean
 }
 
 let running: { readonly stack: BenchStack; readonly directory: string } | null = null
@@ -27,7 +32,7 @@ let running: { readonly stack: BenchStack; readonly directory: string } | null =
  */
 export async function withBenchStack<T>(
   work: (stack: BenchStack, directory: string) => Promise<T>,
-  { isShortLived = false }: BenchStackOptions = {},
+  { isShortLived = false, keepsS3Connections = false }: BenchStackOptions = {},
 ): Promise<T> {
   if (running !== null) return work(running.stack, running.directory)
   const directory = mkdtempSync(join(tmpdir(), 'sealstream-bench-'))
@@ -39,6 +44,7 @@ export async function withBenchStack<T>(
     const s3Log = join(directory, 's3-requests.log')
     // The server takes it from its environment, which is ours.
     process.env.VGW_ACCESS_LOG = s3Log
+    process.env.VGW_KEEP_ALIVE = String(keepsS3Connections)
     const stack = await startStack({
       directory,
       ports: 'free',

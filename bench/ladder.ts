@@ -100,9 +100,10 @@ async function rungs(valueBytes: number, repeats: number, engine: CipherEngine):
   }
   const services = {
     engine,
+    referencePer: 'message',
     store: { put: never, uploadPart: never },
     mapping: { recordPlaces: never, writeRows: never, recordMessageIds: never },
-  }
+  } as const
   const stages: [string, () => unknown][] = [
     ['decode', decode],
     ['+ pack', () => buffers.give(pack(decode(), keys.header).take().buffer)],

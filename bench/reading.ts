@@ -9,18 +9,19 @@ import { cpuMicrosPerMessage, cpuSecondsOf } from '../examples/demo/cpu-time.ts'
 import { loadKafkajs } from '../src/adapters/kafka/load-kafkajs.ts'
 import { systemClock } from '../src/clock.ts'
 import { withBenchStack } from './bench-stack.ts'
-import type { ReadingAnswer, ReadingOrder } from './reading-consumer.ts'
+import type { ReadingAnswer, ReadingOrder, ReadingWay } from './reading-consumer.ts'
 
 /** How the benchmark of reading is set. */
 export interface ReadingBench {
   readonly messages: number
   readonly repeats: number
   readonly seconds: number
+  readonly ways: readonly ReadingWay[]
 }
 
 /** One pass. */
 export interface ReadingRow extends ReadingAnswer {
-  readonly way: ReadingOrder['way']
+  readonly way: ReadingWay
   /** CPU microseconds a message, by service. */
   readonly serverUs: Readonly<Record<string, number>>
 }
@@ -30,30 +31,33 @@ const PARTITIONS = 4
 const VALUE_BYTES = 1_024
 const BATCH_MESSAGES = 500
 const POINTS_PER_SECOND = 200
-const WAYS = ['each-message', 'each-batch', 'open-many', 'points'] as const
 const CHILD = resolve(import.meta.dirname, 'reading-consumer.ts')
 const CLI = resolve(import.meta.dirname, '../src/cli/main.ts')
 const run = promisify(execFile)
 
+/** The ways in which messages are read. */
+export const READING_WAYS = ['each-message', 'each-batch', 'open-many', 'points'] as const
+
 /** Seals 1 KiB messages by the whole road and reads them in every way, each in a process of its own. */
 export async function reading(bench: ReadingBench): Promise<ReadingRow[]> {
-  return withBenchStack(async (stack, directory) => {
+  const passes = async (stack: StackEndpoints, directory: string) => {
     await seal(stack, directory, bench.messages)
     const { parts } = await stackStatus(directory)
     const servers = Object.fromEntries(parts.map(({ part, pid }) => [part, pid ?? 0]))
     const rows: ReadingRow[] = []
     for (let repeat = 0; repeat < bench.repeats; repeat++) {
-      for (const way of WAYS) rows.push(await onePass(stack, directory, servers, way, bench))
+      for (const way of bench.ways) rows.push(await onePass(stack, directory, servers, way, bench))
     }
     return rows
-  })
+  }
+  return withBenchStack(passes, { keepsS3Connections: true })
 }
 
 async function onePass(
   stack: StackEndpoints,
   directory: string,
   servers: Readonly<Record<string, number>>,
-  way: ReadingOrder['way'],
+  way: ReadingWay,
   { messages, seconds }: ReadingBench,
 ): Promise<ReadingRow> {
   const { keyId, ...kms } = stack.kms

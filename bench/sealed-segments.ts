@@ -47,7 +47,8 @@ export async function sealSegments(config: Config, load: SealedLoad): Promise<st
   const store = new S3ObjectStore(s3)
   const kms = openKms(kmsChoiceOf(config), { triesMax: 1 })
   const mappingMode = config.mapping.mode
-  const workerData = { s3, cassandra, mappingMode, cipherEngine: 'openssl' } as const
+  const { referencePer } = config.kafka
+  const workerData = { s3, cassandra, mappingMode, referencePer, cipherEngine: 'openssl' } as const
   const runner = new PartPool(config.workers, workerData)
   const mapping = new CassandraMappingWriter(session, clock, mappingMode)
   const maker = {

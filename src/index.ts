@@ -13,6 +13,7 @@ export type {
   MessageHeader,
   TimestampType,
 } from './format/message.ts'
+export { parseReferences } from './format/reference-list.ts'
 export { parseReference, type Reference } from './format/reference-value.ts'
 export type { ErrorPolicies, ErrorPolicy, FailureAction, Retry } from './reader/error-policy.ts'
 export type { OpenManyOptions } from './reader/open-many.ts'

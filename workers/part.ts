@@ -13,7 +13,8 @@ import type { PartResult } from '../src/pipeline/part-task.ts'
 import { type PartServices, workPart } from '../src/pipeline/part-worker.ts'
 
 /** The composition root of one worker thread: connections of its own, kept for all its parts. */
-const { s3, cassandra, mappingMode, cipherEngine, messageIdHeader } = workerData as PartWorkerData
+const { s3, cassandra, mappingMode, cipherEngine, messageIdHeader, referencePer } =
+  workerData as PartWorkerData
 const idHeader =
   messageIdHeader === undefined ? {} : { messageIdHeader: Buffer.from(messageIdHeader) }
 armFailpoint(process.env)
@@ -31,7 +32,8 @@ export default async function part(message: PartMessage): Promise<PartResult> {
     selected ??= selectEngine(cipherEngine)
     const { engine } = await selected
     const mapping = await connected()
-    return handOver(await workPart(partTaskOf(message), { engine, store, mapping, ...idHeader }))
+    const services = { engine, store, mapping, referencePer, ...idHeader }
+    return handOver(await workPart(partTaskOf(message), services))
   } catch (error) {
     if (!isSealError(error)) throw error
     const plain = toPlainError(error, error.code)

@@ -26,6 +26,11 @@ export function oneOf<T extends string>(words: readonly T[]): (text: string) => 
   }
 }
 
+/** The parser of an argument that is some of some words, with commas between them. */
+export function wordsOf<T extends string>(words: readonly T[]): (text: string) => readonly T[] {
+  return (text) => text.split(',').map(oneOf(words))
+}
+
 /** Collects the values of an option that may be repeated. */
 export function append(text: string, before: readonly string[]): readonly string[] {
   return [...before, text]

@@ -6,10 +6,11 @@ import { ladder } from '../ladder.ts'
 import { liveReencryption, renderLiveReencryption } from '../live-reencryption.ts'
 import { mapping, renderMapping } from '../mapping.ts'
 import { renderLadder } from '../measure.ts'
-import { reading, renderReading } from '../reading.ts'
+import { READING_WAYS, reading, renderReading } from '../reading.ts'
+import type { ReadingWay } from '../reading-consumer.ts'
 import { reencryption, renderReencryptionBench } from '../reencryption.ts'
 import { renderTurns, turns } from '../turns.ts'
-import { wholeNumber } from './arguments.ts'
+import { wholeNumber, wordsOf } from './arguments.ts'
 
 interface Flags {
   readonly repeats: number
@@ -17,6 +18,7 @@ interface Flags {
   readonly rate: number
   readonly seconds: number
   readonly gigabytes: number
+  readonly ways: readonly ReadingWay[]
   readonly json?: boolean
 }
 
@@ -30,11 +32,17 @@ interface Table<T> {
 }
 
 const OPTIONS = {
-  repeats: ['--repeats <n>', 'how often', 9],
-  messages: ['--messages <n>', 'written by the row; five times as many by the run', 400_000],
-  rate: ['--rate <n>', 'messages a second', 20_000],
-  seconds: ['--seconds <n>', 'of each run', 30],
-  gigabytes: ['--gigabytes <n>', 'of each shape of segments', 2],
+  repeats: ['--repeats <n>', 'how often', wholeNumber, 9],
+  messages: [
+    '--messages <n>',
+    'written by the row; five times as many by the run',
+    wholeNumber,
+    400_000,
+  ],
+  rate: ['--rate <n>', 'messages a second', wholeNumber, 20_000],
+  seconds: ['--seconds <n>', 'of each run', wholeNumber, 30],
+  gigabytes: ['--gigabytes <n>', 'of each shape of segments', wholeNumber, 2],
+  ways: ['--ways <list>', READING_WAYS.join(','), wordsOf(READING_WAYS), READING_WAYS],
 } as const
 
 /** The benchmarks of single parts of the product. */
@@ -86,7 +94,7 @@ export function registerTables(program: Command): void {
     name: 'reading',
     description:
       'Reading messages of 1 KiB in three ways, and point opens at 200/s in an open loop',
-    options: ['repeats', 'messages', 'seconds'],
+    options: ['repeats', 'messages', 'seconds', 'ways'],
     run: (flags) => reading(flags),
     render: renderReading,
   })
@@ -105,8 +113,8 @@ function register<T>(
 ): void {
   const command = program.command(name).description(description)
   for (const key of options) {
-    const [flag, help, usual] = OPTIONS[key]
-    command.option(flag, help, wholeNumber, usual)
+    const [flag, help, parse, usual] = OPTIONS[key]
+    command.option<unknown>(flag, help, parse, usual)
   }
   command.option('--json', 'data on stdout').action(async (flags: Flags) => {
     const machine = machineFacts()

@@ -2,10 +2,11 @@ import { appendFileSync } from 'node:fs'
 import { isMainThread } from 'node:worker_threads'
 import { PartPool } from '../../src/adapters/piscina/part-pool.ts'
 import { runValues } from '../../src/format/record-run.ts'
-import { parseReference } from '../../src/format/reference-value.ts'
+import { isReferenceList, parseReferences } from '../../src/format/reference-list.ts'
+import type { Reference } from '../../src/format/reference-value.ts'
 import { LaneSession } from '../../src/pipeline/lane-session.ts'
 import type { TopicPartition } from '../../src/pipeline/message-source.ts'
-import type { PartTask } from '../../src/pipeline/part-task.ts'
+import type { PartTask, ReferenceRun } from '../../src/pipeline/part-task.ts'
 import { SegmentGroup } from '../../src/pipeline/segment-group.ts'
 import { monotonicMs } from './monotonic.ts'
 
@@ -51,21 +52,31 @@ function watchReading(note: (sighting: Sighting) => void): void {
   }
 }
 
-/** A worker uploads and maps side by side once it has sealed, and tells how long each took. */
+/** A worker tells how long it stored once it had sealed: parts of an upload map beside it, a whole object before. */
 function watchSealing(note: (sighting: Sighting) => void): void {
   const { run } = PartPool.prototype
   PartPool.prototype.run = async function (task: PartTask) {
     const result = await run.call(this, task)
     if (!result.ok) return result
     const { uploadMs, mapMs } = result.timings
-    const atMs = monotonicMs() - Math.max(uploadMs, mapMs)
+    const isWhole = task.upload.kind === 'whole-object'
+    const storedMs = isWhole ? uploadMs + mapMs : Math.max(uploadMs, mapMs)
+    const atMs = monotonicMs() - storedMs
     for (const run of result.references) {
       const { topic, partition } = task.segment.sources[run.source] as TopicPartition
-      const { offset: from } = parseReference(runValues(run).next().value as string)
-      note({ stage: 'sealed', topic, partition, from, to: from + run.count, atMs })
+      note({ stage: 'sealed', topic, partition, ...spanOf(run), atMs })
     }
     return result
   }
+}
+
+/** The offsets of a run, which follow one another. */
+function spanOf(run: ReferenceRun): { readonly from: number; readonly to: number } {
+  const value = runValues(run).next().value as string
+  const from = (parseReferences(value)[0] as Reference).offset
+  if (!isReferenceList(value)) return { from, to: from + run.count }
+  const listed = [...runValues(run)].map((text) => parseReferences(text).length)
+  return { from, to: from + listed.reduce((sum, count) => sum + count, 0) }
 }
 
 function watchDurability(note: (sighting: Sighting) => void): void {

@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
+import type { KafkaMessage } from 'kafkajs'
 import { createKafka } from '../../src/adapters/kafka/kafka-client.ts'
-import { parseReference } from '../../src/index.ts'
+import { parseReferences, type Reference } from '../../src/index.ts'
 import { monotonicMs } from './monotonic.ts'
 import type { Arrival } from './timeline.ts'
 
@@ -42,22 +43,33 @@ async function watch({ brokers, topics }: WatchOrder): Promise<void> {
       const { topic, partition } = batch
       // Our client makes them on the way.
       const messages = [...batch.messages]
+      const first = referencesOf(messages[0])
+      const last = referencesOf(messages.at(-1))
+      if (first === null || last === null) return
+      const isList = first.length > 1 || last.length > 1
       const place = `${topic}/${partition}`
       const from = next.get(place) ?? 0
-      const to = from + messages.length
+      const to = from + (isList ? countOf(messages) : messages.length)
       next.set(place, to)
-      for (const [message, due] of [
-        [messages[0], from],
-        [messages.at(-1), to - 1],
+      for (const [reference, due] of [
+        [first[0], from],
+        [last.at(-1), to - 1],
       ] as const) {
-        if (message === undefined) return
-        const { offset } = parseReference(message.value ?? '')
+        const offset = reference?.offset
         if (offset === due) continue
         tell({ kind: 'failed', reason: `${place}: reference ${offset} where ${due} was due` })
       }
       tell({ kind: 'arrived', topic, arrival: { partition, from, to, atMs } })
     },
   })
+}
+
+function referencesOf(message: KafkaMessage | undefined): readonly Reference[] | null {
+  return message === undefined ? null : parseReferences(message.value ?? '')
+}
+
+function countOf(messages: readonly KafkaMessage[]): number {
+  return messages.reduce((sum, message) => sum + (referencesOf(message)?.length ?? 0), 0)
 }
 
 function tell(news: WatchNews): void {

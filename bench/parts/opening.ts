@@ -1,5 +1,5 @@
 import { feedReferences } from '../../src/adapters/kafka/kafka-reference-feed.ts'
-import { createReader, parseReference, type Reference } from '../../src/index.ts'
+import { createReader, parseReferences, type Reference } from '../../src/index.ts'
 import { benchEnd } from '../bench-end.ts'
 import type { BenchStack } from '../bench-stack.ts'
 import { type ServiceCost, serviceCost } from './service-cost.ts'
@@ -54,7 +54,7 @@ async function referencesOf({ kafka: { brokers } }: BenchStack, topic: string) {
   const client = { brokers, clientId: 'bench', requestTimeoutMs: 30_000 }
   const feed = { topic: `${topic}.sealed`, from: 'beginning', follow: false } as const
   await feedReferences({ ...client, ...feed, signal: benchEnd() }, async (values) => {
-    for (const value of values) references.push(parseReference(value))
+    for (const value of values) references.push(...parseReferences(value))
   })
   return references
 }

@@ -1,6 +1,6 @@
 import type { StackEndpoints } from '../../docker/stack/stack.ts'
 import { feedReferences } from '../../src/adapters/kafka/kafka-reference-feed.ts'
-import { createReader, type Message, parseReference, type Reference } from '../../src/index.ts'
+import { createReader, type Message, parseReferences, type Reference } from '../../src/index.ts'
 import type { Produced, ProducedLog } from '../kafka/fill.ts'
 import { ReferenceTally } from './reference-tally.ts'
 
@@ -35,8 +35,7 @@ export async function verifyRoad(
   const topic = `${log.topic}${referenceTopicSuffix}`
   const feed = { topic, from: 'beginning', follow: false, signal } as const
   await feedReferences({ ...kafka, ...feed }, async (values) => {
-    for (const value of values) {
-      const reference = parseReference(value)
+    for (const reference of values.flatMap((value) => parseReferences(value))) {
       if (tally.references % stride === 0) sample.push(reference)
       tally.see(reference.partition, reference.offset)
     }

@@ -19,6 +19,7 @@ import { registerRotate } from './commands/rotate.ts'
 import { registerRun } from './commands/run.ts'
 import { registerShred } from './commands/shred.ts'
 import { registerSweep } from './commands/sweep.ts'
+import { registerTail } from './commands/tail.ts'
 import { registerVerify } from './commands/verify.ts'
 import { outputFailure } from './data-output.ts'
 import { EXIT_CODES } from './exit-codes.ts'
@@ -31,6 +32,7 @@ import { processTerminal } from './terminal.ts'
 export const registrations: readonly Registration[] = [
   registerRun,
   registerRead,
+  registerTail,
   registerOpen,
   registerImpact,
   registerInspect,

@@ -41,3 +41,10 @@ export function parseLimit(text: string): number {
   if (/^\d+$/.test(text) && Number.isSafeInteger(count)) return count
   throw new InvalidArgumentError('a whole number from 0 on')
 }
+
+/** How many are wanted, of what makes no sense with none. */
+export function parseCount(text: string): number {
+  const count = Number(text)
+  if (Number.isSafeInteger(count) && count > 0) return count
+  throw new InvalidArgumentError('a whole number from 1 on')
+}

@@ -5,7 +5,8 @@ import { S3ObjectReader } from '../adapters/s3/s3-object-reader.ts'
 import type { Config } from '../config/schema.ts'
 import { SealError } from '../errors.ts'
 import type { MessageCoordinates } from '../format/message.ts'
-import { parseReference, type Reference } from '../format/reference-value.ts'
+import { parseReferences } from '../format/reference-list.ts'
+import type { Reference } from '../format/reference-value.ts'
 import type { SealedReader } from '../reader/sealed-reader.ts'
 import type { Canary, CanaryTopic } from '../response/canary.ts'
 import type { DrillPorts } from '../response/drill.ts'
@@ -82,7 +83,7 @@ class ComposedCanary implements CanaryTopic {
     const selection = { topic: this.#topic, from: 'beginning', follow: true } as const
     const until = AbortSignal.any([signal, enough.signal])
     await readReferences(this.#config, { ...selection, signal: until }, async (values) => {
-      for (const reference of values.map((value) => parseReference(value))) {
+      for (const reference of values.flatMap((value) => parseReferences(value))) {
         if (wanted.has(nameOf(reference))) found.set(nameOf(reference), reference)
       }
       if (found.size === wanted.size) enough.abort()

@@ -153,6 +153,7 @@ async function wire(
   const { messageIdHeader } = config.mapping
   const pool = new PartPool(config.workers, {
     ...{ s3: s3OptionsOf(config), cassandra, mappingMode, cipherEngine },
+    referencePer: config.kafka.referencePer,
     ...(messageIdHeader === undefined ? {} : { messageIdHeader }),
   })
   closers.push(() => pool.close())

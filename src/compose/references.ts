@@ -1,4 +1,4 @@
-import { feedReferences } from '../adapters/kafka/kafka-reference-feed.ts'
+import { type FeedStart, feedReferences } from '../adapters/kafka/kafka-reference-feed.ts'
 import type { Config } from '../config/schema.ts'
 import type { SealedReader } from '../reader/sealed-reader.ts'
 import { createReader } from './reader.ts'
@@ -8,7 +8,7 @@ import { allowedKekIdsOf, kafkaOptionsOf, kmsChoiceOf, s3OptionsOf } from './ser
 export interface ReferenceSelection {
   /** The source topic, or its reference topic. */
   readonly topic: string
-  readonly from: 'beginning' | 'end'
+  readonly from: FeedStart
   /** Goes on with new references instead of ending with the last one there is. */
   readonly follow: boolean
   readonly signal: AbortSignal

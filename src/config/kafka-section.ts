@@ -77,6 +77,13 @@ export const kafka = section('Where messages come from and references go to.', {
     }),
     '.sealed',
   ),
+  referencePer: withDefault(
+    choice(['message', 'part'], {
+      about:
+        'What a record of a reference topic names: one message, or all of its partition in a part of a segment. Readers take both.',
+    }),
+    'message',
+  ),
   quarantineTopicSuffix: withDefault(
     text({
       about: 'Notes on unsealable messages of topic T go to T with this suffix.',
@@ -139,11 +146,11 @@ export const kafka = section('Where messages come from and references go to.', {
       min: 64 * KIB,
       max: 1024 * MIB,
     }),
-    16 * MIB,
+    8 * MIB,
   ),
   fetchBytesPerPartitionMax: withDefault(
     bytes({ about: 'Most bytes of one partition in one fetch.', min: 64 * KIB, max: 256 * MIB }),
-    4 * MIB,
+    MIB,
   ),
   fetchWaitMs: withDefault(
     durationMs({

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 
 /** Block and output sizes of the hashes, in bytes (FIPS 180-4). Both are names that node:crypto knows. */
 const HASHES = {
+  sha256: { blockBytes: 64, outputBytes: 32 },
   sha512: { blockBytes: 128, outputBytes: 64 },
   'sha512-256': { blockBytes: 128, outputBytes: 32 },
 } as const

@@ -1,5 +1,6 @@
 import { SEGMENT_BYTES_MAX } from '../limits.ts'
 import { FRAME_OVERHEAD_BYTES } from './frame.ts'
+import { isReferenceList, parseReferences } from './reference-list.ts'
 import {
   FRAME_BYTES_MAX,
   parseReference,
@@ -25,10 +26,16 @@ export class ReferenceParser {
   /** Where the number that was read last ended. */
   #at = 0
 
+  /** As {@link parseReferences}, of which the same holds. */
+  parseAll(value: Uint8Array | string | Reference): readonly Reference[] {
+    return isReferenceList(value) ? parseReferences(value) : [this.parse(value)]
+  }
+
   /** Throws SEAL_REFERENCE_INVALID. */
   parse(value: Uint8Array | string | Reference): Reference {
-    if (!(value instanceof Uint8Array)) return parseReference(value)
-    const near = this.#near(value)
+    if (typeof value === 'string') return parseReference(value)
+    const isBytes = value instanceof Uint8Array
+    const near = isBytes ? this.#near(value) : this.#nearParsed(value)
     if (near !== null) return near
     const reference = parseReference(value)
     this.#head = Buffer.from(referenceHead(reference))
@@ -49,13 +56,23 @@ export class ReferenceParser {
     this.#at += LENGTH.length
     const length = this.#number(value)
     if (value[this.#at] !== END || this.#at + 1 !== value.length) return null
-    const isFit =
-      length >= FRAME_OVERHEAD_BYTES &&
-      length <= FRAME_BYTES_MAX &&
-      position + length <= SEGMENT_BYTES_MAX
-    if (!isFit) return null
+    if (!isFit(position, length)) return null
     const { object, topic, partition } = last
     return { object, topic, partition, offset, position, length }
+  }
+
+  /** A parsed reference, when it is of the same segment and partition as the last one. */
+  #nearParsed(value: Reference): Reference | null {
+    const last = this.#last
+    const { object, topic, partition, offset, position, length } = value
+    const isSame =
+      last !== null &&
+      object === last.object &&
+      topic === last.topic &&
+      partition === last.partition &&
+      !('v' in value)
+    if (!isSame || !isCount(offset) || !isCount(position) || !isCount(length)) return null
+    return isFit(position, length) ? { object, topic, partition, offset, position, length } : null
   }
 
   /** A whole number as JSON writes it, or -1; moves behind it. */
@@ -71,6 +88,18 @@ export class ReferenceParser {
     const isCanonical = digits === 1 || (digits > 1 && digits <= DIGITS_MAX && value[from] !== ZERO)
     return isCanonical ? number : -1
   }
+}
+
+function isCount(number: unknown): boolean {
+  return Number.isSafeInteger(number) && (number as number) >= 0
+}
+
+function isFit(position: number, length: number): boolean {
+  return (
+    length >= FRAME_OVERHEAD_BYTES &&
+    length <= FRAME_BYTES_MAX &&
+    position + length <= SEGMENT_BYTES_MAX
+  )
 }
 
 function startsWith(value: Uint8Array, at: number, head: Buffer): boolean {

@@ -4,6 +4,8 @@ import { FRAME_OVERHEAD_BYTES } from './frame.ts'
 import type { MessageCoordinates } from './message.ts'
 
 const REFERENCE_VERSION = 1
+/** Of a value that names several messages (reference-list.ts). */
+export const LIST_VERSION = 2
 const REFERENCE_BYTES_MAX = 4096
 /** The longest frame that a reference may name. */
 export const FRAME_BYTES_MAX = MESSAGE_BYTES_MAX + FRAME_OVERHEAD_BYTES
@@ -52,25 +54,20 @@ export class ReferenceEncoder {
 }
 
 /**
- * Reads a reference value: the bytes or text of a Kafka record, or the parsed object.
- * Throws SEAL_REFERENCE_INVALID for anything that {@link ReferenceEncoder} would not have written.
+ * Reads the value of a record that names one message: its bytes or text, or the parsed object.
+ * Throws SEAL_REFERENCE_INVALID for anything that `ReferenceEncoder` would not have written.
  */
 export function parseReference(value: Uint8Array | string | Reference): Reference {
   const isText = typeof value === 'string' || value instanceof Uint8Array
-  const raw = isText ? parseJson(value) : value
+  const raw = isText ? parseJson(value, REFERENCE_BYTES_MAX) : value
   if (typeof raw !== 'object' || raw === null) throw invalid('not an object')
   const fields = raw as Record<string, unknown>
   if ((isText || 'v' in fields) && fields.v !== REFERENCE_VERSION) {
-    throw invalid('a version that this reader does not know')
+    throw fields.v === LIST_VERSION
+      ? namesSeveral('several')
+      : invalid('a version that this reader does not know')
   }
-  const { object, topic } = fields
-  if (typeof object !== 'string' || !isSegmentKey(object)) {
-    throw invalid('"object" is not the key of a segment')
-  }
-  if (typeof topic !== 'string' || topic.length > TOPIC_NAME_LENGTH_MAX || !TOPIC.test(topic)) {
-    throw invalid('"topic" is not a Kafka topic name')
-  }
-  const partition = count(fields, 'partition', 0, 0x7fff_ffff)
+  const { object, topic, partition } = sharedFields(fields)
   const offset = count(fields, 'offset', 0, Number.MAX_SAFE_INTEGER)
   const position = count(fields, 'position', 0, SEGMENT_BYTES_MAX)
   // Bounded before a byte is asked for: a forged length must not fill the reader's memory.
@@ -79,13 +76,28 @@ export function parseReference(value: Uint8Array | string | Reference): Referenc
   return { object, topic, partition, offset, position, length }
 }
 
+/** Object, topic and partition of a reference value, checked. Throws SEAL_REFERENCE_INVALID. */
+export function sharedFields(
+  fields: Readonly<Record<string, unknown>>,
+): Pick<Reference, 'object' | 'topic' | 'partition'> {
+  const { object, topic } = fields
+  if (typeof object !== 'string' || !isSegmentKey(object)) {
+    throw invalid('"object" is not the key of a segment')
+  }
+  if (typeof topic !== 'string' || topic.length > TOPIC_NAME_LENGTH_MAX || !TOPIC.test(topic)) {
+    throw invalid('"topic" is not a Kafka topic name')
+  }
+  return { object, topic, partition: count(fields, 'partition', 0, 0x7fff_ffff) }
+}
+
 /** Whether `object` can be the key of a segment: one that stays in its bucket, whatever reads it. */
 export function isSegmentKey(object: string): boolean {
   return OBJECT_KEY.test(object) && !object.includes('//')
 }
 
-function parseJson(value: Uint8Array | string): unknown {
-  if (value.length > REFERENCE_BYTES_MAX) throw invalid('too long')
+/** The JSON of a reference value. Throws SEAL_REFERENCE_INVALID for what is longer, or none. */
+export function parseJson(value: Uint8Array | string, bytesMax: number): unknown {
+  if (value.length > bytesMax) throw invalid('too long')
   try {
     return JSON.parse(typeof value === 'string' ? value : Buffer.from(value).toString('utf8'))
   } catch {
@@ -93,7 +105,13 @@ function parseJson(value: Uint8Array | string): unknown {
   }
 }
 
-function count(fields: Record<string, unknown>, name: string, min: number, max: number): number {
+/** The field `name`, which must be a whole number. Throws SEAL_REFERENCE_INVALID. */
+export function count(
+  fields: Readonly<Record<string, unknown>>,
+  name: string,
+  min: number,
+  max: number,
+): number {
   const value = fields[name]
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min || value > max) {
     throw invalid(`"${name}" is not a whole number from ${min} to ${max}`)
@@ -101,6 +119,12 @@ function count(fields: Record<string, unknown>, name: string, min: number, max: 
   return value
 }
 
-function invalid(detail: string): SealError {
+/** What is said of a value that names several messages where one was asked for. */
+export function namesSeveral(count: number | 'several'): SealError {
+  return invalid(`it names ${count} messages; parseReferences and openMany take it`)
+}
+
+/** What every reader says of a value that is no reference. */
+export function invalid(detail: string): SealError {
   return new SealError('SEAL_REFERENCE_INVALID', `reference refused: ${detail}`)
 }

@@ -1,4 +1,5 @@
-import { parseReference } from '../format/reference-value.ts'
+import { parseReferences } from '../format/reference-list.ts'
+import type { Reference } from '../format/reference-value.ts'
 import { messagesOf } from '../mapping/mapped-messages.ts'
 import type { MappedMessage, MappingReader, SegmentEntry } from '../mapping/mapping-store.ts'
 import type { ReferenceLog } from './reference-log.ts'
@@ -22,9 +23,9 @@ export async function findNamed(
   let isReadable = true
   const onValues = (values: readonly Uint8Array[]) => {
     for (const value of values) {
-      const object = objectOf(value)
-      if (object === null) isReadable = false
-      else if (objectKeys.has(object)) named.add(object)
+      const [reference] = referencesOf(value)
+      if (reference === undefined) isReadable = false
+      else if (objectKeys.has(reference.object)) named.add(reference.object)
     }
   }
   const completeSinceMs = await log.read(sinceMs, onValues, signal)
@@ -63,13 +64,13 @@ export async function provenElsewhere(
   if (left.size === 0) return new Set()
   const onValues = (values: readonly Uint8Array[]) => {
     for (const value of values) {
-      if (objectOf(value) === null) continue
-      const reference = parseReference(value)
-      for (const segment of open.get(placeOf(reference)) ?? []) {
-        if (segment.objectKey === reference.object) left.delete(segment)
-        else if (left.has(segment)) left.set(segment, (left.get(segment) ?? 0) - 1)
+      for (const reference of referencesOf(value)) {
+        for (const segment of open.get(placeOf(reference)) ?? []) {
+          if (segment.objectKey === reference.object) left.delete(segment)
+          else if (left.has(segment)) left.set(segment, (left.get(segment) ?? 0) - 1)
+        }
+        open.delete(placeOf(reference))
       }
-      open.delete(placeOf(reference))
     }
   }
   await log.read(sinceMs, onValues, signal)
@@ -80,11 +81,11 @@ function placeOf(at: Pick<MappedMessage, 'topic' | 'partition' | 'offset'>): str
   return `${at.topic}/${at.partition}/${at.offset}`
 }
 
-/** null for a value that no encryptor of this release wrote. */
-function objectOf(value: Uint8Array): string | null {
+/** None for a value that no encryptor of this release wrote. Those of one value name one object. */
+function referencesOf(value: Uint8Array): readonly Reference[] {
   try {
-    return parseReference(value).object
+    return parseReferences(value)
   } catch {
-    return null
+    return []
   }
 }

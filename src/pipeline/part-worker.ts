@@ -2,12 +2,11 @@ import type { CipherEngine } from '../crypto/cipher-engine.ts'
 import { isSealError, toPlainError } from '../errors.ts'
 import { FrameAad } from '../format/aad.ts'
 import { readFrameHeader } from '../format/frame.ts'
-import { RecordRunWriter } from '../format/record-run.ts'
-import { ReferenceEncoder } from '../format/reference-value.ts'
 import type { FrameColumns, MappingWriter, MessageIds } from '../mapping/mapping-store.ts'
 import type { ObjectStore, PartReceipt } from '../segment/object-store.ts'
 import { messageIdsOf } from './message-ids.ts'
-import type { PartProgress, PartResult, PartTask, ReferenceRun } from './part-task.ts'
+import { type ReferencePer, renderReferences } from './part-references.ts'
+import type { PartProgress, PartResult, PartTask } from './part-task.ts'
 
 /** What a worker thread has of its own: connections and the cipher engine. */
 export interface PartServices {
@@ -16,6 +15,7 @@ export interface PartServices {
   readonly mapping: Pick<MappingWriter, 'recordPlaces' | 'writeRows' | 'recordMessageIds'>
   /** Name of the header with the id of a message; absent where ids are not to be found again. */
   readonly messageIdHeader?: Uint8Array
+  readonly referencePer: ReferencePer
 }
 
 /**
@@ -52,7 +52,7 @@ export async function workPart(task: PartTask, services: PartServices): Promise<
   return {
     ok: true,
     receipt: upload.value ?? null,
-    references: renderReferences(task, frames),
+    references: renderReferences(task.segment, frames, services.referencePer),
     timings: { sealMs, uploadMs: upload.elapsedMs, mapMs: places.elapsedMs + map.elapsedMs },
     buffer: task.buffer,
   }
@@ -167,25 +167,6 @@ function messageIds(
   if (progress.messageIds !== undefined) return { messageIds: progress.messageIds }
   if (messageIdHeader === undefined || progress.sealed) return {}
   return { messageIds: messageIdsOf(part, frames, position, messageIdHeader) }
-}
-
-function renderReferences(task: PartTask, frames: FrameColumns): ReferenceRun[] {
-  const { sources, objectKey } = task.segment
-  const encoders = sources.map(
-    ({ topic, partition }) => new ReferenceEncoder(objectKey, topic, partition),
-  )
-  const writers = sources.map(() => new RecordRunWriter())
-  for (let i = 0; i < frames.count; i++) {
-    const source = frames.source[i] as number
-    const text = (encoders[source] as ReferenceEncoder).encode(
-      frames.offset[i] as number,
-      frames.position[i] as number,
-      frames.length[i] as number,
-    )
-    // Reference values are ASCII: one character is one byte.
-    writers[source]?.add(text)
-  }
-  return writers.flatMap((writer, source) => writer.take().map((run) => ({ ...run, source })))
 }
 
 interface Timed<T> {

@@ -1,4 +1,6 @@
 import { type RecordRun, RecordRunWriter, runValues } from '../format/record-run.ts'
+import { isReferenceList, parseReferences, ReferenceListWriter } from '../format/reference-list.ts'
+import type { Reference } from '../format/reference-value.ts'
 import type { OutputRecords, Publication } from './reference-sink.ts'
 import type { Progress, SealedGroup, SealedSegment } from './segment-plan.ts'
 
@@ -49,10 +51,38 @@ export function publicationOf(groups: readonly SealedGroup[], topics: OutputTopi
 function referencesOf({ segments }: SealedGroup, { order, ...at }: Progress): RecordRun[] {
   const runs = segments.map((segment) => runsOf(segment, at))
   if (order === null) return runs.flat()
-  const feeds = runs.map(valuesOf)
   const merged = new RecordRunWriter()
-  for (const index of order) merged.add(feeds[index]?.next().value as string)
+  const first = runs.flat()[0]
+  if (first !== undefined && isReferenceList(runValues(first).next().value as string)) {
+    mergeLists(runs, order, at, (value) => merged.add(value))
+  } else {
+    const feeds = runs.map(valuesOf)
+    for (const index of order) merged.add(feeds[index]?.next().value as string)
+  }
   return merged.take()
+}
+
+/** Lists are taken apart and made anew: each names what follows one another in one segment. */
+function mergeLists(
+  runs: readonly (readonly RecordRun[])[],
+  order: readonly number[],
+  at: Pick<Progress, 'topic' | 'partition'>,
+  onValue: (value: string) => void,
+): void {
+  const feeds = runs.map(listedIn)
+  let writer: ReferenceListWriter | null = null
+  let last = -1
+  for (const index of order) {
+    const reference: Reference = feeds[index]?.next().value
+    const { object, offset, position, length } = reference
+    if (index !== last) {
+      writer?.flush()
+      writer = new ReferenceListWriter({ ...at, object }, onValue)
+      last = index
+    }
+    writer?.add(offset, position, length)
+  }
+  writer?.flush()
 }
 
 function runsOf(
@@ -67,6 +97,10 @@ function runsOf(
 
 function* valuesOf(runs: readonly RecordRun[]): Generator<string> {
   for (const run of runs) yield* runValues(run)
+}
+
+function* listedIn(runs: readonly RecordRun[]): Generator<Reference> {
+  for (const value of valuesOf(runs)) yield* parseReferences(value)
 }
 
 /** The same records, small runs encoded again as one. */

@@ -1,5 +1,7 @@
 import { isSealError } from '../errors.ts'
+import { isReferenceList, parseReferences } from '../format/reference-list.ts'
 import { ReferenceParser } from '../format/reference-parser.ts'
+import type { Reference } from '../format/reference-value.ts'
 import { abortable } from './abortable.ts'
 import type { ReferenceValue } from './sealed-reader.ts'
 import type { Slice, SliceSource } from './slices-ahead.ts'
@@ -28,6 +30,9 @@ export class ReferenceFeed implements SliceSource<ReferenceValue> {
   /** The answer of the iterator that was asked for and is not used yet. */
   #asked: Promise<Result> | null = null
   #arrived: Result | null = null
+  /** What is left of a value that names several messages. */
+  #listed: readonly Reference[] = []
+  #listedAt = 0
   #isOver = false
 
   constructor(
@@ -46,14 +51,10 @@ export class ReferenceFeed implements SliceSource<ReferenceValue> {
     const values: ReferenceValue[] = []
     let bytes = 0
     while (!this.#isOver) {
-      const result = await this.#take(isUrgent && values.length === 0)
-      if (result === null) break
-      if (result.done) {
-        this.#isOver = true
-        break
-      }
-      values.push(result.value)
-      bytes += this.#bytesOf(result.value)
+      const value = this.#listed[this.#listedAt++] ?? (await this.#one(isUrgent && bytes === 0))
+      if (value === null) break
+      values.push(value)
+      bytes += this.#bytesOf(value)
       const isFull = bytes >= this.#options.sliceBytesMax
       if (isFull || values.length >= SLICE_REFERENCES_MAX) break
     }
@@ -66,6 +67,27 @@ export class ReferenceFeed implements SliceSource<ReferenceValue> {
     if (this.#isOver) return
     this.#isOver = true
     void Promise.resolve(this.#iterator.return?.()).catch(() => {})
+  }
+
+  /** The next reference; null at the end, and when none is there yet that is worth the wait. */
+  async #one(isUrgent: boolean): Promise<ReferenceValue | null> {
+    const result = await this.#take(isUrgent)
+    if (result === null) return null
+    if (result.done) {
+      this.#isOver = true
+      return null
+    }
+    const { value } = result
+    if (!isReferenceList(value)) return value
+    try {
+      this.#listed = parseReferences(value)
+    } catch (error) {
+      // Opening it says what is wrong with it.
+      if (isSealError(error)) return value
+      throw error
+    }
+    this.#listedAt = 1
+    return this.#listed[0] ?? null
   }
 
   /** The next result; null when none is there yet and `isUrgent` does not make it worth the wait. */

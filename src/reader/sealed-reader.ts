@@ -1,8 +1,9 @@
 import type { Clock } from '../clock.ts'
 import { isSealError, SealError } from '../errors.ts'
 import type { Message } from '../format/message.ts'
+import { isReferenceList, parseReferences } from '../format/reference-list.ts'
 import { ReferenceParser } from '../format/reference-parser.ts'
-import type { Reference } from '../format/reference-value.ts'
+import { namesSeveral, type Reference } from '../format/reference-value.ts'
 import { DekCache, type DekCacheOptions } from '../keys/dek-cache.ts'
 import type { DekSources } from '../keys/unwrap-dek.ts'
 import type { ObjectReader } from './object-reader.ts'
@@ -32,7 +33,10 @@ export interface ReaderPermissions extends DekCacheOptions {
   readonly bounds?: ReadBounds
 }
 
-/** The value of a record of a reference topic, as bytes, as text or parsed. */
+/**
+ * The value of a record of a reference topic, as bytes, as text or parsed. {@link SealedReader.openMany}
+ * also takes values that name several messages; elsewhere parseReferences makes one each of them.
+ */
 export type ReferenceValue = Uint8Array | string | Reference
 
 /** What one call of a reader may be told. */
@@ -72,7 +76,7 @@ export class SealedReader implements AsyncDisposable {
 
   /**
    * Opens one reference. Resolves to the message as it was produced. Throws a SealError whose `kind`
-   * and `code` say what is wrong (see {@link openReferences}); `retryable` is true when a later try may
+   * and `code` say what is wrong (see {@link SealedReader.openReferences}); `retryable` is true when a later try may
    * succeed.
    */
   async openReference(reference: ReferenceValue, options: OpenOptions = {}): Promise<Message> {
@@ -83,10 +87,10 @@ export class SealedReader implements AsyncDisposable {
   /**
    * Opens many references with as few requests as possible; the messages come in the order of the
    * references. All or nothing: the first failure rejects. Holds all the messages in memory at once, so
-   * hand it some megabytes at a time, or call {@link openMany}.
+   * hand it some megabytes at a time, or call {@link SealedReader.openMany}.
    * Throws SEAL_REFERENCE_INVALID, SEAL_OBJECT_NOT_ALLOWED, SEAL_OBJECT_MISSING, SEAL_MALFORMED,
    * SEAL_SUITE_UNKNOWN, SEAL_SHREDDED, SEAL_KEK_NOT_ALLOWED, SEAL_COMMITMENT_MISMATCH, SEAL_OPEN_FAILED,
-   * SEAL_CONTEXT_MISMATCH, SEAL_STORE_*, SEAL_KMS_*, and SEAL_STOPPED after {@link close}.
+   * SEAL_CONTEXT_MISMATCH, SEAL_STORE_*, SEAL_KMS_*, and SEAL_STOPPED after {@link SealedReader.close}.
    */
   async openReferences(
     references: readonly ReferenceValue[],
@@ -115,7 +119,7 @@ export class SealedReader implements AsyncDisposable {
   }
 
   /**
-   * As {@link openReferences}, but every reference has an outcome of its own: the message, or the
+   * As {@link SealedReader.openReferences}, but every reference has an outcome of its own: the message, or the
    * SealError that says why there is none. Rejects with the reason of the signal, and with errors that
    * are none of ours.
    */
@@ -127,7 +131,7 @@ export class SealedReader implements AsyncDisposable {
   }
 
   /**
-   * As {@link settleReferences}, for verdicts on the data alone: rejects with whatever is retryable,
+   * As {@link SealedReader.settleReferences}, for verdicts on the data alone: rejects with whatever is retryable,
    * SEAL_STORE_REFUSED, SEAL_KMS_DENIED and SEAL_CIPHER_UNAVAILABLE.
    */
   tryReferences(references: readonly ReferenceValue[]): Promise<Outcome[]> {
@@ -145,7 +149,7 @@ export class SealedReader implements AsyncDisposable {
     await Promise.all([this.#services.objects.close(), this.#services.kms.close()])
   }
 
-  /** As {@link close}. */
+  /** As {@link SealedReader.close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
@@ -177,8 +181,15 @@ export class SealedReader implements AsyncDisposable {
     return outcomes
   }
 
+  #one(value: ReferenceValue): Reference {
+    if (!isReferenceList(value)) return this.#parser.parse(value)
+    const references = parseReferences(value)
+    if (references.length > 1) throw namesSeveral(references.length)
+    return references[0] as Reference
+  }
+
   #parse(value: ReferenceValue): Reference {
-    const reference = this.#parser.parse(value)
+    const reference = this.#one(value)
     const paths = this.#allowedPaths
     if (paths === undefined || paths.some((path) => reference.object.startsWith(path)))
       return reference

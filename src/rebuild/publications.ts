@@ -1,5 +1,6 @@
 import { isSealError } from '../errors.ts'
-import { parseReference } from '../format/reference-value.ts'
+import { parseReferences } from '../format/reference-list.ts'
+import type { Reference } from '../format/reference-value.ts'
 import type { ReferenceLog } from '../incident/reference-log.ts'
 import type { ScannedSegment } from '../incident/store-scan.ts'
 import { CLOCK_SKEW_MS } from '../incident/sweep-plan.ts'
@@ -43,8 +44,13 @@ export class Publications {
     const completeSinceMs = await log.read(
       0,
       (values) => {
-        for (const value of values) isReadable = publications.#take(value) && isReadable
-        onRead(values.length)
+        for (const value of values) {
+          const references = publications.#parse(value)
+          const [first] = references
+          if (first === undefined) isReadable = false
+          else publications.#take(first)
+          onRead(Math.max(1, references.length))
+        }
       },
       signal,
     )
@@ -63,20 +69,22 @@ export class Publications {
     return isCovered ? 'unnamed' : 'untold'
   }
 
-  /** False for a value that no encryptor of this release wrote. */
-  #take(value: Uint8Array): boolean {
+  /** None for a value that no encryptor of this release wrote. Those of one value name one object. */
+  #parse(value: Uint8Array): readonly Reference[] {
     try {
-      const { object, topic } = parseReference(value)
-      if (this.#named.get(object) === topic) return true
-      this.#named.set(object, topic)
-      const [, year, month, day, hour] = HOUR.exec(object) ?? []
-      if (year === undefined) return true
-      const atMs = Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour))
-      this.#oldest.set(topic, Math.min(atMs, this.#oldest.get(topic) ?? atMs))
-      return true
+      return parseReferences(value)
     } catch (error) {
-      if (isSealError(error)) return false
+      if (isSealError(error)) return []
       throw error
     }
+  }
+
+  #take({ object, topic }: Reference): void {
+    if (this.#named.get(object) === topic) return
+    this.#named.set(object, topic)
+    const [, year, month, day, hour] = HOUR.exec(object) ?? []
+    if (year === undefined) return
+    const atMs = Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour))
+    this.#oldest.set(topic, Math.min(atMs, this.#oldest.get(topic) ?? atMs))
   }
 }

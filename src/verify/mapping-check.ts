@@ -1,6 +1,7 @@
 import { isSealError } from '../errors.ts'
 import { forEachOf } from '../for-each-of.ts'
-import { parseReference, type Reference } from '../format/reference-value.ts'
+import { parseReferences } from '../format/reference-list.ts'
+import type { Reference } from '../format/reference-value.ts'
 import { messagesOf } from '../mapping/mapped-messages.ts'
 import type { MappedMessage, RowsKey } from '../mapping/mapping-store.ts'
 import { segmentFolder } from '../segment/object-key.ts'
@@ -155,9 +156,8 @@ async function eachReference(
       'wait',
     )) {
       throwIfStopped(check)
-      for (const { value } of records) {
-        const reference = parsed(value)
-        if (reference?.topic !== topic || reference.partition !== partition) continue
+      for (const reference of records.flatMap(({ value }) => parsed(value))) {
+        if (reference.topic !== topic || reference.partition !== partition) continue
         if (isFirst) check.firstReferenced.set(`${topic}/${partition}`, reference.offset)
         isFirst = false
         onReference(reference)
@@ -166,12 +166,12 @@ async function eachReference(
   }
 }
 
-/** null for what is no reference; the first reading has told of it. */
-function parsed(value: Uint8Array | null): Reference | null {
+/** None for what is no reference; the first reading has told of it. */
+function parsed(value: Uint8Array | null): readonly Reference[] {
   try {
-    return parseReference(value ?? '')
+    return parseReferences(value ?? '')
   } catch (error) {
-    if (isSealError(error)) return null
+    if (isSealError(error)) return []
     throw error
   }
 }

@@ -1,6 +1,7 @@
 import { isSealError } from '../errors.ts'
 import type { Message } from '../format/message.ts'
-import { parseReference, type Reference } from '../format/reference-value.ts'
+import { parseReferences } from '../format/reference-list.ts'
+import type { Reference } from '../format/reference-value.ts'
 import { type Check, throwIfStopped } from './check.ts'
 import type { FindingKind } from './findings.ts'
 import { LateReferences } from './late-references.ts'
@@ -89,15 +90,14 @@ export class PartitionCheck {
     const at = { topic: topic + this.#check.settings.referenceTopicSuffix, partition }
     for await (const chunk of log.read(at, oldest, end, 'wait')) {
       throwIfStopped(this.#check)
-      for (const record of chunk.records) await this.#take(record)
+      for (const record of chunk.records) {
+        for (const reference of this.#parse(record)) await this.#take(reference, record)
+      }
     }
   }
 
-  async #take(record: Message): Promise<void> {
-    const { counts, segments } = this.#check
-    counts.references++
-    const reference = this.#parse(record)
-    if (reference === null) return
+  async #take(reference: Reference, record: Message): Promise<void> {
+    const { segments } = this.#check
     segments.refer(reference)
     const { topic, partition, offset } = reference
     if (topic !== this.#plan.topic || partition !== this.#plan.partition) {
@@ -116,13 +116,17 @@ export class PartitionCheck {
     }
   }
 
-  #parse(record: Message): Reference | null {
+  #parse(record: Message): readonly Reference[] {
+    const { counts } = this.#check
     try {
-      return parseReference(record.value ?? '')
+      const references = parseReferences(record.value ?? '')
+      counts.references += references.length
+      return references
     } catch (error) {
       if (!isSealError(error)) throw error
+      counts.references++
       this.#tellRecord('stray', record, error.message)
-      return null
+      return []
     }
   }
 

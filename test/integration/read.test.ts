@@ -153,4 +153,23 @@ describe('sealstream read', () => {
     )
     expect(code).toBe(1)
   })
+
+  test('as tail begins so far before the end of each partition, and goes on', async () => {
+    const tail = (...args: string[]) =>
+      runCommand(['tail', sealed, '--values', ...args, '--config', config])
+    const [back, max] = [40, 20]
+    const { code, stdout } = await tail('--lines', String(back), '--max', String(max))
+    expect(code).toBe(0)
+    const lines = stdout.trimEnd().split('\n')
+    expect(lines).toHaveLength(max)
+    for (let partition = 0; partition < PARTITIONS; partition++) {
+      const inOrder = messages.filter((one) => one.partition === partition)
+      const values = inOrder.map(({ value }) => String(value))
+      const found = lines.filter((line) => values.includes(line))
+      const from = found[0] === undefined ? values.length : values.indexOf(found[0])
+      // Ends of transactions have offsets too.
+      expect(from).toBeGreaterThan(values.length - back)
+      expect(found).toEqual(values.slice(from, from + found.length))
+    }
+  })
 })

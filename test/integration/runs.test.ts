@@ -44,8 +44,8 @@ async function impactList(place: SealingPlace, config: string): Promise<ListedMe
     .map((line) => JSON.parse(line))
 }
 
-describe('a road whose mapping is written by the run', () => {
-  test('and then in rows has all of it in the answers', async () => {
+describe('a road whose mapping is written by the run, and its references by the part', () => {
+  test('and then message by message has all of it in the answers', async () => {
     const { kafka } = scene
     const place = await scene.newPlace('runs', PARTITIONS)
     const { topic, groupId } = place
@@ -53,7 +53,8 @@ describe('a road whose mapping is written by the run', () => {
       ...([topic, PARTITIONS, numberedRecords(COUNT, 'runs'), 500] as const),
     )
     const settings = { 'segment.messagesMax': 2_000, 'kafka.fetchBytesPerPartitionMax': '64KiB' }
-    const config = place.config({ ...settings, 'mapping.mode': 'runs' })
+    const packed = { 'mapping.mode': 'runs', 'kafka.referencePer': 'part' }
+    const config = place.config({ ...settings, ...packed })
     const sealAll = async (path: string) => {
       const encryptor = new EncryptorProcess(path)
       const ends = await kafka.ends(topic)
@@ -62,6 +63,7 @@ describe('a road whose mapping is written by the run', () => {
     }
     await sealAll(config)
     expect(await countOf(place, 'message_encryption_map')).toBe(0)
+    expect((await kafka.readAll(`${topic}.sealed`)).length).toBeLessThan(COUNT / 20)
     const records = numberedRecords(LATER, 'rows')
     messages.push(...(await kafka.appendMany(topic, PARTITIONS, records, 100)))
     await sealAll(place.config(settings))

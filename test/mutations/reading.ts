@@ -1,4 +1,6 @@
-import { type Mutant, unit } from './mutant.ts'
+import { type Mutant, type MutantTests, unit } from './mutant.ts'
+
+const lists: MutantTests = { project: 'unit', files: ['test/property/reference-list.test.ts'] }
 
 /** Guards of readers and of the consumer over them. */
 export const reading: readonly Mutant[] = [
@@ -24,11 +26,39 @@ export const reading: readonly Mutant[] = [
     tests: unit('reader/open-many'),
   },
   {
+    name: 'whatever the store answers is taken for the bytes',
+    file: 'src/adapters/s3/direct-get.ts',
+    text: 'if (answer.statusCode === 206) return resolve(answer)',
+    replacement: 'return resolve(answer)',
+    tests: unit('adapters/s3/direct-get'),
+  },
+  {
     name: 'a closed reader takes keys',
     file: 'src/keys/dek-cache.ts',
     text: '    this.#isClosed = true\n',
     replacement: '',
     tests: unit('reader/open-many'),
+  },
+  {
+    name: 'a value names any amount of bytes',
+    file: 'src/format/reference-list.ts',
+    text: 'if (messages > 1 && bytes > LIST_FRAMES_BYTES_MAX)',
+    replacement: 'if (messages < 0)',
+    tests: lists,
+  },
+  {
+    name: 'a value names places that no segment has',
+    file: 'src/format/reference-list.ts',
+    text: 'if (!isFit) throw',
+    replacement: 'if (length < 0) throw',
+    tests: lists,
+  },
+  {
+    name: 'a record is resolved with the first message that it names',
+    file: 'src/adapters/kafka/record-slices.ts',
+    text: 'resolves: isLast ? own : before, isLast',
+    replacement: 'resolves: own, isLast',
+    tests: unit('adapters/kafka/sealed-batch-run'),
   },
   {
     name: 'a reader reads as much at once as it is asked for',

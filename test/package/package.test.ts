@@ -1,5 +1,13 @@
 import { execFile } from 'node:child_process'
-import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
@@ -11,6 +19,7 @@ import { HttpBucket } from '../support/http-bucket.ts'
 import { MemoryObjectStore } from '../support/memory-object-store.ts'
 import { messages } from '../support/messages.ts'
 import { KEK_ID, makeDek, sealSegment } from '../support/sealed-segment.ts'
+import { API_REFERENCE_FOLDER, writeApiReference } from './api-reference.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const NPM = ['--no-audit', '--no-fund', '--prefer-offline', '--loglevel', 'error']
@@ -43,6 +52,14 @@ beforeAll(async () => {
 afterAll(async () => {
   await bucket.stop()
   rmSync(folder, { recursive: true, force: true })
+})
+
+describe('the reference of the public exports', () => {
+  it('is what the types of the package give: npm run docs:api', async () => {
+    const fresh = join(folder, 'api')
+    await writeApiReference(fresh)
+    expect(pagesIn(API_REFERENCE_FOLDER)).toEqual(pagesIn(fresh))
+  })
 })
 
 describe('the installed package', () => {
@@ -94,3 +111,9 @@ describe('the installed package', () => {
     expect(stdout).toBe('')
   })
 })
+
+/** The text of every page, by its name. */
+function pagesIn(folder: string): Record<string, string> {
+  const names = readdirSync(folder).sort()
+  return Object.fromEntries(names.map((name) => [name, readFileSync(join(folder, name), 'utf8')]))
+}

@@ -1,5 +1,6 @@
 import { readFrameHeader } from '../../src/format/frame.ts'
-import { parseReference, type Reference } from '../../src/format/reference-value.ts'
+import { parseReferences } from '../../src/format/reference-list.ts'
+import type { Reference } from '../../src/format/reference-value.ts'
 import type { SegmentIntent } from '../../src/mapping/mapping-store.ts'
 import { laneOf, placeOf, type TopicPartition } from '../../src/pipeline/message-source.ts'
 import type { SourcePartition } from './source-log.ts'
@@ -7,6 +8,8 @@ import type { OutputEntry } from './transactions.ts'
 import type { World } from './world.ts'
 
 /** How far one output partition was looked at. */
+type MessageAt = TopicPartition & { readonly offset: number }
+
 interface Cursor {
   next: number
   lastOffset: number
@@ -89,8 +92,8 @@ export class Checker {
     for (const partition of this.#world.kafka.partitions) {
       const { at } = partition
       if (!isMeant(at)) continue
-      this.#read(at, referenceTopicSuffix, (entry) => parseReference(entry.value), true)
-      this.#read(at, quarantineTopicSuffix, noteOf, false)
+      this.#read(at, referenceTopicSuffix, ({ value }) => parseReferences(value), true)
+      this.#read(at, quarantineTopicSuffix, (entry) => [noteOf(entry)], false)
       this.#prove(partition)
     }
   }
@@ -98,7 +101,7 @@ export class Checker {
   #read(
     at: TopicPartition,
     suffix: string,
-    parse: (entry: OutputEntry) => TopicPartition & { readonly offset: number },
+    parse: (entry: OutputEntry) => readonly MessageAt[],
     isReference: boolean,
   ): void {
     const place = placeOf({ topic: at.topic + suffix, partition: at.partition })
@@ -109,15 +112,16 @@ export class Checker {
       const entry = entries[cursor.next] as OutputEntry
       if (entry.state === 'open') return
       if (entry.state === 'aborted') continue
-      const found = parse(entry)
-      const named = `${placeOf(found)}@${found.offset}`
-      if (placeOf(found) !== placeOf(at)) this.#world.violate(`${named} is published in ${place}`)
-      if (found.offset <= cursor.lastOffset) {
-        this.#world.violate(`${named} is published behind ${cursor.lastOffset}`)
+      for (const found of parse(entry)) {
+        const named = `${placeOf(found)}@${found.offset}`
+        if (placeOf(found) !== placeOf(at)) this.#world.violate(`${named} is published in ${place}`)
+        if (found.offset <= cursor.lastOffset) {
+          this.#world.violate(`${named} is published behind ${cursor.lastOffset}`)
+        }
+        cursor.lastOffset = found.offset
+        this.#settle(at, found.offset)
+        if (isReference) this.#resolve(found as Reference)
       }
-      cursor.lastOffset = found.offset
-      this.#settle(at, found.offset)
-      if (isReference) this.#resolve(found as Reference)
     }
   }
 
@@ -172,6 +176,6 @@ export class Checker {
   }
 }
 
-function noteOf({ value }: OutputEntry): TopicPartition & { readonly offset: number } {
+function noteOf({ value }: OutputEntry): MessageAt {
   return JSON.parse(Buffer.from(value).toString())
 }

@@ -1,6 +1,7 @@
 import { domainOfBy } from '../../src/keys/key-domain.ts'
 import { windowPolicyOf } from '../../src/keys/window-policy.ts'
 import type { TopicPartition } from '../../src/pipeline/message-source.ts'
+import type { ReferencePer } from '../../src/pipeline/part-references.ts'
 import type { PipelineSettings } from '../../src/pipeline/pipeline.ts'
 import { type FaultRates, NO_FAULTS, type Service } from './network.ts'
 import type { Random } from './random.ts'
@@ -72,6 +73,7 @@ export interface Scenario {
   readonly unsealableShare: number
   /** Messages are so large that segments take several parts. */
   readonly isLarge: boolean
+  readonly referencePer: ReferencePer
 }
 
 /** `sweeps` is said in place of the seed where it is not null. */
@@ -104,6 +106,7 @@ export function scenarioOf(random: Random, mode: Mode, sweeps: boolean | null): 
     gapShare: random.pick([0, 0, 0.1]),
     unsealableShare: random.pick([0, 0, 0, 0.03]),
     isLarge,
+    referencePer: random.pick(['message', 'part'] as const),
   }
 }
 

@@ -143,10 +143,11 @@ class SimRunner implements PartRunner {
   }
 
   async run(task: PartTask): Promise<PartResult> {
-    const { flaws } = this.#world
+    const { flaws, scenario } = this.#world
+    const { referencePer } = scenario
     const progress = { ...task.progress, sealed: task.progress.sealed && !flaws.on.sealsAgain }
     const engine = { create: (keys: SegmentKeys) => this.#cipher(task.segment.dekId, keys) }
-    const services = { engine, store: this.#store, mapping: this.#registry }
+    const services = { engine, store: this.#store, mapping: this.#registry, referencePer }
     return workPart({ ...task, progress, buffer: task.buffer.transfer() }, services)
   }
 

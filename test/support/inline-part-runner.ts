@@ -24,7 +24,7 @@ export class InlinePartRunner implements PartRunner {
     this.tasks.push(task)
     const own = { ...task, buffer: task.buffer.transfer() }
     await this.gate.pass()
-    return workPart(own, { engine: nodeEngine, ...this.#services })
+    return workPart(own, { engine: nodeEngine, referencePer: 'message', ...this.#services })
   }
 
   async close(): Promise<void> {}

@@ -4,7 +4,8 @@ import { inject } from 'vitest'
 import { loadKafkajs } from '../../src/adapters/kafka/load-kafkajs.ts'
 import { systemClock } from '../../src/clock.ts'
 import type { Message } from '../../src/format/message.ts'
-import { parseReference, type Reference } from '../../src/format/reference-value.ts'
+import { parseReferences } from '../../src/format/reference-list.ts'
+import type { Reference } from '../../src/format/reference-value.ts'
 import { appendBatch } from './raw-producer.ts'
 import type { Compression, RawRecord } from './record-batch.ts'
 
@@ -183,6 +184,8 @@ export class KafkaFixture {
   /** The references of a topic as they stand, partition by partition. */
   async references(topic: string): Promise<(OutputRecord & { readonly reference: Reference })[]> {
     const records = await this.readAll(`${topic}.sealed`)
-    return records.map((record) => ({ ...record, reference: parseReference(record.value) }))
+    return records.flatMap((record) =>
+      parseReferences(record.value).map((reference) => ({ ...record, reference })),
+    )
   }
 }

@@ -129,7 +129,12 @@ export async function sealSegment(
 ): Promise<SealedSegment> {
   const prepared = prepareSegment(dek, messages, createdAtMs)
   const mapping = new RecordingMapping()
-  const result = await workPart(prepared.task, { engine: nodeEngine, store, mapping })
+  const result = await workPart(prepared.task, {
+    engine: nodeEngine,
+    store,
+    mapping,
+    referencePer: 'message',
+  })
   if (!result.ok) throw new Error(result.error.message)
   const bytes = store.objects.get(prepared.objectKey)?.bytes as Buffer
   const references = referenceTexts(result.references).map(parseReference)

@@ -57,7 +57,7 @@ describe('the package', () => {
   it('gives these values and no others', () => {
     expect(Object.keys(surface).sort()).toEqual([
       ...['ERROR_CODES', 'SealError', 'SealedConsumer', 'createReader', 'deadLetterTopic'],
-      ...['isSealError', 'parseReference'],
+      ...['isSealError', 'parseReference', 'parseReferences'],
     ])
   })
 

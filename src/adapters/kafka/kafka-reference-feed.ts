@@ -10,12 +10,17 @@ import { createKafka, type KafkaOptions } from './kafka-client.ts'
 import { kafkaError, noReferenceTopic } from './kafka-errors.ts'
 import { OUT_OF_RANGE } from './load-kafkajs.ts'
 
+/**
+ * The oldest reference, those that come from now on, or so many offsets of each partition before that.
+ * Ends of transactions have offsets too, so fewer references than offsets may come.
+ */
+export type FeedStart = 'beginning' | 'end' | { readonly back: number }
+
 /** Which references to read, and when to end. */
 export interface FeedOptions extends KafkaOptions {
   /** The reference topic. */
   readonly topic: string
-  /** From the oldest reference, or only those that come from now on. */
-  readonly from: 'beginning' | 'end'
+  readonly from: FeedStart
   /** Goes on for ever instead of ending with the last reference that is there at the start. */
   readonly follow: boolean
   /** Without a heartbeat for this long the broker takes the reader for dead; 30 s by default. */
@@ -70,7 +75,7 @@ class ReferenceFeed {
     this.#options = options
     this.#onReferences = onReferences
     for (const [partition, { low, high }] of bounds) {
-      const start = options.from === 'end' ? high : low
+      const start = startOf(options.from, low, high)
       this.#next.set(partition, start)
       if (high > start) this.#ends.set(partition, high)
     }
@@ -172,6 +177,11 @@ class ReferenceFeed {
   get #isDone(): boolean {
     return !this.#options.follow && this.#ends.size === 0
   }
+}
+
+function startOf(from: FeedStart, low: number, high: number): number {
+  if (typeof from === 'object') return Math.max(low, high - from.back)
+  return from === 'end' ? high : low
 }
 
 function deletedMeanwhile({ topic, partition }: TopicPartition): SealError {

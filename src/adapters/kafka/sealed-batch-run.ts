@@ -1,7 +1,6 @@
 import type { ConsumerRunConfig, EachBatchPayload, EachMessagePayload, KafkaMessage } from 'kafkajs'
 import type { Clock } from '../../clock.ts'
 import { isSealError, type SealError } from '../../errors.ts'
-import { ReferenceParser } from '../../format/reference-parser.ts'
 import { beating } from '../../pipeline/beating.ts'
 import {
   actionFor,
@@ -13,6 +12,7 @@ import type { Outcome } from '../../reader/range-opener.ts'
 import type { SealedReader, SettleOptions } from '../../reader/sealed-reader.ts'
 import { type OpenedSlice, type Slice, slicesAhead } from '../../reader/slices-ahead.ts'
 import type { DeadLetterSink } from './dead-letters.ts'
+import { type Entry, RecordSlices, recordOf } from './record-slices.ts'
 import { SealedBatch, type SealedMessage, sealedMessage } from './sealed-messages.ts'
 
 /** As kafkajs' payload of one message, with the message that its producer sent. */
@@ -46,11 +46,10 @@ export interface BatchServices {
   readonly signal: AbortSignal
 }
 
-type OpenedRecords = OpenedSlice<KafkaMessage, Outcome[]>
+type OpenedEntries = OpenedSlice<Entry, Outcome[]>
 
 /** Slices of a fetch are pieces of what may be ahead, so that one is opened while another is at work. */
 const SLICES_AHEAD = 4
-const SLICE_RECORDS_MAX = 8_192
 
 /** Ends a wait that nobody needs any more. */
 const INTERRUPTED = Symbol('interrupted')
@@ -109,56 +108,52 @@ export class SealedBatchRun {
     }
   }
 
-  #open({ values }: Slice<KafkaMessage>, signal: AbortSignal): Promise<Outcome[]> {
+  #open({ values }: Slice<Entry>, signal: AbortSignal): Promise<Outcome[]> {
     const { reader, policies, clock, onRetry } = this.#services
-    const references = values.map(({ value }) => value ?? '')
+    const references = values.map(({ reference }) => reference)
     const options = { policies, clock, onRetry, signal, source: this.#source }
     return settlePatiently(reader, references, options)
   }
 
   /** Whether the rest of the fetch may follow. */
-  #handOver(slice: OpenedRecords): Promise<boolean> {
+  #handOver(slice: OpenedEntries): Promise<boolean> {
     const { eachMessage, eachBatch } = this.#config
     if (eachMessage !== undefined) return this.#eachMessage(slice, eachMessage)
     return this.#eachBatch(slice, eachBatch ?? (async () => {}))
   }
 
   async #eachMessage(
-    { values, opened }: OpenedRecords,
+    { values, opened }: OpenedEntries,
     handler: NonNullable<SealedRunConfig['eachMessage']>,
   ): Promise<boolean> {
     const { batch, heartbeat, pause } = this.#payload
     const { topic, partition } = batch
-    for (const [i, record] of values.entries()) {
+    for (const [i, entry] of values.entries()) {
       if (this.#isOver()) return false
       const outcome = opened[i] as Outcome
-      if (isSealError(outcome)) await this.#passOver(outcome, record)
-      else
-        await handler({
-          topic,
-          partition,
-          message: sealedMessage(record, outcome),
-          heartbeat,
-          pause,
-        })
-      if (!(await this.#resolved(String(record.offset)))) return false
+      if (isSealError(outcome)) await this.#passOver(outcome, entry)
+      else {
+        const message = sealedMessage(entry.resolves, outcome)
+        await handler({ topic, partition, message, heartbeat, pause })
+      }
+      if (!(await this.#resolved(entry))) return false
     }
     return true
   }
 
   async #eachBatch(
-    { values, opened }: OpenedRecords,
+    { values, opened }: OpenedEntries,
     handler: NonNullable<SealedRunConfig['eachBatch']>,
   ): Promise<boolean> {
     if (this.#isOver()) return false
     const messages: SealedMessage[] = []
     let end = -1
     let stopped: SealError | null = null
-    for (const [i, record] of values.entries()) {
+    for (const [i, entry] of values.entries()) {
       const outcome = opened[i] as Outcome
-      if (!isSealError(outcome)) messages.push(sealedMessage(record, outcome))
+      if (!isSealError(outcome)) messages.push(sealedMessage(entry.resolves, outcome))
       else if (this.#stops(outcome)) stopped = outcome
-      else await this.#passOver(outcome, record)
+      else await this.#passOver(outcome, entry)
       if (stopped !== null) break
       end = i
     }
@@ -171,13 +166,13 @@ export class SealedBatchRun {
   /** Hands messages over that speak for everything up to `last`; whether all of that is resolved. */
   async #batch(
     messages: SealedMessage[],
-    last: KafkaMessage,
+    last: Entry,
     handler: NonNullable<SealedRunConfig['eachBatch']>,
   ): Promise<boolean> {
     const { batch, resolveOffset } = this.#payload
     const { eachBatchAutoResolve = true } = this.#config
-    const isEnd = last === this.#records.at(-1)
-    const lastOffset = String(last.offset)
+    const isEnd = last.isLast && last.record === this.#records.at(-1)
+    const lastOffset = last.resolves
     const sealed = new SealedBatch(batch, messages, isEnd ? batch.lastOffset() : lastOffset)
     let isResolved = messages.length === 0
     const resolve = (offset: string) => {
@@ -189,13 +184,13 @@ export class SealedBatchRun {
       await handler({ ...this.#payload, batch: sealed, resolveOffset: resolve })
     }
     if (!isResolved && !eachBatchAutoResolve) return false
-    return this.#resolved(lastOffset)
+    return this.#resolved(last)
   }
 
-  /** Marks everything up to `offset` as done; whether there is more to be done. */
-  async #resolved(offset: string): Promise<boolean> {
+  /** Marks everything up to a message as done; whether there is more to be done. */
+  async #resolved({ resolves }: Pick<Entry, 'resolves'>): Promise<boolean> {
     const { batch, resolveOffset, heartbeat, commitOffsetsIfNecessary } = this.#payload
-    resolveOffset(offset)
+    resolveOffset(resolves)
     await heartbeat()
     if (this.#config.autoCommit !== false) await commitOffsetsIfNecessary()
     return !this.#services.isPaused(batch.topic, batch.partition)
@@ -205,9 +200,10 @@ export class SealedBatchRun {
     return actionFor(this.#services.policies, error) === 'stop'
   }
 
-  async #passOver(error: SealError, record: KafkaMessage): Promise<void> {
+  async #passOver(error: SealError, entry: Entry): Promise<void> {
     if (this.#stops(error)) throw final(error)
     const { topic, partition } = this.#payload.batch
+    const record = recordOf(entry)
     const keeping = this.#services.deadLetter({ error, topic, partition, record })
     await beating(keeping, this.#payload.heartbeat, this.#services.clock)
   }
@@ -227,40 +223,6 @@ export class SealedBatchRun {
     } catch (error) {
       if (error === INTERRUPTED || this.#services.signal.aborted) return INTERRUPTED
       throw error
-    }
-  }
-}
-
-/** Cuts the records of a fetch by what their messages take. */
-class RecordSlices {
-  readonly #records: readonly KafkaMessage[]
-  readonly #bytesMax: number
-  readonly #parser = new ReferenceParser()
-  #at = 0
-
-  constructor(records: readonly KafkaMessage[], bytesMax: number) {
-    this.#records = records
-    this.#bytesMax = bytesMax
-  }
-
-  async next(): Promise<Slice<KafkaMessage> | null> {
-    const from = this.#at
-    let bytes = 0
-    while (this.#at < this.#records.length && this.#at - from < SLICE_RECORDS_MAX) {
-      const length = this.#lengthOf(this.#records[this.#at] as KafkaMessage)
-      if (bytes > 0 && bytes + length > this.#bytesMax) break
-      bytes += length
-      this.#at++
-    }
-    return from === this.#at ? null : { values: this.#records.slice(from, this.#at), bytes }
-  }
-
-  /** A record that is no reference takes nothing; opening it says so. */
-  #lengthOf({ value }: KafkaMessage): number {
-    try {
-      return this.#parser.parse(value ?? '').length
-    } catch {
-      return 0
     }
   }
 }

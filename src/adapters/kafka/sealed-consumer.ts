@@ -97,7 +97,7 @@ export class SealedConsumer {
   }
 
   /**
-   * See kafkajs: resolves when the consumer is running. What it ends in is told by {@link ended}, and by
+   * See kafkajs: resolves when the consumer is running. What it ends in is told by {@link SealedConsumer.ended}, and by
    * the event CRASH of the consumer. Throws SEAL_INPUT_INVALID without a handler.
    */
   async run(config: SealedRunConfig): Promise<void> {

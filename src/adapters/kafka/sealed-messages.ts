@@ -1,4 +1,4 @@
-import type { Batch, IHeaders, KafkaMessage, RecordBatchEntry } from 'kafkajs'
+import type { Batch, IHeaders, RecordBatchEntry } from 'kafkajs'
 import type { Message, MessageHeader, TimestampType } from '../../format/message.ts'
 
 /** Where a message stood when it was produced. */
@@ -10,7 +10,8 @@ export interface SourcePlace {
 
 /**
  * A message as kafkajs hands messages over, with the key, value, headers and timestamp that its producer
- * gave it. `offset` is that of its reference, since that is what is resolved and committed.
+ * gave it. `offset` is what is resolved and committed when it is done: that of its reference, or, while its
+ * record names more messages, that of the record before. What identifies a message is `source`.
  */
 export interface SealedMessage extends RecordBatchEntry {
   /** Where it stood in the source topic. */
@@ -20,8 +21,8 @@ export interface SealedMessage extends RecordBatchEntry {
   readonly timestampType: TimestampType
 }
 
-/** A record of a reference topic, with the message that it opens to. */
-export function sealedMessage(record: KafkaMessage, message: Message): SealedMessage {
+/** An opened message, with the offset in the reference topic that is resolved when it is done. */
+export function sealedMessage(resolves: string, message: Message): SealedMessage {
   const { topic, partition, offset, key, value, headers, timestampMs, timestampType } = message
   return {
     // A parcel is cut into buffers.
@@ -29,7 +30,7 @@ export function sealedMessage(record: KafkaMessage, message: Message): SealedMes
     value: value as Buffer | null,
     timestamp: String(timestampMs),
     attributes: 0,
-    offset: String(record.offset),
+    offset: resolves,
     headers: headersOf(headers),
     source: { topic, partition, offset: String(offset) },
     headerList: headers,

@@ -1,6 +1,7 @@
 import type { Piscina } from 'piscina'
 import type { EngineName } from '../../crypto/cipher-engine.ts'
 import type { MappingMode } from '../../mapping/mapping-store.ts'
+import type { ReferencePer } from '../../pipeline/part-references.ts'
 import type { PartResult, PartRunner, PartTask } from '../../pipeline/part-task.ts'
 import type { CassandraOptions } from '../cassandra/connection.ts'
 import type { S3Options } from '../s3/s3-client.ts'
@@ -15,6 +16,7 @@ export interface PartWorkerData {
   readonly cipherEngine: EngineName
   /** Name of the header with the id of a message; absent where ids are not to be found again. */
   readonly messageIdHeader?: string
+  readonly referencePer: ReferencePer
 }
 
 /** The pool that works parts: one is sealed while another is sent. */
@@ -22,7 +24,7 @@ export class PartPool implements PartRunner {
   readonly #pool: Piscina<PartMessage, PartResult>
 
   constructor(options: ThreadPoolOptions, workerData: PartWorkerData) {
-    this.#pool = createThreadPool('part', options, workerData)
+    this.#pool = createThreadPool('part', options, workerData, { idleMsMax: 0 })
   }
 
   run(task: PartTask): Promise<PartResult> {

@@ -18,6 +18,9 @@ export interface ResealWorkerData {
   readonly yields: boolean
 }
 
+/** Most of the time nothing is re-encrypted. */
+const IDLE_MS_MAX = 60_000
+
 type SharedKeys = Omit<ResealKeys, 'frameKey'> & { readonly frameKey: SharedArrayBuffer }
 
 /** A task as it crosses to a worker thread: both threads see the same key bytes, and none is copied. */
@@ -31,7 +34,7 @@ export class ResealPool implements ResealRunner {
   readonly #pool: Piscina<ResealMessage, ResealResult>
 
   constructor(options: ThreadPoolOptions, workerData: ResealWorkerData) {
-    this.#pool = createThreadPool('reseal', options, workerData)
+    this.#pool = createThreadPool('reseal', options, workerData, { idleMsMax: IDLE_MS_MAX })
   }
 
   run(task: ResealTask): Promise<ResealResult> {

@@ -9,6 +9,12 @@ export interface ThreadPoolOptions {
   readonly tasksPerThread: number
 }
 
+/** When the threads of a pool are there. */
+export interface ThreadLife {
+  /** 0: threads are there from the beginning, and stay. Else they come with the first task, and go when idle for so long. */
+  readonly idleMsMax: number
+}
+
 /**
  * By itself V8 lets the young generation of every thread grow to 96 MiB, of which two thirds stay
  * resident. A quarter of it costs no more CPU for what a thread makes of a part.
@@ -18,18 +24,20 @@ const YOUNG_GENERATION_MIB = 24
 /**
  * A pool of threads that run `workers/<name>`. `atomics: 'disabled'`, because Piscina otherwise
  * blocks the event loop of an idle worker, and with it the sockets that the worker holds open.
- * Threads are never given back, so that connections and compiled code stay warm.
+ * Threads that stay keep their connections and compiled code warm; an idle one takes some 60 MiB.
  */
 export function createThreadPool<M, R>(
   name: string,
   { threads, tasksPerThread }: ThreadPoolOptions,
   workerData: unknown,
+  { idleMsMax }: ThreadLife,
 ): Piscina<M, R> {
   const count = threads === 0 ? availableParallelism() : threads
   return new Piscina({
     filename: workerUrl(name).href,
     name: 'default',
-    minThreads: count,
+    minThreads: idleMsMax === 0 ? count : 0,
+    idleTimeout: idleMsMax,
     maxThreads: count,
     concurrentTasksPerWorker: tasksPerThread,
     atomics: 'disabled',

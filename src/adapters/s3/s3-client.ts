@@ -11,8 +11,10 @@ export interface S3Options {
   readonly requestTimeoutMs: number
 }
 
-const CONNECTION_TIMEOUT_MS = 5_000
-const SOCKETS_MAX = 64
+/** Until a connection stands. */
+export const CONNECTION_TIMEOUT_MS = 5_000
+/** Connections of one client. */
+export const SOCKETS_MAX = 64
 
 /**
  * A client whose bodies are neither hashed for the signature nor checked by the SDK: every body

@@ -1,20 +1,24 @@
 import type { Readable } from 'node:stream'
-import { GetObjectCommand, type GetObjectCommandOutput, type S3Client } from '@aws-sdk/client-s3'
+import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3'
 import { SealError } from '../../errors.ts'
 import type { ObjectEnd, ObjectRange, ObjectReader } from '../../reader/object-reader.ts'
+import { DirectGet, type WantedRange } from './direct-get.ts'
 import { createS3Client, placeOfBucket, type S3Options } from './s3-client.ts'
 import { s3Error } from './s3-errors.ts'
 
-/** Readers hear of a failure only when trying again did not help. */
-const ATTEMPTS_MAX = 3
+/** Readers hear of a failure only when trying again did not help. The first try is made past the SDK. */
+const ATTEMPTS_MAX = 2
+const METADATA_PREFIX = 'x-amz-meta-'
 
 /** The reading side of the bucket. Needs s3:GetObject, and s3:GetObjectVersion for older versions. */
 export class S3ObjectReader implements ObjectReader {
   readonly #client: S3Client
+  readonly #direct: DirectGet
   readonly #options: S3Options
 
   constructor(options: S3Options) {
     this.#client = createS3Client(options, ATTEMPTS_MAX)
+    this.#direct = new DirectGet(this.#client, options)
     this.#options = options
   }
 
@@ -49,6 +53,7 @@ export class S3ObjectReader implements ObjectReader {
   }
 
   async close(): Promise<void> {
+    await this.#direct.close()
     this.#client.destroy()
   }
 
@@ -60,19 +65,12 @@ export class S3ObjectReader implements ObjectReader {
     unfit: string,
   ) {
     try {
-      const answer: GetObjectCommandOutput = await this.#client.send(
-        new GetObjectCommand({
-          Bucket: this.#options.bucket,
-          Key: key,
-          Range: `bytes=${range}`,
-          ...(versionId === null ? {} : { VersionId: versionId }),
-        }),
-        ...(signal === undefined ? [] : [{ abortSignal: signal }]),
-      )
-      const roomBytes = Math.min(answer.ContentLength ?? bytesMax, bytesMax)
-      const bytes = await this.#collect(key, answer.Body as Readable | undefined, roomBytes, signal)
-      const { Metadata: metadata = {}, ContentRange: contentRange = '', ETag: etag = '' } = answer
-      return { bytes, metadata, etag, contentRange }
+      const answer =
+        (await this.#askDirectly({ key, versionId, range, signal })) ??
+        (await this.#askSdk({ key, versionId, range, signal }))
+      const { lengthBytes = bytesMax, body, ...described } = answer
+      const roomBytes = Math.min(lengthBytes, bytesMax)
+      return { bytes: await this.#collect(key, body, roomBytes, signal), ...described }
     } catch (error) {
       signal?.throwIfAborted()
       if (error instanceof Error && error.name === 'InvalidRange') {
@@ -80,6 +78,36 @@ export class S3ObjectReader implements ObjectReader {
       }
       throw s3Error(error, `reading ${key}`, placeOfBucket(this.#options))
     }
+  }
+
+  async #askDirectly(wanted: WantedRange): Promise<Answer | null> {
+    const body = await this.#direct.get(wanted)
+    if (body === null) return null
+    const { headers } = body
+    const metadata: Record<string, string> = {}
+    for (const [name, value] of Object.entries(headers)) {
+      if (name.startsWith(METADATA_PREFIX))
+        metadata[name.slice(METADATA_PREFIX.length)] = String(value)
+    }
+    const length = headers['content-length']
+    return {
+      ...{ body, metadata, etag: headers.etag ?? '' },
+      contentRange: headers['content-range'] ?? '',
+      lengthBytes: length === undefined ? undefined : Number(length),
+    }
+  }
+
+  async #askSdk({ key, versionId, range, signal }: WantedRange): Promise<Answer> {
+    signal?.throwIfAborted()
+    const command = new GetObjectCommand({
+      ...{ Bucket: this.#options.bucket, Key: key, Range: `bytes=${range}` },
+      ...(versionId === null ? {} : { VersionId: versionId }),
+    })
+    const options = signal === undefined ? {} : { abortSignal: signal }
+    const answer = await this.#client.send(command, options)
+    const { Metadata: metadata = {}, ContentRange: contentRange = '', ETag: etag = '' } = answer
+    const body = answer.Body as Readable | undefined
+    return { body, metadata, etag, contentRange, lengthBytes: answer.ContentLength }
   }
 
   /**
@@ -93,27 +121,43 @@ export class S3ObjectReader implements ObjectReader {
     signal: AbortSignal | undefined,
   ): Promise<Buffer> {
     const bytes = Buffer.allocUnsafe(roomBytes)
+    if (body === undefined) return bytes.subarray(0, 0)
+    const { promise, resolve, reject } = Promise.withResolvers<number>()
     let size = 0
     const { requestTimeoutMs } = this.#options
-    const late = () => body?.destroy(new Error(`no end within ${requestTimeoutMs} ms`))
-    const stop = () => body?.destroy(new Error('no longer wanted'))
+    const late = () => body.destroy(new Error(`no end within ${requestTimeoutMs} ms`))
+    const stop = () => body.destroy(new Error('no longer wanted'))
     const timer = setTimeout(late, requestTimeoutMs)
     signal?.addEventListener('abort', stop, { once: true })
-    try {
-      for await (const chunk of body ?? []) {
-        const { length } = chunk as Buffer
-        if (size + length > roomBytes) {
-          throw new SealError('SEAL_MALFORMED', `${key}: the store sends more than was asked for`)
-        }
-        bytes.set(chunk as Buffer, size)
-        size += length
+    body.on('data', (chunk: Buffer) => {
+      if (size + chunk.length > roomBytes) {
+        const message = `${key}: the store sends more than was asked for`
+        body.destroy(new SealError('SEAL_MALFORMED', message))
+        return
       }
+      bytes.set(chunk, size)
+      size += chunk.length
+    })
+    body.once('end', () => resolve(size))
+    body.once('error', reject)
+    body.once('close', () => reject(new Error('closed before its end')))
+    if (body.destroyed) reject(new Error('closed before it was read'))
+    try {
+      return bytes.subarray(0, await promise)
     } finally {
       clearTimeout(timer)
       signal?.removeEventListener('abort', stop)
     }
-    return bytes.subarray(0, size)
   }
+}
+
+/** What the store says of an object, and the bytes to come. */
+interface Answer {
+  readonly body: Readable | undefined
+  readonly metadata: Readonly<Record<string, string>>
+  readonly etag: string
+  readonly contentRange: string
+  readonly lengthBytes: number | undefined
 }
 
 /** Which object, in which version, and until when it is wanted. */

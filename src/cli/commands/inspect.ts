@@ -3,7 +3,8 @@ import type { Command } from 'commander'
 import { configFileOf, loadConfig } from '../../config/load-config.ts'
 import type { Config } from '../../config/schema.ts'
 import { SealError } from '../../errors.ts'
-import { isSegmentKey, parseReference } from '../../format/reference-value.ts'
+import { parseReferences } from '../../format/reference-list.ts'
+import { isSegmentKey, type Reference } from '../../format/reference-value.ts'
 import type { FooterSource, SegmentFooter } from '../../format/segment-footer.ts'
 import type { SegmentInspection } from '../../reader/segment-inspection.ts'
 import { summarizeSegment } from '../../reader/segment-summary.ts'
@@ -72,7 +73,8 @@ function objectOf(object: string | undefined, { reference }: InspectOptions): st
     if (isSegmentKey(object)) return object
     throw new SealError('SEAL_INPUT_INVALID', `"${object}" is not the key of a segment`)
   }
-  if (reference !== undefined && object === undefined) return parseReference(reference).object
+  if (reference !== undefined && object === undefined)
+    return (parseReferences(reference)[0] as Reference).object
   throw new SealError('SEAL_INPUT_INVALID', 'name an object, or give one --reference, not both')
 }
 

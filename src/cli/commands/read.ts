@@ -1,15 +1,8 @@
-import { type Command, InvalidArgumentError } from 'commander'
-import { configFileOf, loadConfig } from '../../config/load-config.ts'
-import type { Config } from '../../config/schema.ts'
+import type { Command } from 'commander'
 import { SealError } from '../../errors.ts'
-import { parseReference, type Reference } from '../../format/reference-value.ts'
-import type { SealedReader } from '../../reader/sealed-reader.ts'
-import { openOutputFile, stdoutOutput } from '../data-output.ts'
-import { guardKeys } from '../guard-keys.ts'
-import { MessagePrinter } from '../message-printer.ts'
-import { type ConfigOption, withConfigOption, withExamples } from '../options.ts'
-import { startProgress } from '../progress.ts'
-import { stopSignal } from '../stop-signal.ts'
+import type { ConfigOption } from '../options.ts'
+import { parseCount, withConfigOption, withExamples } from '../options.ts'
+import { printValue, readTopic, withReader } from '../read-topic.ts'
 import type { Terminal } from '../terminal.ts'
 
 interface ReadOptions extends ConfigOption {
@@ -20,10 +13,6 @@ interface ReadOptions extends ConfigOption {
   readonly output?: string
   readonly reference?: string
 }
-
-/** Frames opened at a time: bounds memory, and fills ranged requests. */
-const SLICE_BYTES_MAX = 8 * 1024 * 1024
-const SLICE_REFERENCES_MAX = 5_000
 
 /** `sealstream read`. */
 export function registerRead(program: Command, terminal: Terminal): void {
@@ -59,88 +48,9 @@ async function read_(
   if (options.fromEnd && !options.follow) {
     throw new SealError('SEAL_INPUT_INVALID', '--from-end goes with --follow')
   }
-  const { env } = terminal
-  const { config } = loadConfig({ file: configFileOf(options.config, env), env })
-  await guardKeys(config, env)
-  const { composeReader } = await import('../../compose/references.ts')
-  const file = options.output
-  const output = file === undefined ? stdoutOutput : await openOutputFile(file)
-  const reader = composeReader(config)
-  try {
-    const printer = new MessagePrinter(output, options.values === true)
-    if (topic === undefined) {
-      await printer.print([await reader.openReference(options.reference ?? '')])
-    } else {
-      await readTopic(topic, options, config, reader, printer)
-    }
-  } finally {
-    await reader.close()
-    await output.close()
-  }
-}
-
-async function readTopic(
-  topic: string,
-  options: ReadOptions,
-  config: Config,
-  reader: SealedReader,
-  printer: MessagePrinter,
-): Promise<void> {
-  const stop = stopSignal()
-  const enough = new AbortController()
-  const isToTerminal = options.output === undefined && process.stdout.isTTY
-  const progress = startProgress('messages', !isToTerminal)
-  let left = options.max ?? Number.POSITIVE_INFINITY
-  // Fetches of several partitions come at once; their messages must not mix within a line.
-  let turn = Promise.resolve()
-  try {
-    const { readReferences } = await import('../../compose/references.ts')
-    await readReferences(
-      config,
-      {
-        topic,
-        from: options.fromEnd ? 'end' : 'beginning',
-        follow: options.follow ?? false,
-        signal: AbortSignal.any([stop.signal, enough.signal]),
-      },
-      (values) => {
-        const work = async () => {
-          for (const slice of slicesOf(values.map((value) => parseReference(value)))) {
-            const messages = await reader.openReferences(slice.slice(0, left))
-            left -= messages.length
-            await printer.print(messages)
-            progress.add(messages.length)
-            if (left > 0) continue
-            enough.abort()
-            return
-          }
-        }
-        turn = turn.then(work)
-        return turn
-      },
-    )
-  } finally {
-    progress.end()
-    stop.release()
-  }
-}
-
-function* slicesOf(references: readonly Reference[]): Generator<Reference[]> {
-  let slice: Reference[] = []
-  let bytes = 0
-  for (const reference of references) {
-    slice.push(reference)
-    bytes += reference.length
-    if (bytes < SLICE_BYTES_MAX && slice.length < SLICE_REFERENCES_MAX) continue
-    yield slice
-    slice = []
-    bytes = 0
-  }
-  if (slice.length > 0) yield slice
-}
-
-function parseCount(text: string): number {
-  const count = Number(text)
-  if (Number.isSafeInteger(count) && count > 0) return count
-  throw new InvalidArgumentError('a whole number from 1 on')
+  await withReader(options, terminal, async (place) => {
+    if (topic === undefined) return printValue(options.reference ?? '', place)
+    const { follow = false, max } = options
+    await readTopic({ topic, from: options.fromEnd ? 'end' : 'beginning', follow, max }, place)
+  })
 }

@@ -4,6 +4,7 @@ import type { FrameCipher } from '../../../src/crypto/frame-cipher.ts'
 import type { SegmentKeys } from '../../../src/crypto/segment-keys.ts'
 import { SealError } from '../../../src/errors.ts'
 import type { MessageHeader } from '../../../src/format/message.ts'
+import { parseReferences } from '../../../src/format/reference-list.ts'
 import { messageIdHash } from '../../../src/mapping/message-id.ts'
 import type { PartResult, PartTask } from '../../../src/pipeline/part-task.ts'
 import { workPart } from '../../../src/pipeline/part-worker.ts'
@@ -34,7 +35,7 @@ beforeEach(async () => {
 })
 
 const work = (task: PartTask): Promise<PartResult> =>
-  workPart(task, { engine: nodeEngine, store, mapping })
+  workPart(task, { engine: nodeEngine, store, mapping, referencePer: 'message' })
 
 /** The task as it is tried again after `result`. */
 function again(task: PartTask, result: PartResult): PartTask {
@@ -54,6 +55,23 @@ describe('working a part', () => {
     if (!result.ok) return
     const texts = referenceTexts(result.references)
     expect(texts.map((text) => JSON.parse(text).offset)).toEqual([100, 101, 102])
+  })
+
+  it('renders a value a source when references are by the part, which names the same frames', async () => {
+    const sent = [...messages(3), ...messages(2, { partition: 1 })]
+    const task = prepareSegment(await makeDek(kms), sent).task
+    const copy = { ...task, buffer: task.buffer.slice(0) }
+    const one = await work(task)
+    const other = await workPart(copy, {
+      ...{ engine: nodeEngine, store, mapping, referencePer: 'part' },
+    })
+    if (!one.ok || !other.ok) throw new Error('a part failed')
+    const values = referenceTexts(other.references)
+    expect(values).toHaveLength(2)
+    expect(other.references.map(({ source }) => source)).toEqual([0, 1])
+    expect(values.flatMap(parseReferences)).toEqual(
+      referenceTexts(one.references).flatMap(parseReferences),
+    )
   })
 
   it('counts positions from the start of the object in later parts', async () => {
@@ -116,7 +134,10 @@ describe('what look-ups need of a part', () => {
     [header('id', 'b'), header('id', '')],
   ].map((headers, offset) => message({ offset, headers }))
   const workWithIds = (task: PartTask) =>
-    workPart(task, { engine: nodeEngine, store, mapping, messageIdHeader: Buffer.from('id') })
+    workPart(task, {
+      ...{ engine: nodeEngine, store, mapping, referencePer: 'message' as const },
+      messageIdHeader: Buffer.from('id'),
+    })
 
   it('are the ids of its messages where a header has them, hashed', async () => {
     const { task } = prepareSegment(await makeDek(kms), withIds)
@@ -195,7 +216,7 @@ describe('the cipher of a part', () => {
         return cipher
       },
     }
-    const outcome = workPart(prepared.task, { engine, store, mapping })
+    const outcome = workPart(prepared.task, { engine, store, mapping, referencePer: 'message' })
     if (fails) await expect(outcome).rejects.toThrow('broken')
     else await expect(outcome).resolves.toMatchObject({ ok: true })
     expect(living.size).toBe(0)

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { SealError } from '../../../src/errors.ts'
+import { parseReferences, ReferenceListWriter } from '../../../src/format/reference-list.ts'
 import { publicationOf } from '../../../src/pipeline/publication.ts'
 import type { SealedGroup, SealedSegment } from '../../../src/pipeline/segment-plan.ts'
 import { runsOf, valuesOf } from '../../support/record-runs.ts'
@@ -135,6 +136,35 @@ describe('publicationOf', () => {
       'orders.sealed/0': ['a0', 'b0', 'b1', 'a2'],
       'orders.sealed/1': ['a1'],
     })
+  })
+
+  it('merges values that name several messages to values that name what follows one another', () => {
+    const listed = (name: string, offsets: number[]) => {
+      const values: Frame[] = []
+      const object = `p/segments/d/${name}.seal`
+      const writer = new ReferenceListWriter({ object, topic: 'orders', partition: 0 }, (value) =>
+        values.push([0, value]),
+      )
+      for (const offset of offsets) writer.add(offset, 160 + offset * 50, 50)
+      writer.flush()
+      return segment([['orders', 0, 0]], [values])
+    }
+    const order = [0, 0, 1, 0, 1, 1, 1]
+    const segments = [listed('a', [0, 1, 3]), listed('b', [2, 4, 5, 6])]
+    const sealed = groupOf(segments, [order], [['orders', 0, 7]])
+    const lists = (recordsOf([sealed])['orders.sealed/0'] ?? []).map(parseReferences)
+    expect(lists.map((list) => list.map(({ offset }) => offset))).toEqual([
+      [0, 1],
+      [2],
+      [3],
+      [4, 5, 6],
+    ])
+    const [objects, positions] = [
+      lists.map((list) => list[0]?.object),
+      lists.map((list) => list[0]?.position),
+    ]
+    expect(objects.map((object) => object?.at(-6))).toEqual(['a', 'b', 'a', 'b'])
+    expect(positions).toEqual([160, 260, 310, 360])
   })
 
   it('carries offsets alone when no message was sealed', () => {

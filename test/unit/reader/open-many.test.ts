@@ -3,6 +3,7 @@ import { ReadableStream } from 'node:stream/web'
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { SealError } from '../../../src/errors.ts'
 import type { Message } from '../../../src/format/message.ts'
+import { ReferenceListWriter } from '../../../src/format/reference-list.ts'
 import type { Reference } from '../../../src/format/reference-value.ts'
 import { SealedReader } from '../../../src/reader/sealed-reader.ts'
 import { emptyDirectory } from '../../support/empty-directory.ts'
@@ -54,7 +55,40 @@ async function* slowly<T>(items: readonly T[]): AsyncGenerator<T> {
   }
 }
 
+/** Values that name all messages of a segment each. */
+function listed(): string[] {
+  const values: string[] = []
+  for (const object of new Set(references.map((reference) => reference.object))) {
+    const own = references.filter((reference) => reference.object === object)
+    const writer = new ReferenceListWriter(own[0] as Reference, (value) => values.push(value))
+    for (const { offset, position, length } of own) writer.add(offset, position, length)
+    writer.flush()
+  }
+  return values
+}
+
 describe('many references', () => {
+  it('come one by one from values that name several, whatever fits together', async () => {
+    const values = listed()
+    expect(values).toHaveLength(6)
+    expect(await opened(values)).toEqual(places())
+    expect(await opened(slowly(values.map((value) => Buffer.from(value))), 400)).toEqual(places())
+    await expect(reader.openReference(values[0] as string)).rejects.toThrow('it names 4 messages')
+  })
+
+  it('fail at their place when a value that names several is damaged', async () => {
+    const values = listed()
+    const damaged = (values[1] as string).replace('"count":4', '"count":5')
+    const failures: string[] = []
+    const found: string[] = []
+    const onFailure = (error: SealError) => void failures.push(error.message)
+    for await (const message of reader.openMany([values[0] as string, damaged], { onFailure })) {
+      found.push(placeOf(message))
+    }
+    expect(found).toEqual(places().slice(0, 4))
+    expect(failures).toEqual([expect.stringContaining('"frames" is cut short')])
+  })
+
   it('come in their order from a list, an async iterable, Node and web streams', async () => {
     references.sort((a, b) => a.offset - b.offset || b.partition - a.partition)
     for (const source of [references, slowly(references), Readable.from(references)]) {

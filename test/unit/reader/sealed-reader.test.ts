@@ -10,6 +10,8 @@ import { MemoryObjectStore } from '../../support/memory-object-store.ts'
 import { comparable, messages } from '../../support/messages.ts'
 import { KEK_ID, makeDek, sealSegment } from '../../support/sealed-segment.ts'
 
+const TTL_MS = 1_000
+
 let kms: FakeKms
 let store: MemoryObjectStore
 
@@ -18,9 +20,13 @@ beforeEach(() => {
   store = new MemoryObjectStore()
 })
 
-function newReader(allowedKekIds = [KEK_ID], entriesMax = 10): SealedReader {
-  const services = { objects: store, kms, directory: emptyDirectory, clock: new ManualClock() }
-  return new SealedReader(services, { allowedKekIds, entriesMax, ttlMs: 1_000 })
+function newReader(
+  allowedKekIds = [KEK_ID],
+  entriesMax = 10,
+  clock = new ManualClock(),
+): SealedReader {
+  const services = { objects: store, kms, directory: emptyDirectory, clock }
+  return new SealedReader(services, { allowedKekIds, entriesMax, ttlMs: TTL_MS })
 }
 
 async function sealed(
@@ -121,6 +127,29 @@ describe('a reader', () => {
       retryable: true,
     })
     expect(await reader.openReferences(references)).toHaveLength(4)
+  })
+
+  it('opens what it has keys for while the KMS is away and when the KEK is destroyed, until their time is over', async () => {
+    const { references } = await sealed(0)
+    const clock = new ManualClock()
+    const reader = newReader([KEK_ID], 10, clock)
+    const away = new SealError('SEAL_KMS_UNAVAILABLE', 'down', { retryable: true })
+    await reader.openReferences(references)
+    kms.failures.push(away)
+    clock.advance(TTL_MS - 1)
+    expect(await reader.openReferences(references)).toHaveLength(4)
+    clock.advance(1)
+    await expect(reader.openReferences(references)).rejects.toHaveProperty(
+      'kind',
+      'key-unavailable',
+    )
+
+    expect(await reader.openReferences(references)).toHaveLength(4)
+    kms.destroy(KEK_ID)
+    clock.advance(TTL_MS - 1)
+    expect(await reader.openReferences(references)).toHaveLength(4)
+    clock.advance(1)
+    await expect(reader.openReferences(references)).rejects.toHaveProperty('kind', 'destroyed')
   })
 
   it('asks no KMS for a KEK that is not on its list', async () => {

@@ -73,7 +73,7 @@ function writerOf(dek: Dek, segmentId: string, engine: RecordingEngine, failures
   const quiet = new Proxy({} as PipelineObserver, { get: () => () => {} })
   const mapping = new Proxy({} as MappingWriter, { get: () => async () => {} })
   const runner: PartRunner = {
-    run: (task) => workPart(task, { engine, store, mapping }),
+    run: (task) => workPart(task, { engine, store, mapping, referencePer: 'message' }),
     close: async () => {},
   }
   const patience = new Patience(clock, quiet, new AbortController().signal)

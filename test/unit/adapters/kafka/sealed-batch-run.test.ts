@@ -9,7 +9,8 @@ import type { SealedMessage } from '../../../../src/adapters/kafka/sealed-messag
 import { type Clock, systemClock } from '../../../../src/clock.ts'
 import { SealError } from '../../../../src/errors.ts'
 import type { Message } from '../../../../src/format/message.ts'
-import type { Reference } from '../../../../src/format/reference-value.ts'
+import { ReferenceListWriter } from '../../../../src/format/reference-list.ts'
+import { parseReference, type Reference } from '../../../../src/format/reference-value.ts'
 import { SealedReader } from '../../../../src/reader/sealed-reader.ts'
 import { emptyDirectory } from '../../../support/empty-directory.ts'
 import { FakeKms } from '../../../support/fake-kms.ts'
@@ -121,6 +122,64 @@ describe('each message', () => {
     await running
     expect(log.steps).not.toContain('commit')
     expect(resolutions(log.steps)).toHaveLength(6)
+  })
+})
+
+describe('a record that names several messages', () => {
+  const values = () => {
+    const list: string[] = []
+    const writer = new ReferenceListWriter(references[0] as Reference, (value) => list.push(value))
+    for (const { offset, position, length } of references.slice(1)) {
+      writer.add(offset, position, length)
+    }
+    writer.flush()
+    return referenceRecords([
+      references[0] as Reference,
+      ...list.map((value) => Buffer.from(value)),
+    ])
+  }
+
+  it('is resolved when the last of them is handled, and before that the record in front', async () => {
+    const seen: string[] = []
+    const eachMessage = async ({ message }: { message: SealedMessage }) => {
+      if (message.source.offset === String(references[4]?.offset)) throw new Error('no room')
+      seen.push(message.source.offset)
+    }
+    const { log, running } = consume(values(), { eachMessage })
+    await expect(running).rejects.toThrow('no room')
+    expect(seen).toEqual(references.slice(0, 4).map(({ offset }) => String(offset)))
+    expect(new Set(resolutions(log.steps))).toEqual(new Set(['resolve 10']))
+    const whole = consume(values(), { eachMessage: async () => {} })
+    await whole.running
+    expect(resolutions(whole.log.steps).at(-1)).toBe('resolve 11')
+  })
+
+  it('comes whole to the handler of batches, and again when that resolves but a part of it', async () => {
+    const batches: string[][] = []
+    const config: SealedRunConfig = {
+      eachBatchAutoResolve: false,
+      eachBatch: async ({ batch, resolveOffset }) => {
+        batches.push(batch.messages.map(({ source }) => source.offset))
+        resolveOffset(batch.messages[2]?.offset as string)
+      },
+    }
+    const { log, running } = consume(values(), config)
+    await running
+    expect(batches).toEqual([references.map(({ offset }) => String(offset))])
+    expect(resolutions(log.steps)).toEqual(['resolve 10'])
+  })
+
+  it('leaves a dead letter for each that does not open, which names it alone', async () => {
+    const dead: Reference[] = []
+    tamper(references[2] as Reference)
+    const over: Partial<BatchServices> = {
+      policies: { tampered: 'skip' },
+      deadLetter: async ({ record }) => void dead.push(parseReference(record.value ?? '')),
+    }
+    const { log, running } = consume(values(), { eachMessage: async () => {} }, over)
+    await running
+    expect(dead).toEqual([references[2]])
+    expect(resolutions(log.steps).at(-1)).toBe('resolve 11')
   })
 })
 

@@ -1,0 +1,175 @@
+import {
+  type ClientRequest,
+  Agent as HttpAgent,
+  type IncomingMessage,
+  type RequestOptions,
+  request,
+} from 'node:http'
+import { Agent as HttpsAgent, request as requestTls } from 'node:https'
+import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3'
+import { systemClock } from '../../clock.ts'
+import { CONNECTION_TIMEOUT_MS, type S3Options, SOCKETS_MAX } from './s3-client.ts'
+import { GetSigner } from './sign-get.ts'
+
+/** Which bytes of which object. */
+export interface WantedRange {
+  readonly key: string
+  readonly versionId: string | null
+  /** As in the header, without `bytes=`. */
+  readonly range: string
+  readonly signal?: AbortSignal | undefined
+}
+
+/** How the SDK asks for objects of this bucket. */
+interface Way {
+  readonly agent: HttpAgent | HttpsAgent
+  readonly send: typeof request
+  readonly to: Pick<RequestOptions, 'hostname' | 'port'>
+  readonly host: string
+  readonly userAgent: string
+  /** What stands in front of a key. */
+  readonly pathPrefix: string
+  readonly signer: GetSigner
+}
+
+/** A request as the SDK would send it. */
+interface Sample {
+  readonly protocol: string
+  readonly hostname: string
+  readonly port?: number
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+}
+
+const SAMPLE_KEY = 'k'
+const SIGNED_FOR = /^AWS4-HMAC-SHA256 Credential=[^/]+\/\d{8}\/([^/]+)\/s3\/aws4_request,/
+
+/**
+ * GETs past the SDK, which takes more CPU for one than all else that opening a message costs. The SDK
+ * says once how the bucket is addressed and signed for, gives the credentials, and is asked again for
+ * whatever is not answered with the bytes: only it knows what to try then, and how a failure is called.
+ */
+export class DirectGet {
+  readonly #client: S3Client
+  readonly #options: S3Options
+  #way: Promise<Way | null> | null = null
+
+  /** Credentials and clock are those of `client`. */
+  constructor(client: S3Client, options: S3Options) {
+    this.#client = client
+    this.#options = options
+  }
+
+  /** The answer with the bytes, its body to be read; null when the SDK has to ask. */
+  async get(wanted: WantedRange): Promise<IncomingMessage | null> {
+    try {
+      this.#way ??= this.#findWay()
+      const way = await this.#way.catch((error) => {
+        // Credentials may be there next time.
+        this.#way = null
+        throw error
+      })
+      return way === null ? null : await this.#ask(way, wanted)
+    } catch {
+      return null
+    }
+  }
+
+  async close(): Promise<void> {
+    const way = await this.#way?.catch(() => null)
+    way?.agent.destroy()
+  }
+
+  async #ask(way: Way, wanted: WantedRange): Promise<IncomingMessage | null> {
+    const { key, versionId, range, signal } = wanted
+    const { credentials, systemClockOffset } = this.#client.config
+    const path = way.pathPrefix + encodedKey(key)
+    const query = versionId === null ? '' : `versionId=${encoded(versionId)}`
+    const headers = way.signer.headersOf(
+      { path, query, host: way.host, range: `bytes=${range}` },
+      await credentials(),
+      systemClock.nowMs() + systemClockOffset,
+    )
+    headers['user-agent'] = way.userAgent
+    return answerTo(
+      way.send({
+        ...way.to,
+        ...{ agent: way.agent, headers, path: query === '' ? path : `${path}?${query}` },
+        ...(signal === undefined ? {} : { signal }),
+      }),
+      this.#options.requestTimeoutMs,
+    )
+  }
+
+  /** null when objects of this bucket are not signed for in the usual way: express, many regions. */
+  async #findWay(): Promise<Way | null> {
+    const sample = await this.#sample()
+    const region = SIGNED_FOR.exec(sample.headers.authorization ?? '')?.[1]
+    if (region === undefined) return null
+    const { protocol, hostname, port, path, headers } = sample
+    const isTls = protocol === 'https:'
+    const options = { keepAlive: true, maxSockets: SOCKETS_MAX }
+    return {
+      agent: isTls ? new HttpsAgent(options) : new HttpAgent(options),
+      send: isTls ? requestTls : request,
+      to: { hostname, ...(port === undefined ? {} : { port }) },
+      host: headers.host ?? hostname,
+      userAgent: headers['user-agent'] ?? '',
+      pathPrefix: path.slice(0, -SAMPLE_KEY.length),
+      signer: new GetSigner(region),
+    }
+  }
+
+  /** What the SDK would send, taken from it before it does. */
+  async #sample(): Promise<Sample> {
+    const command = new GetObjectCommand({ Bucket: this.#options.bucket, Key: SAMPLE_KEY })
+    const taken: Sample[] = []
+    command.middlewareStack.add(
+      () => async (args) => {
+        taken.push(args.request as Sample)
+        return { response: {}, output: { $metadata: {} } }
+      },
+      { step: 'finalizeRequest', priority: 'low', name: 'takeSample' },
+    )
+    await this.#client.send(command)
+    return taken[0] as Sample
+  }
+}
+
+/** The answer when it has the bytes, null when it says something else. Rejects without one in time. */
+function answerTo(asked: ClientRequest, timeoutMs: number): Promise<IncomingMessage | null> {
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage | null>()
+  const late = () => asked.destroy(new Error('no answer in time'))
+  const timer = setTimeout(late, timeoutMs)
+  let connecting: NodeJS.Timeout | undefined
+  asked.once('socket', (socket) => {
+    if (!socket.connecting) return
+    connecting = setTimeout(late, CONNECTION_TIMEOUT_MS)
+    socket.once('connect', () => clearTimeout(connecting))
+  })
+  asked.once('response', (answer) => {
+    clearTimeout(timer)
+    if (answer.statusCode === 206) return resolve(answer)
+    answer.destroy()
+    resolve(null)
+  })
+  asked.once('error', reject)
+  asked.once('close', () => {
+    clearTimeout(timer)
+    clearTimeout(connecting)
+  })
+  asked.end()
+  return promise
+}
+
+function encodedKey(key: string): string {
+  return key.split('/').map(encoded).join('/')
+}
+
+/** As the signature wants it: also what `encodeURIComponent` leaves. */
+function encoded(text: string): string {
+  return encodeURIComponent(text).replace(
+    /[!'()*]/g,
+    (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`,
+  )
+}
