@@ -19,9 +19,6 @@ export interface RoadPlace {
   readonly httpPort: number
 }
 
-/** The default of `keyDomain.openSegmentsMax`. */
-const OPEN_SEGMENTS_USUAL = 64
-
 interface Tree {
   [key: string]: unknown
 }
@@ -42,14 +39,10 @@ export function roadConfig(stack: StackEndpoints, place: RoadPlace, settings: Ro
   return tree
 }
 
-/**
- * What a configuration says when the messages of a topic have `domains` values of the header; 0: the topic.
- * A lane has all of them open at once, as sizing.md asks for.
- */
+/** What a configuration says when the messages of a topic have `domains` values of the header; 0: the topic. */
 export function domainOverrides(domains: number): readonly string[] {
   if (domains === 0) return []
-  const openSegmentsMax = `keyDomain.openSegmentsMax=${Math.max(OPEN_SEGMENTS_USUAL, domains)}`
-  return ['keyDomain.by=header', `keyDomain.header=${DOMAIN_HEADER}`, openSegmentsMax]
+  return ['keyDomain.by=header', `keyDomain.header=${DOMAIN_HEADER}`]
 }
 
 /** Sets one key of a tree. Throws when the text is not `path=value`. */

@@ -146,11 +146,11 @@ export const kafka = section('Where messages come from and references go to.', {
       min: 64 * KIB,
       max: 1024 * MIB,
     }),
-    8 * MIB,
+    16 * MIB,
   ),
   fetchBytesPerPartitionMax: withDefault(
     bytes({ about: 'Most bytes of one partition in one fetch.', min: 64 * KIB, max: 256 * MIB }),
-    MIB,
+    4 * MIB,
   ),
   fetchWaitMs: withDefault(
     durationMs({

@@ -60,12 +60,13 @@ export const keyDomain = section('What shares DEKs.', {
   ),
   openSegmentsMax: withDefault(
     count({
-      about: 'Most segments that one lane has open at a time; one more domain closes them.',
+      about:
+        'Most segments that one lane has open at a time, and as many again that wait to be published. One more domain closes them.',
       unit: 'segments',
       min: 1,
       max: 4096,
     }),
-    64,
+    1024,
   ),
 })
 

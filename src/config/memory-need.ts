@@ -13,7 +13,7 @@ const THREAD_BYTES = 96 * MIB
 const COPIES_OF_A_FETCH = 4
 /** Buffers of parts grow by doubling, so some of their room is spare; a quarter may stand idle. */
 const IN_FLIGHT_FACTOR = 1.5
-/** A new part begins with this much. */
+/** One with few messages, and another that is not published yet: parts begin with 16 KiB. */
 const OPEN_SEGMENT_BYTES = 64 * KIB
 const HELD_DEK_BYTES = 2 * KIB
 

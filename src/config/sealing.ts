@@ -112,7 +112,7 @@ export const memory = section('How much may be under way at a time.', {
       min: 10 * MIB,
       max: 1024 * GIB,
     }),
-    96 * MIB,
+    64 * MIB,
   ),
   deksMax: withDefault(
     count({

@@ -74,9 +74,12 @@ export class DekWindows {
     return this.#domain(keyDomain).take(bytes, messages)
   }
 
-  /** Makes the next DEK ready when the window is used far enough. Cheap; call it often. */
+  /**
+   * Messages of the domain come: makes a DEK where there is none, and the next one when the window is
+   * used far enough. Waits for nothing, so that those of many domains are made at once. Cheap; call it often.
+   */
   prepare(keyDomain: string): void {
-    this.#domains.get(keyDomain)?.prepare()
+    this.#domain(keyDomain).prepare()
   }
 
   /** Ends what is over though nobody asks for more. Call it now and then. */

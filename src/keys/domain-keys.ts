@@ -118,10 +118,11 @@ export class DomainKeys {
     }
   }
 
-  /** Makes DEKs ahead when the window is used far enough. Cheap; call it often. */
+  /** Makes the first DEK, and others ahead when the window is used far enough. Cheap; call it often. */
   prepare(): void {
     this.#lastAskedAtMs = this.#services.clock.elapsedMs()
-    this.#fillUnlessPaused(this.#lastAskedAtMs)
+    const isFirst = this.#current === null && this.#ready.length === 0
+    this.#fillUnlessPaused(this.#lastAskedAtMs, isFirst ? 1 : 0)
   }
 
   /**

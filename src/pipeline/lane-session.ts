@@ -54,7 +54,7 @@ export class LaneSession {
     this.#publisher = publisher
     this.#onFailure = onFailure
     this.#queue = new PublishQueue(services, publisher, onFailure)
-    this.#open = new OpenGroups(services, (group) => this.#queue.add(group))
+    this.#open = new OpenGroups(services, this.#queue)
     for (const at of startsAt) {
       const turn = Promise.resolve()
       const { offset } = at
@@ -146,9 +146,11 @@ export class LaneSession {
     const { windows, observer, settings } = this.#services
     for (let slice = nextSlice(messages, settings); slice; slice = nextSlice(messages, settings)) {
       if (!(await this.#admit(slice.chargedBytes, control))) return false
+      const keyDomains = new Set(slice.domains)
+      for (const keyDomain of keyDomains) windows.prepare(keyDomain)
       if (!(await this.#open.pack({ batch, slice }, position))) return false
       if (this.#waiting > 0) void this.#makeWay()
-      for (const keyDomain of new Set(slice.domains)) windows.prepare(keyDomain)
+      for (const keyDomain of keyDomains) windows.prepare(keyDomain)
       observer.packed(batch.topic, slice.messages.length, slice.parcelBytes)
       if (slice.refused === null) continue
       const { message, error } = slice.refused

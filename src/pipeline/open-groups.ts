@@ -6,6 +6,7 @@ import { segmentObjectKey } from '../segment/object-key.ts'
 import type { LaneServices } from './lane.ts'
 import { type MessageSlice, REFERENCE_BYTES } from './message-slice.ts'
 import type { FetchedBatch, TopicPartition } from './message-source.ts'
+import type { PublishQueue } from './publish-queue.ts'
 import { type GroupMember, type GroupProgress, SegmentGroup } from './segment-group.ts'
 import type { PackedSource } from './segment-plan.ts'
 import { SegmentWriter } from './segment-writer.ts'
@@ -36,18 +37,21 @@ const ONE_FOR_ALL = ''
 
 /**
  * The open groups of one lane session: packs messages into the open segment of their key domain, and
- * closes groups by size, count, age, window and the number of domains. A closed group goes to
- * `onClosed`, in the order of closing.
+ * closes groups by size, count, age, window and the number of domains. A closed group goes to the
+ * queue, in the order of closing.
+ *
+ * While the queue is full nothing is opened, and groups are not closed for their age: when many
+ * domains make many segments, each takes in what comes meanwhile instead of making room for the next.
  */
 export class OpenGroups {
   readonly #services: LaneServices
-  readonly #onClosed: (group: SegmentGroup) => void
+  readonly #queue: Pick<PublishQueue, 'add' | 'isFull' | 'room'>
   readonly #groups = new Map<string, SegmentGroup>()
   #isClosed = false
 
-  constructor(services: LaneServices, onClosed: (group: SegmentGroup) => void) {
+  constructor(services: LaneServices, queue: Pick<PublishQueue, 'add' | 'isFull' | 'room'>) {
     this.#services = services
-    this.#onClosed = onClosed
+    this.#queue = queue
   }
 
   /**
@@ -134,6 +138,7 @@ export class OpenGroups {
   async #windowFor(at: TopicPartition, keyDomain: string, bytes: number): Promise<DekWindow> {
     const { windows, clock, observer } = this.#services
     this.#rollIfFull(at, keyDomain)
+    await this.#queue.room()
     const startedAtMs = clock.elapsedMs()
     const window = await windows.take(keyDomain, bytes)
     observer.keyAwaited(clock.elapsedMs() - startedAtMs)
@@ -169,13 +174,12 @@ export class OpenGroups {
 
   /** The open group of a partition; made when there is none. */
   #group(at: TopicPartition): SegmentGroup {
-    const { clock, settings } = this.#services
     const key = this.#keyOf(at)
     let group = this.#groups.get(key)
     if (group === undefined) {
-      group = new SegmentGroup(clock.elapsedMs())
+      group = new SegmentGroup(this.#services.clock.elapsedMs())
       this.#groups.set(key, group)
-      this.#rollAfter(settings.segment.ageMs, key, group)
+      void this.#rollAged(key, group)
     }
     return group
   }
@@ -201,9 +205,17 @@ export class OpenGroups {
   }
 
   #rollAfter(delayMs: number, key: string, group: SegmentGroup): void {
-    this.#services.clock.sleep(delayMs, group.closed).then(() => {
-      if (this.#groups.get(key) === group) this.#roll(key)
-    })
+    this.#services.clock.sleep(delayMs, group.closed).then(() => this.#rollGroup(key, group))
+  }
+
+  async #rollAged(key: string, group: SegmentGroup): Promise<void> {
+    await this.#services.clock.sleep(this.#services.settings.segment.ageMs, group.closed)
+    await this.#queue.room()
+    this.#rollGroup(key, group)
+  }
+
+  #rollGroup(key: string, group: SegmentGroup): void {
+    if (this.#groups.get(key) === group) this.#roll(key)
   }
 
   /** Closes a group and hands it on. */
@@ -211,6 +223,6 @@ export class OpenGroups {
     const group = this.#groups.get(key)
     if (group === undefined || this.#isClosed) return
     this.#groups.delete(key)
-    this.#onClosed(group)
+    this.#queue.add(group)
   }
 }

@@ -8,6 +8,9 @@ import type { SealedGroup } from './segment-plan.ts'
 /** Sealed groups that may share one transaction when publishing lags behind. */
 const GROUPS_PER_TRANSACTION_MAX = 16
 
+/** So many segments may always wait: enough to keep every service busy. */
+const UNPUBLISHED_SEGMENTS_MIN = 64
+
 interface Entry {
   readonly group: SegmentGroup
   readonly sealed: Promise<SealedGroup>
@@ -24,6 +27,9 @@ export class PublishQueue {
   readonly #publisher: LanePublisher
   readonly #onFailure: (error: unknown) => void
   readonly #entries: Entry[] = []
+  #segments = 0
+  /** Resolves, and is made anew, whenever segments were published or the queue ended. */
+  #moved = Promise.withResolvers<void>()
   #running: Promise<void> | null = null
   #isClosed = false
   #hasFailed = false
@@ -47,8 +53,20 @@ export class PublishQueue {
     return this.#running ?? Promise.resolve()
   }
 
+  /** Whether so many segments wait to be published that no others should be opened. */
+  get isFull(): boolean {
+    const { openSegmentsMax } = this.#services.settings
+    return !this.#isOver && this.#segments >= Math.max(openSegmentsMax, UNPUBLISHED_SEGMENTS_MIN)
+  }
+
+  /** Resolves when the queue is no longer full, or has ended. */
+  async room(): Promise<void> {
+    while (this.isFull) await this.#moved.promise
+  }
+
   /** Finishes `group` and publishes it when its turn comes. */
   add(group: SegmentGroup): void {
+    this.#segments += group.size
     const entry: Entry = { group, sealed: group.finish(), isSealed: false }
     entry.sealed.then(() => {
       entry.isSealed = true
@@ -60,6 +78,7 @@ export class PublishQueue {
   /** Ends the queue and hands back all that is not published. */
   close(): SegmentGroup[] {
     this.#isClosed = true
+    this.#move()
     return this.#entries.splice(0).map(({ group }) => group)
   }
 
@@ -93,7 +112,8 @@ export class PublishQueue {
     }
     if (this.#isClosed) return
     // In one go with giving their bytes back: what close hands out is freed by whoever takes it.
-    this.#entries.splice(0, groups.length)
+    for (const { group } of this.#entries.splice(0, groups.length)) this.#segments -= group.size
+    this.#move()
     const nowMs = clock.elapsedMs()
     const messages = groups.reduce((sum, group) => sum + group.messageCount, 0)
     const segments = groups.reduce((sum, group) => sum + group.segments.length, 0)
@@ -129,7 +149,14 @@ export class PublishQueue {
   readonly #fail = (error: unknown): void => {
     if (this.#isOver) return
     this.#hasFailed = true
+    this.#move()
     this.#onFailure(error)
+  }
+
+  #move(): void {
+    const moved = this.#moved
+    this.#moved = Promise.withResolvers()
+    moved.resolve()
   }
 
   get #isOver(): boolean {

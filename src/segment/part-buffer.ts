@@ -3,7 +3,7 @@ import type { Message } from '../format/message.ts'
 import { writeParcel } from '../format/parcel.ts'
 import type { BufferPool } from './buffer-pool.ts'
 
-const FIRST_CAPACITY_BYTES = 64 * 1024
+const FIRST_CAPACITY_BYTES = 16 * 1024
 
 /** A part ready for its worker. The buffer is handed over: whoever takes the task owns it. */
 export interface FilledPart {
@@ -81,7 +81,10 @@ export class PartBuffer {
 
   #ensure(capacity: number): void {
     if (capacity <= this.#bytes.length) return
-    const doubled = Math.min(this.#bytes.length * 2, this.#bytesMax)
+    let doubled = this.#bytes.length
+    // A power of two while it can be one: only such sizes are used again.
+    while (doubled < capacity && doubled < this.#bytesMax) doubled *= 2
+    doubled = Math.min(doubled, this.#bytesMax)
     const grown = Buffer.from(this.#buffers.take(Math.max(capacity, doubled)))
     this.#bytes.copy(grown, 0, 0, this.#size)
     this.#buffers.give(this.#bytes.buffer as ArrayBuffer)

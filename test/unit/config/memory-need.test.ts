@@ -41,7 +41,7 @@ describe('the ceiling of memory', () => {
   it('is refused below what is needed, with the sum in words and the way out', () => {
     const refusal = refusalOf(() => parseTree({ ...THREADS, 'memory.rssBytesMax': '300MiB' }))
     expect(refusal).toMatch(/memory\.rssBytesMax: must be at least \d+MiB: \d+MiB for the process/)
-    expect(refusal).toMatch(/144MiB for memory\.inFlightBytesMax, 32MiB for kafka\.fetchBytesMax/)
+    expect(refusal).toMatch(/96MiB for memory\.inFlightBytesMax, 64MiB for kafka\.fetchBytesMax/)
     expect(refusal).toContain('raise it, or lower one of these')
     const least = /at least (\d+MiB)/.exec(refusal)?.[1] as string
     expect(refusalOf(() => parseTree({ ...THREADS, 'memory.rssBytesMax': least }))).toBe('')

@@ -49,7 +49,7 @@ describe('values that do not go together', () => {
       'at least twice part.bytesMax (16MiB)',
     ],
     [{ 'memory.inFlightBytesMax': '16MiB' }, 'at least message.bytesMax and 1MiB (17MiB)'],
-    [{ 'kafka.fetchBytesMax': '512KiB' }, 'kafka.fetchBytesMax: must be at least'],
+    [{ 'kafka.fetchBytesMax': '1MiB' }, 'kafka.fetchBytesMax: must be at least'],
     [{ 's3.accessKeyId': 'a' }, 's3.secretAccessKey: is required beside accessKeyId'],
     [{ 'kms.aws.secretAccessKey': 'a' }, 'kms.aws.accessKeyId: is required beside secretAccessKey'],
     [{ 'cassandra.username': 'a' }, 'cassandra.password: is required beside username'],

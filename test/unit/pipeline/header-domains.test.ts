@@ -77,6 +77,35 @@ describe('key domains by header', () => {
     expect(place.sink.offsets()).toEqual(range(0, 10))
   })
 
+  it('open nothing while too many segments wait to be published, and go on when those are', async () => {
+    const place = placeWith({ settings: { openSegmentsMax: 10 } })
+    const session = await place.session(0)
+    place.runner.gate.close()
+    const accepted = accept(session, ofTenants(range(0, 200).map(String)))
+    await place.clock.step(20_000)
+    // 64 and more are closed; the group that is open at that moment is not closed for its age.
+    expect(place.runner.tasks).toHaveLength(70)
+    place.runner.gate.open()
+    await accepted
+    await session.drain()
+    expect(place.sink.offsets()).toEqual(range(0, 200))
+  })
+
+  it('get their DEKs side by side', async () => {
+    const place = placeWith()
+    place.keyGate.close()
+    const session = await place.session(0)
+    const accepted = accept(session, ofTenants(['a', 'b', 'c', 'd', 'a']))
+    await place.clock.step(0)
+    for (let i = 0; i < 4; i++) place.keyGate.passOne()
+    await place.clock.step(0)
+    expect(place.kms.calls.generate).toBe(4)
+    place.keyGate.open()
+    await accepted
+    await session.drain()
+    expect(place.sink.offsets()).toEqual(range(0, 5))
+  })
+
   it('fall back where the header is missing', async () => {
     const place = placeWith({}, 'nobody')
     const session = await place.session(0)

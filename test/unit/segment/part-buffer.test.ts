@@ -37,7 +37,7 @@ describe('a part buffer', () => {
       for (const size of sizes) append(part, size, part.frameCount)
       return part.take().buffer.byteLength
     }
-    expect(capacityAfter(1)).toBe(64 * KIB)
+    expect(capacityAfter(1)).toBe(16 * KIB)
     expect(capacityAfter(40 * KIB, 40 * KIB)).toBe(100 * KIB)
     expect(capacityAfter(300 * KIB)).toBe(frameBytesOf(300 * KIB + 20 + 3))
   })
