@@ -3,6 +3,20 @@ import { integration, type Mutant, unit } from './mutant.ts'
 /** Guards of the road: order, exactly once, bounds. */
 export const road: readonly Mutant[] = [
   {
+    name: 'any number of segments waits to be published',
+    file: 'src/pipeline/publish-queue.ts',
+    text: 'this.#segments >= Math.max(openSegmentsMax, UNPUBLISHED_SEGMENTS_MIN)',
+    replacement: 'this.#segments < 0',
+    tests: unit('pipeline/header-domains'),
+  },
+  {
+    name: 'a domain waits for its first DEK alone',
+    file: 'src/keys/domain-keys.ts',
+    text: 'this.#fillUnlessPaused(this.#lastAskedAtMs, isFirst ? 1 : 0)',
+    replacement: 'this.#fillUnlessPaused(this.#lastAskedAtMs, isFirst ? 0 : 0)',
+    tests: unit('pipeline/header-domains'),
+  },
+  {
     name: 'a lane opens without fencing',
     file: 'src/adapters/kafka/kafka-reference-sink.ts',
     text: "      await step('lane-open', async () => (await producer.transaction()).abort())\n",
