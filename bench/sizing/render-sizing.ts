@@ -40,7 +40,7 @@ export function capacityPage(): string {
     '# Capacity, on paper',
     '',
     'Printed by `npm run bench -- sizing`; `--rate`, `--bytes`, `--mapping`, `--retention-days` and `--domains` ask for others. Messages of',
-    '1 KiB in one key domain, kept for 30 days, with the defaults of the configuration. **Nothing here was tried on a cluster**: it is',
+    '1 KiB in one key domain, segments and mapping kept for 30 days (nothing deletes the mapping by itself), with the defaults of the configuration. **Nothing here was tried on a cluster**: it is',
     'arithmetic (`bench/sizing/sizing-model.ts`) on what was measured on two cores, and on assumptions; both stand in',
     `\`bench/sizing/coefficients.ts\`. Nothing is planned to be busier than ${busyMax * 100} %; Kafka and Cassandra keep ${copies} copies, Kafka for ${kafkaDays} day`,
     'messages and references. Prices are list prices of AWS in us-east-1 (`src/service-costs.ts`) as of June 2026; machines at 0.045 USD an hour',

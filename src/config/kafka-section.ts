@@ -80,7 +80,7 @@ export const kafka = section('Where messages come from and references go to.', {
   referencePer: withDefault(
     choice(['message', 'part'], {
       about:
-        'What a record of a reference topic names: one message, or all of its partition in a part of a segment. Readers take both.',
+        'What a record of a reference topic names: one message, or all that follow each other in one part of a segment. Readers take both.',
     }),
     'message',
   ),

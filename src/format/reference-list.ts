@@ -5,6 +5,7 @@ import {
   count,
   FRAME_BYTES_MAX,
   invalid,
+  LIST_HEAD,
   LIST_VERSION,
   parseJson,
   parseReference,
@@ -20,7 +21,6 @@ const LIST_FRAMES_BYTES_MAX = 8 * 1024 * 1024
 /** Far above what the writer needs for so many messages of one partition. */
 const LIST_VALUE_BYTES_MAX = 512 * 1024
 const NUMBERS_PER_FRAME = 3
-const LIST_HEAD = `{"v":${LIST_VERSION},`
 
 /** Where the frame of a message is: what a reference says beyond object, topic and partition. */
 type Place = Pick<Reference, 'offset' | 'position' | 'length'>

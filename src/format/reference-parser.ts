@@ -33,7 +33,7 @@ export class ReferenceParser {
 
   /** Throws SEAL_REFERENCE_INVALID. */
   parse(value: Uint8Array | string | Reference): Reference {
-    if (typeof value === 'string') return parseReference(value)
+    if (typeof value !== 'object' || value === null) return parseReference(value)
     const isBytes = value instanceof Uint8Array
     const near = isBytes ? this.#near(value) : this.#nearParsed(value)
     if (near !== null) return near

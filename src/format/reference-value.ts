@@ -6,6 +6,8 @@ import type { MessageCoordinates } from './message.ts'
 const REFERENCE_VERSION = 1
 /** Of a value that names several messages (reference-list.ts). */
 export const LIST_VERSION = 2
+/** What such a value begins with. */
+export const LIST_HEAD = `{"v":${LIST_VERSION},`
 const REFERENCE_BYTES_MAX = 4096
 /** The longest frame that a reference may name. */
 export const FRAME_BYTES_MAX = MESSAGE_BYTES_MAX + FRAME_OVERHEAD_BYTES
@@ -63,9 +65,8 @@ export function parseReference(value: Uint8Array | string | Reference): Referenc
   if (typeof raw !== 'object' || raw === null) throw invalid('not an object')
   const fields = raw as Record<string, unknown>
   if ((isText || 'v' in fields) && fields.v !== REFERENCE_VERSION) {
-    throw fields.v === LIST_VERSION
-      ? namesSeveral('several')
-      : invalid('a version that this reader does not know')
+    if (fields.v !== LIST_VERSION) throw invalid('a version that this reader does not know')
+    throw namesSeveral('several')
   }
   const { object, topic, partition } = sharedFields(fields)
   const offset = count(fields, 'offset', 0, Number.MAX_SAFE_INTEGER)
@@ -121,7 +122,9 @@ export function count(
 
 /** What is said of a value that names several messages where one was asked for. */
 export function namesSeveral(count: number | 'several'): SealError {
-  return invalid(`it names ${count} messages; parseReferences and openMany take it`)
+  return invalid(
+    `it names ${count} messages; parseReferences and openMany take it, as it was written: from ${LIST_HEAD} on without blanks`,
+  )
 }
 
 /** What every reader says of a value that is no reference. */

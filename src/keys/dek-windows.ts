@@ -74,12 +74,17 @@ export class DekWindows {
     return this.#domain(keyDomain).take(bytes, messages)
   }
 
-  /**
-   * Messages of the domain come: makes a DEK where there is none, and the next one when the window is
-   * used far enough. Waits for nothing, so that those of many domains are made at once. Cheap; call it often.
-   */
+  /** Makes the next DEK ready when the window is used far enough. Cheap; call it often. */
   prepare(keyDomain: string): void {
-    this.#domain(keyDomain).prepare()
+    this.#domains.get(keyDomain)?.prepare()
+  }
+
+  /**
+   * Messages of the domain come: makes a DEK where there is none. Waits for nothing, so that those of many
+   * domains are made at once; within the budget, since beyond it each would end a window that is wanted.
+   */
+  begin(keyDomain: string): void {
+    if (this.#deks < this.#services.deksMax) this.#domain(keyDomain).prepare(1)
   }
 
   /** Ends what is over though nobody asks for more. Call it now and then. */

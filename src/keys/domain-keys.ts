@@ -38,10 +38,7 @@ const PREPARE_SPREAD = 0.2
  */
 const LEAD_MS = 1_000
 
-/**
- * A domain that is asked for beyond this share of a window will want the next DEK too. One message
- * now and then costs one DEK, not two.
- */
+/** A domain asked for beyond this share of a window will want the next DEK too; one message now and then will not. */
 const BUSY_FROM = 0.25
 
 /** DEKs of one domain that are made at a time when several are wanted. */
@@ -118,11 +115,11 @@ export class DomainKeys {
     }
   }
 
-  /** Makes the first DEK, and others ahead when the window is used far enough. Cheap; call it often. */
-  prepare(): void {
+  /** Makes DEKs ahead when the window is used far enough, `first` where there is none. Cheap; call it often. */
+  prepare(first = 0): void {
     this.#lastAskedAtMs = this.#services.clock.elapsedMs()
-    const isFirst = this.#current === null && this.#ready.length === 0
-    this.#fillUnlessPaused(this.#lastAskedAtMs, isFirst ? 1 : 0)
+    const isNone = this.#current === null && this.#ready.length === 0
+    this.#fillUnlessPaused(this.#lastAskedAtMs, isNone ? first : 0)
   }
 
   /**

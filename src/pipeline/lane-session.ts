@@ -147,7 +147,7 @@ export class LaneSession {
     for (let slice = nextSlice(messages, settings); slice; slice = nextSlice(messages, settings)) {
       if (!(await this.#admit(slice.chargedBytes, control))) return false
       const keyDomains = new Set(slice.domains)
-      for (const keyDomain of keyDomains) windows.prepare(keyDomain)
+      for (const keyDomain of keyDomains) windows.begin(keyDomain)
       if (!(await this.#open.pack({ batch, slice }, position))) return false
       if (this.#waiting > 0) void this.#makeWay()
       for (const keyDomain of keyDomains) windows.prepare(keyDomain)

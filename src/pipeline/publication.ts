@@ -70,6 +70,7 @@ function mergeLists(
   onValue: (value: string) => void,
 ): void {
   const feeds = runs.map(listedIn)
+  const writers = new Map<number, ReferenceListWriter>()
   let writer: ReferenceListWriter | null = null
   let last = -1
   for (const index of order) {
@@ -77,7 +78,8 @@ function mergeLists(
     const { object, offset, position, length } = reference
     if (index !== last) {
       writer?.flush()
-      writer = new ReferenceListWriter({ ...at, object }, onValue)
+      writer = writers.get(index) ?? new ReferenceListWriter({ ...at, object }, onValue)
+      writers.set(index, writer)
       last = index
     }
     writer?.add(offset, position, length)

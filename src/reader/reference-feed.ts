@@ -51,7 +51,8 @@ export class ReferenceFeed implements SliceSource<ReferenceValue> {
     const values: ReferenceValue[] = []
     let bytes = 0
     while (!this.#isOver) {
-      const value = this.#listed[this.#listedAt++] ?? (await this.#one(isUrgent && bytes === 0))
+      const value =
+        this.#listed[this.#listedAt++] ?? (await this.#one(isUrgent && values.length === 0))
       if (value === null) break
       values.push(value)
       bytes += this.#bytesOf(value)
@@ -77,7 +78,8 @@ export class ReferenceFeed implements SliceSource<ReferenceValue> {
       this.#isOver = true
       return null
     }
-    const { value } = result
+    // A record may have no value, whatever its type says.
+    const value = result.value ?? ''
     if (!isReferenceList(value)) return value
     try {
       this.#listed = parseReferences(value)

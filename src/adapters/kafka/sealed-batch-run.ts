@@ -149,11 +149,18 @@ export class SealedBatchRun {
     const messages: SealedMessage[] = []
     let end = -1
     let stopped: SealError | null = null
+    let handed: KafkaMessage | null = null
     for (const [i, entry] of values.entries()) {
       const outcome = opened[i] as Outcome
-      if (!isSealError(outcome)) messages.push(sealedMessage(entry.resolves, outcome))
-      else if (this.#stops(outcome)) stopped = outcome
-      else await this.#passOver(outcome, entry)
+      if (!isSealError(outcome)) {
+        messages.push(sealedMessage(entry.resolves, outcome))
+        handed = entry.record
+      } else if (this.#stops(outcome)) stopped = outcome
+      else {
+        await this.#passOver(outcome, entry)
+        // The last of its record that is handed over speaks for what was passed over behind it.
+        if (entry.isLast && handed === entry.record) retarget(messages, entry.resolves)
+      }
       if (stopped !== null) break
       end = i
     }
@@ -225,6 +232,12 @@ export class SealedBatchRun {
       throw error
     }
   }
+}
+
+/** Has the last message resolve another offset. */
+function retarget(messages: SealedMessage[], offset: string): void {
+  const last = messages.pop() as SealedMessage
+  messages.push({ ...last, offset })
 }
 
 /** The error in the form by which kafkajs knows that trying again is of no use. */

@@ -112,7 +112,7 @@ export class DirectGet {
     return {
       agent: isTls ? new HttpsAgent(options) : new HttpAgent(options),
       send: isTls ? requestTls : request,
-      to: { hostname, ...(port === undefined ? {} : { port }) },
+      to: { hostname: hostname.replace(/^\[|\]$/g, ''), ...(port === undefined ? {} : { port }) },
       host: headers.host ?? hostname,
       userAgent: headers['user-agent'] ?? '',
       pathPrefix: path.slice(0, -SAMPLE_KEY.length),
@@ -153,7 +153,7 @@ function answerTo(asked: ClientRequest, timeoutMs: number): Promise<IncomingMess
     answer.destroy()
     resolve(null)
   })
-  asked.once('error', reject)
+  asked.on('error', reject)
   asked.once('close', () => {
     clearTimeout(timer)
     clearTimeout(connecting)

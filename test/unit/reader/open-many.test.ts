@@ -76,6 +76,26 @@ describe('many references', () => {
     await expect(reader.openReference(values[0] as string)).rejects.toThrow('it names 4 messages')
   })
 
+  it('tell of one that is none before the next has come, and of a record without a value', async () => {
+    const more = Promise.withResolvers<void>()
+    async function* source() {
+      yield '{}'
+      await more.promise
+      yield null as unknown as string
+      yield references[0] as Reference
+    }
+    const failures: string[] = []
+    const found: string[] = []
+    const onFailure = (error: SealError) => {
+      failures.push(error.code)
+      more.resolve()
+    }
+    for await (const message of reader.openMany(source(), { onFailure }))
+      found.push(placeOf(message))
+    expect(failures).toEqual(['SEAL_REFERENCE_INVALID', 'SEAL_REFERENCE_INVALID'])
+    expect(found).toEqual(places().slice(0, 1))
+  })
+
   it('fail at their place when a value that names several is damaged', async () => {
     const values = listed()
     const damaged = (values[1] as string).replace('"count":4', '"count":5')

@@ -169,6 +169,31 @@ describe('a record that names several messages', () => {
     expect(resolutions(log.steps)).toEqual(['resolve 10'])
   })
 
+  it('is not resolved before its last message that opens, when those behind it are passed over', async () => {
+    tamper(references[5] as Reference)
+    const resolved: string[] = []
+    const config: SealedRunConfig = {
+      eachBatch: async ({ batch, resolveOffset }) => {
+        for (const [i, { offset }] of batch.messages.entries()) {
+          if (i === 4) throw new Error('no room')
+          resolveOffset(offset)
+          resolved.push(offset)
+        }
+      },
+    }
+    const { log, running } = consume(values(), config, { policies: { tampered: 'skip' } })
+    await expect(running).rejects.toThrow('no room')
+    expect(resolved).toEqual(['10', '10', '10', '10'])
+    expect(new Set(resolutions(log.steps))).toEqual(new Set(['resolve 10']))
+    const whole = consume(
+      values(),
+      { eachBatch: async () => {} },
+      { policies: { tampered: 'skip' } },
+    )
+    await whole.running
+    expect(resolutions(whole.log.steps).at(-1)).toBe('resolve 11')
+  })
+
   it('leaves a dead letter for each that does not open, which names it alone', async () => {
     const dead: Reference[] = []
     tamper(references[2] as Reference)
