@@ -54,6 +54,13 @@ export const reading: readonly Mutant[] = [
     tests: lists,
   },
   {
+    name: 'what is passed over at the end of a record is resolved with the record in front',
+    file: 'src/adapters/kafka/sealed-batch-run.ts',
+    text: 'if (entry.isLast && handed === entry.record)',
+    replacement: 'if (entry.record === null)',
+    tests: unit('adapters/kafka/sealed-batch-run'),
+  },
+  {
     name: 'a record is resolved with the first message that it names',
     file: 'src/adapters/kafka/record-slices.ts',
     text: 'resolves: isLast ? own : before, isLast',
