@@ -4,16 +4,10 @@ import type { MessageCoordinates } from '../format/message.ts'
 import type { ImpactScope, KeyScope } from '../incident/impact-scope.ts'
 import type { ListFormat } from './list-lines.ts'
 import type { ConfigOption } from './options.ts'
-import { scopeNamed } from './scope-names.ts'
+import { type ScopeNames, scopeNamed } from './scope-names.ts'
 
 /** The options of `sealstream impact`, as commander gives them. */
-export interface ImpactOptions extends ConfigOption {
-  readonly dek?: string
-  readonly kek?: string
-  readonly kekVersion?: string
-  readonly domain?: string
-  readonly topic?: string
-  readonly partition?: number
+export interface ImpactOptions extends ConfigOption, ScopeNames {
   readonly from?: number
   readonly to?: number
   readonly offset?: number
