@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net'
 import type { ISocketFactory } from 'kafkajs'
+import { responseMemory } from './response-memory.ts'
 
 /** What kafkajs' connection to one broker has of use here. */
 export interface Connection {
@@ -89,7 +90,7 @@ function begin(incoming: Incoming): boolean {
     incoming.lengthBytes = 0
     return false
   }
-  incoming.body = Buffer.allocUnsafeSlow(bytes)
+  incoming.body = responseMemory.take(bytes)
   incoming.bodyBytes = 0
   return true
 }

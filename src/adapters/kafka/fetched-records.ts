@@ -3,6 +3,7 @@ import type { TopicPartition } from '../../pipeline/message-source.ts'
 import { type AbortedTransaction, committedRecords, offsetBehind } from './committed-records.ts'
 import type { RecordSet, Unreadable } from './record-batch.ts'
 import type { DecodedRecord } from './record-decoder.ts'
+import { responseMemory } from './response-memory.ts'
 
 /** What kafkajs knows of one partition in the response of a fetch. */
 interface PartitionData {
@@ -31,6 +32,7 @@ export class FetchedRecords {
   readonly nextOffset: number
   /** Why the batch where the next fetch would begin cannot be handed on. */
   readonly unreadable: RecordSet['failure']
+  #bytes: Buffer | null
 
   constructor(topic: string, fetchedOffset: string, data: PartitionData) {
     const from = Number(fetchedOffset)
@@ -38,6 +40,7 @@ export class FetchedRecords {
     this.partition = data.partition
     this.fetchedOffset = fetchedOffset
     this.highWatermark = data.highWatermark
+    this.#bytes = data.messages.bytes
     const { batches, failure } = soundRecords(data.messages, from, Number(data.highWatermark))
     const records = committedRecords(batches, data.abortedTransactions)
     const at = { topic, partition: data.partition }
@@ -45,6 +48,12 @@ export class FetchedRecords {
     this.nextOffset = Math.max(from, offsetBehind(batches) ?? 0)
     // What stands before it is handed on first; the next fetch begins with it.
     this.unreadable = this.nextOffset > from ? null : failure
+  }
+
+  /** Done with: its messages are void from now on. Who keeps them never calls this. */
+  letGo(): void {
+    if (this.#bytes !== null && this.#bytes.length > 0) responseMemory.letGo(this.#bytes)
+    this.#bytes = null
   }
 
   /** kafkajs hands on nothing else: markers alone must be told too, and what cannot be read. */
@@ -102,7 +111,11 @@ export function unreadableError({ topic, partition }: TopicPartition, at: Unread
  * what begins at the end or behind it came in meanwhile. Nobody can tell whether that stands right: it
  * is left to the next fetch, which sees a later end.
  */
-function soundRecords({ batches, failure }: RecordSet, from: number, end: number): RecordSet {
+function soundRecords(
+  { batches, failure }: RecordSet,
+  from: number,
+  end: number,
+): Omit<RecordSet, 'bytes'> {
   let next = from
   for (const [i, { firstOffset, lastOffset }] of batches.entries()) {
     const sound = batches.slice(0, i)

@@ -248,6 +248,9 @@ export class KafkaMessageSource implements MessageSource {
     } catch (error) {
       if (error === rebalance) throw error
       this.#handler?.onFailure(error)
+    } finally {
+      // Packed, or passed over: nobody has its messages any more.
+      fetched.letGo()
     }
   }
 

@@ -7,7 +7,7 @@ import { type Broker, type Cluster, clusterOf } from './kafka-cluster.ts'
 import type { RecordSet } from './record-batch.ts'
 
 /** What one fetch of one partition gave. */
-export interface Fetched extends RecordSet {
+export interface Fetched extends Omit<RecordSet, 'bytes'> {
   // Batches are whole, markers and aborted records included; those before the offset too.
   readonly aborted: readonly AbortedTransaction[]
   /** What lies behind it belongs to transactions that are still open. */

@@ -2,6 +2,7 @@ import { crc32c } from '@node-rs/crc32'
 import { RECORD_BATCH_BYTES_MAX } from '../../limits.ts'
 import { decompress, UnreadableRecords } from './codecs.ts'
 import { BatchRecords, type DecodedRecord } from './record-decoder.ts'
+import { responseMemory } from './response-memory.ts'
 
 /** The response of a fetch as kafkajs hands it over, at the records of one partition. */
 interface ResponseCursor {
@@ -31,6 +32,8 @@ export interface Unreadable {
 /** What one fetch gave of one partition. */
 export interface RecordSet {
   readonly batches: readonly RecordBatch[]
+  /** Where they stand in the response, whose memory the set holds ({@link ResponseMemory}). */
+  readonly bytes: Buffer
   /** The batch behind the last of `batches` cannot be read. */
   readonly failure: Unreadable | null
 }
@@ -59,6 +62,7 @@ export async function decodeRecordSet(response: ResponseCursor): Promise<RecordS
   if (end > response.buffer.length) throw new RangeError('a fetch response ends in its records')
   response.offset = end
   const set = response.buffer.subarray(start, end)
+  if (set.length > 0) responseMemory.hold(set)
   const batches: RecordBatch[] = []
   let next = -1
   let plainBytes = 0
@@ -77,12 +81,13 @@ export async function decodeRecordSet(response: ResponseCursor): Promise<RecordS
       plainBytes += records.length
       batches.push(batchOf(bytes, records))
     } catch (error) {
-      return { batches, failure: { offset: Math.max(offset, next), reason: reasonOf(error) } }
+      const failure = { offset: Math.max(offset, next), reason: reasonOf(error) }
+      return { batches, bytes: set, failure }
     }
     next = (batches.at(-1) as RecordBatch).lastOffset + 1
     at = batchEnd
   }
-  return { batches, failure: null }
+  return { batches, bytes: set, failure: null }
 }
 
 /** Throws UnreadableRecords unless the bytes are those that the broker took in. */

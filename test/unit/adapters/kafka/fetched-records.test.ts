@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { FetchedRecords } from '../../../../src/adapters/kafka/fetched-records.ts'
-import { decodeRecordSet } from '../../../../src/adapters/kafka/record-batch.ts'
+import { decodeRecordSet, type RecordSet } from '../../../../src/adapters/kafka/record-batch.ts'
 import { encodeRecordBatch, int32, type RawRecord } from '../../../support/record-batch.ts'
 import { numberedRecords, record } from '../../../support/records.ts'
 
@@ -29,6 +29,10 @@ type Aborted = readonly [producerId: bigint, firstOffset: number]
 async function fetched(batches: Buffer[], from = 0, end = 1_000, aborted: Aborted[] = []) {
   const set = Buffer.concat(batches)
   const cursor = { buffer: Buffer.concat([int32(set.length), set]), offset: 0 }
+  return recordsOf(await decodeRecordSet(cursor), from, end, aborted)
+}
+
+function recordsOf(messages: RecordSet, from = 0, end = 1_000, aborted: Aborted[] = []) {
   return new FetchedRecords('orders', String(from), {
     partition: 3,
     highWatermark: String(end),
@@ -36,7 +40,7 @@ async function fetched(batches: Buffer[], from = 0, end = 1_000, aborted: Aborte
       producerId: String(producerId),
       firstOffset: String(firstOffset),
     })),
-    messages: await decodeRecordSet(cursor),
+    messages,
   })
 }
 
@@ -58,6 +62,23 @@ describe('what a fetch gave of a partition', () => {
     expect(offsets(alone)).toEqual([])
     expect(alone.isEmpty()).toBe(false)
     expect(alone.nextOffset).toBe(3)
+  })
+
+  it('lets go of the memory of its fetch once, however often it is told', async () => {
+    const log = [0, 1].map((i) => batch(i, -1n, [record({ value: Buffer.alloc(300_000, 'v') })], 0))
+    const sets = log.map((set) => Buffer.concat([int32(set.length), set]))
+    const response = Buffer.concat(sets)
+    const records: FetchedRecords[] = []
+    for (let at = 0; at < response.length; at += (sets[records.length - 1] as Buffer).length) {
+      const messages = await decodeRecordSet({ buffer: response, offset: at })
+      records.push(recordsOf(messages, records.length))
+    }
+    const [first, second] = records as [FetchedRecords, FetchedRecords]
+    first.letGo()
+    first.letGo()
+    expect(offsets(second)).toEqual([1])
+    second.letGo()
+    expect(() => offsets(second)).toThrow(RangeError)
   })
 
   it('is empty where nothing came', async () => {
