@@ -57,7 +57,8 @@ export async function sealSegments(config: Config, load: SealedLoad): Promise<st
   }
   const patience = new Patience(clock, silent, new AbortController().signal)
   const buffers = new BufferPool(IDLE_BYTES)
-  const services = { store, mapping, runner, patience, observer: silent, clock, buffers }
+  const budget = { release: () => {} }
+  const services = { store, mapping, runner, patience, observer: silent, clock, buffers, budget }
   try {
     const dek = await createDek(maker, SEALED_DOMAIN)
     const { prefix } = config.s3

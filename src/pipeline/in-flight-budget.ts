@@ -4,8 +4,8 @@ interface Waiter {
 }
 
 /**
- * One budget in bytes over everything that was read and is not yet published: frames in parts,
- * parts in workers, references waiting for their transaction. Whoever reads waits here, so that a
+ * One budget in bytes over everything that was read and is held in memory: frames in parts, parts in
+ * workers until they are stored, references until their transaction. Whoever reads waits here, so that a
  * slow service slows the reading and memory stays bounded. Fair: first come, first served.
  */
 export class InFlightBudget {

@@ -203,7 +203,8 @@ export class LaneSession {
    * segments can.
    */
   async #makeWay(): Promise<void> {
-    await this.#queue.settled
+    do await Promise.all([this.#queue.settled, this.#open.stored()])
+    while (this.#waiting > 0 && this.#open.isStoring)
     if (this.#waiting > 0 && this.#queue.isEmpty) this.#open.rollAll()
   }
 

@@ -102,6 +102,16 @@ export class OpenGroups {
     if (group !== undefined) group.progress(at).nextOffset = nextOffset
   }
 
+  /** Whether parts of open segments are under way to the store. */
+  get isStoring(): boolean {
+    return [...this.#groups.values()].some((group) => group.isStoring)
+  }
+
+  /** Resolves when the parts are stored, or have failed, that are under way now. */
+  async stored(): Promise<void> {
+    await Promise.all([...this.#groups.values()].map((group) => group.stored()))
+  }
+
   /** Closes every group. */
   rollAll(): void {
     for (const key of [...this.#groups.keys()]) this.#roll(key)

@@ -27,9 +27,6 @@ import type { ReferenceSink } from './reference-sink.ts'
 /** How long closing may take once nothing more is to be published. */
 const CLOSE_MS_MAX = 3_000
 
-/** Of the in-flight budget, what may stand idle in buffers between two parts. */
-const IDLE_SHARE = 0.25
-
 /** How often memory is looked at, and windows that nobody asks for. */
 const SWEEP_MS = 250
 
@@ -101,8 +98,8 @@ export class Pipeline {
       ...{ clock, lives },
       onRefused: (keyDomain, error) => this.#dekRefused(keyDomain, error),
     })
-    const buffers = new BufferPool(settings.inFlightBytesMax * IDLE_SHARE)
-    const segments = { store, mapping, runner, patience, observer, clock, buffers }
+    const buffers = new BufferPool(settings.inFlightBytesMax)
+    const segments = { store, mapping, runner, patience, observer, clock, buffers, budget }
     const windows = this.#windows
     const stopping = this.#stop.signal
     const shared = { source, sink, windows, budget, patience, observer, clock, stopping }

@@ -74,6 +74,16 @@ export class SegmentGroup {
     return bytes
   }
 
+  /** Whether parts are under way to the store. */
+  get isStoring(): boolean {
+    return [...this.#members.values()].some(({ writer }) => writer.isStoring)
+  }
+
+  /** Resolves when the parts are stored, or have failed, that are under way now. */
+  async stored(): Promise<void> {
+    await Promise.all([...this.#members.values()].map(({ writer }) => writer.stored()))
+  }
+
   /** Whether the window of one of its segments was ended from outside. */
   get hasEndedWindow(): boolean {
     return [...this.#members.values()].some(({ writer }) => writer.plan.window.isEnded)

@@ -4,6 +4,7 @@ import type { DekWindow } from '../keys/dek-window.ts'
 import type { MappingWriter, SegmentKey } from '../mapping/mapping-store.ts'
 import type { BufferPool } from '../segment/buffer-pool.ts'
 import type { ObjectStore } from '../segment/object-store.ts'
+import type { InFlightBudget } from './in-flight-budget.ts'
 import type { TopicPartition } from './message-source.ts'
 import type { PipelineObserver } from './observer.ts'
 import type { PartRunner, ReferenceRun, Source } from './part-task.ts'
@@ -25,6 +26,7 @@ export interface SegmentServices {
   readonly observer: PipelineObserver
   readonly clock: Clock
   readonly buffers: BufferPool
+  readonly budget: Pick<InFlightBudget, 'release'>
 }
 
 /** What one segment is. */

@@ -12,6 +12,9 @@ import { placeOf, type TopicPartition } from './message-source.ts'
 import type { PartTask, ReferenceRun, SegmentTask } from './part-task.ts'
 import type { PackedSource, SealedSegment, SegmentPlan, SegmentServices } from './segment-plan.ts'
 
+/** Encoded references are held as they came from the worker, and once more in their request. */
+const REFERENCE_COPIES = 2
+
 /**
  * One segment while it is written. Messages are packed into a part; a full part goes to a worker
  * while the next one is packed; `finish` sends the last one and completes the object. A segment of
@@ -31,9 +34,12 @@ export class SegmentWriter {
   }>[] = []
   readonly #footer = new FooterBuilder()
   #part: PartBuffer | null = null
+  #partsUnderWay = 0
   #bytesBefore = 0
   #messageCount = 0
   #chargedBytes = 0
+  /** What of it the messages of the open part hold. */
+  #partChargedBytes = 0
   #intent: Promise<void> | null = null
   #uploadId: Promise<string> | null = null
   #holdsDek = true
@@ -51,8 +57,19 @@ export class SegmentWriter {
     this.#metadata = encodeMetadata({ header, wrapped, kekId, keyDomain, clusterId, token })
   }
 
+  /** What its messages hold of the in-flight budget: once a part is stored, only its references. */
   get chargedBytes(): number {
     return this.#chargedBytes
+  }
+
+  /** Whether parts are under way to the store. */
+  get isStoring(): boolean {
+    return this.#partsUnderWay > 0
+  }
+
+  /** Resolves when the parts are stored, or have failed, that are under way now. */
+  async stored(): Promise<void> {
+    await Promise.allSettled(this.#parts)
   }
 
   /** A finished segment takes nothing more. */
@@ -99,6 +116,7 @@ export class SegmentWriter {
     source.lastOffset = message.offset
     source.bytes += frameBytes
     this.#chargedBytes += chargedBytes
+    this.#partChargedBytes += chargedBytes
     this.plan.window.spend(frameBytes)
   }
 
@@ -144,8 +162,9 @@ export class SegmentWriter {
       this.#part = null
     }
     if (this.#part === null) {
-      const head = this.#bytesBefore === 0 ? this.#keys.header : new Uint8Array(0)
-      this.#part = new PartBuffer(head, partBytesMax, this.#services.buffers)
+      const isFirst = this.#bytesBefore === 0
+      const head = isFirst ? this.#keys.header : new Uint8Array(0)
+      this.#part = new PartBuffer(head, partBytesMax, this.#services.buffers, !isFirst)
     }
     return this.#part
   }
@@ -163,10 +182,26 @@ export class SegmentWriter {
     const position = this.#bytesBefore
     this.#bytesBefore += filled.size
     const partNumber = this.#parts.length + 1
+    const chargedBytes = this.#partChargedBytes
+    this.#partChargedBytes = 0
+    this.#partsUnderWay++
     const job = this.#sealPart(filled, position, partNumber, isLast && partNumber === 1)
+    const settled = job.then((part) => {
+      this.#partsUnderWay--
+      this.#discharge(chargedBytes, part.references)
+      return part
+    })
     // `finish` reports a failure; until then it must not count as unhandled.
-    job.catch(() => {})
-    this.#parts.push(job)
+    settled.catch(() => this.#partsUnderWay--)
+    this.#parts.push(settled)
+  }
+
+  /** Gives back what the messages of a stored part held; its references wait for their transaction. */
+  #discharge(chargedBytes: number, references: readonly ReferenceRun[]): void {
+    const referenceBytes = references.reduce((sum, { bytes }) => sum + bytes.length, 0)
+    const spare = chargedBytes - Math.min(chargedBytes, referenceBytes * REFERENCE_COPIES)
+    this.#chargedBytes -= spare
+    this.#services.budget.release(spare)
   }
 
   async #sealPart(filled: FilledPart, position: number, partNumber: number, isWhole: boolean) {

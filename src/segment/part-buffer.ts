@@ -4,6 +4,8 @@ import { writeParcel } from '../format/parcel.ts'
 import type { BufferPool } from './buffer-pool.ts'
 
 const FIRST_CAPACITY_BYTES = 16 * 1024
+/** What has grown so far will most likely be full: doubling on would copy it once more. */
+const GROWN_BYTES = 1024 * 1024
 
 /** A part ready for its worker. The buffer is handed over: whoever takes the task owns it. */
 export interface FilledPart {
@@ -17,7 +19,7 @@ export interface FilledPart {
 
 /**
  * The growing buffer of one part: every message is written once, at its final place, with room for
- * its tag; the worker seals it there. Grows by doubling, so a quiet topic holds little memory.
+ * its tag; the worker seals it there. It begins small and grows by doubling, so a quiet topic holds little memory.
  */
 export class PartBuffer {
   readonly #framesAt: number
@@ -28,16 +30,16 @@ export class PartBuffer {
   #frameCount = 0
 
   /**
-   * `head` (the segment header, or nothing) is copied to the front. Doubling ends at `bytesMax`;
-   * beyond it the buffer grows only as far as a single large message needs. Memory comes from
-   * `buffers`, and what the part grows out of goes back there.
+   * `head` (the segment header, or nothing) is copied to the front. Growing ends at `bytesMax`;
+   * beyond it the buffer grows only as far as a single large message needs. A part behind a full one
+   * begins as large. Memory comes from `buffers`, and what the part grows out of goes back there.
    */
-  constructor(head: Uint8Array, bytesMax: number, buffers: BufferPool) {
+  constructor(head: Uint8Array, bytesMax: number, buffers: BufferPool, isBehindFull = false) {
     this.#framesAt = head.length
     this.#size = head.length
     this.#bytesMax = bytesMax
     this.#buffers = buffers
-    this.#bytes = Buffer.from(buffers.take(FIRST_CAPACITY_BYTES))
+    this.#bytes = Buffer.from(buffers.take(isBehindFull ? bytesMax : FIRST_CAPACITY_BYTES))
     this.#bytes.set(head)
   }
 
@@ -84,7 +86,7 @@ export class PartBuffer {
     let doubled = this.#bytes.length
     // A power of two while it can be one: only such sizes are used again.
     while (doubled < capacity && doubled < this.#bytesMax) doubled *= 2
-    doubled = Math.min(doubled, this.#bytesMax)
+    doubled = doubled > GROWN_BYTES ? this.#bytesMax : Math.min(doubled, this.#bytesMax)
     const grown = Buffer.from(this.#buffers.take(Math.max(capacity, doubled)))
     this.#bytes.copy(grown, 0, 0, this.#size)
     this.#buffers.give(this.#bytes.buffer as ArrayBuffer)

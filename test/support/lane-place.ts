@@ -127,8 +127,8 @@ export class LanePlace {
     })
     this.windows = windows
     const buffers = new BufferPool(BUDGET_BYTES)
-    const segments = { store, mapping, runner, patience, observer, clock, buffers }
     const { budget } = this
+    const segments = { store, mapping, runner, patience, observer, clock, buffers, budget }
     const stopping = this.stop.signal
     const shared = { source, sink, windows, budget, patience, observer, clock, stopping }
     this.services = { ...shared, segments, settings }

@@ -7,18 +7,46 @@ import { settled } from '../../support/stepped-clock.ts'
 const chargeOfBatch = (from: number, to: number) =>
   batch(from, to).messages.reduce((sum, one) => sum + chargeOf(one), 0)
 
+const MIB = 1024 * 1024
+
+/** A batch of messages with values of `bytes`. */
+function sized(from: number, to: number, bytes: number) {
+  const some = batch(from, to)
+  const messages = some.messages.map((one) => message({ ...one, value: Buffer.alloc(bytes) }))
+  return { ...some, messages }
+}
+
 describe('the in-flight budget of a session', () => {
-  it('is charged while messages are packed, and given back when they are published', async () => {
+  it('is charged for messages until they are stored, and for references until they are published', async () => {
     const place = new LanePlace()
     const session = await place.session(0)
-    await session.accept(batch(0, 4), quiet)
-    expect(place.budget.bytes).toBe(chargeOfBatch(0, 4))
+    await session.accept(sized(0, 4, 3_000), quiet)
+    expect(place.budget.bytes).toBeGreaterThan(4 * 3_000)
+    place.runner.gate.close()
     place.sink.publishGate.close()
     const drained = session.drain()
     await settled()
-    expect(place.budget.bytes).toBe(chargeOfBatch(0, 4))
+    expect(place.budget.bytes).toBeGreaterThan(4 * 3_000)
+    place.runner.gate.open()
+    await settled()
+    expect(place.budget.bytes).toBeGreaterThan(4 * 100)
+    expect(place.budget.bytes).toBeLessThan(3_000)
     place.sink.publishGate.open()
     await drained
+    expect(place.budget.bytes).toBe(0)
+  })
+
+  it('is given back part by part, and no segment is closed early while parts are under way', async () => {
+    const place = new LanePlace({
+      inFlightBytesMax: 8 * MIB,
+      segment: { bytesMax: 64 * MIB, partBytesMax: 5 * MIB },
+    })
+    const session = await place.session(0)
+    expect(await session.accept(sized(0, 24, MIB), quiet)).toBe(true)
+    expect(place.sink.publishCalls).toBe(0)
+    await session.drain()
+    expect(place.sink.offsets()).toEqual(range(0, 24))
+    expect(new Set(place.runner.tasks.map(({ segment }) => segment.segmentId)).size).toBe(1)
     expect(place.budget.bytes).toBe(0)
   })
 

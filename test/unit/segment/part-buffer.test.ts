@@ -31,7 +31,19 @@ describe('a part buffer', () => {
     })
   })
 
-  it('begins small and doubles up to its bound, beyond it only as far as needed', () => {
+  it('begins small, or as large as the full one before, and ends growing at once when it is large', () => {
+    const capacityAfter = (isBehindFull: boolean, ...sizes: number[]) => {
+      const part = new PartBuffer(new Uint8Array(0), 8_192 * KIB, new BufferPool(0), isBehindFull)
+      for (const size of sizes) append(part, size, part.frameCount)
+      return part.take().buffer.byteLength / KIB
+    }
+    expect(capacityAfter(false, 1)).toBe(16)
+    expect(capacityAfter(false, 900 * KIB)).toBe(1_024)
+    expect(capacityAfter(false, 900 * KIB, 200 * KIB)).toBe(8_192)
+    expect(capacityAfter(true, 1)).toBe(8_192)
+  })
+
+  it('doubles up to its bound, beyond it only as far as needed', () => {
     const capacityAfter = (...sizes: number[]) => {
       const part = new PartBuffer(new Uint8Array(0), 100 * KIB, new BufferPool(0))
       for (const size of sizes) append(part, size, part.frameCount)

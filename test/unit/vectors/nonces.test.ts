@@ -91,6 +91,7 @@ function writerOf(dek: Dek, segmentId: string, engine: RecordingEngine, failures
     observer: quiet,
     clock,
     buffers: new BufferPool(0),
+    budget: { release: () => {} },
   })
 }
 
