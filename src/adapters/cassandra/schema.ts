@@ -16,6 +16,7 @@ import { kekOrdersSchema } from './schema/0007-kek-orders.ts'
 import { rotationSchema } from './schema/0008-rotation.ts'
 import { incidentsSchema } from './schema/0009-incidents.ts'
 import { shreddedSegmentsSchema } from './schema/0010-shredded-segments.ts'
+import { rareCompactionSchema } from './schema/0011-rare-compaction.ts'
 
 interface SchemaStep {
   readonly version: number
@@ -34,6 +35,7 @@ const STEPS: readonly SchemaStep[] = [
   { version: 8, name: 'rotation by age', statements: rotationSchema },
   { version: 9, name: 'incidents', statements: incidentsSchema },
   { version: 10, name: 'shredded segments', statements: shreddedSegmentsSchema },
+  { version: 11, name: 'rare compaction', statements: rareCompactionSchema },
 ]
 
 /** The schema version that this release of sealstream reads and writes. */

@@ -20,9 +20,16 @@ const ARENAS_MAX = 2
 /**
  * By itself V8 marks the whole heap whenever memory outside it has grown by 64 MiB, which at full speed
  * is many times a second: a third of what this process then costs. With this the heap and what lies
- * outside it grow by one measure. Only for the V8 that it was measured with: others may not know it.
+ * outside it grow by one measure.
  */
 const ONE_MEASURE_FOR_ALL_MEMORY = '--external-memory-accounted-in-global-limit'
+/**
+ * And by itself V8 lets a heap grow to four times of what lived in it when it was last marked. Twice
+ * costs no more CPU that could be measured, and spares 100 MiB with two threads.
+ */
+const HEAP_GROWTH = '--heap-growing-percent=100'
+/** Only for the V8 that they were measured with: others may not know them. */
+const V8_FLAGS = [ONE_MEASURE_FOR_ALL_MEMORY, HEAP_GROWTH]
 
 /** The memory of the process, and how far its allocator could be told to give back what is freed. */
 export interface HostMemory extends ProcessMemory {
@@ -36,7 +43,7 @@ export interface HostMemory extends ProcessMemory {
  * started. Never throws.
  */
 export async function tuneMemory(loadKoffi: KoffiLoader = importKoffi): Promise<HostMemory> {
-  if (process.versions.v8.startsWith('13.')) setFlagsFromString(ONE_MEASURE_FOR_ALL_MEMORY)
+  if (process.versions.v8.startsWith('13.')) for (const flag of V8_FLAGS) setFlagsFromString(flag)
   const collect = garbageCollector()
   const rssBytes = () => process.memoryUsage.rss()
   try {

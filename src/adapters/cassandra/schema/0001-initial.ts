@@ -1,8 +1,8 @@
 /**
  * The first tables. The schema only ever grows: a later step adds a file, no step is edited.
  *
- * Compaction is UCS with T4 (tiered, fanout 4) throughout: every row is written once and read
- * rarely, so what counts is to rewrite it seldom.
+ * Compaction is UCS with T4 (tiered, fanout 4) at first: every row is written once and read
+ * rarely, so what counts is to rewrite it seldom. Step 11 goes on with that.
  */
 const UCS = `compaction = {'class': 'UnifiedCompactionStrategy', 'scaling_parameters': 'T4'}`
 
