@@ -40,7 +40,9 @@ export interface LatencyRow extends Usage {
   readonly messages: number
   readonly visibleMessages: number
   readonly generatorLateMsMax: number
-  /** From the fetch that brought a message until its part was sealed. */
+  /** From the moment at which a part was full, or of age, until it was sealed: what sealing itself takes. */
+  readonly sealing: Latencies | null
+  /** From the fetch that brought a message until its part was sealed: the time in the open segment too. */
   readonly seal: Latencies | null
   /** From the intended time of sending until object and mapping were durable. */
   readonly durable: Latencies | null
@@ -140,7 +142,7 @@ async function measureRate(
   )
   // The probe writes twice a second.
   await systemClock.sleep(1_000)
-  const { read, sealed, durable } = sightings(probeFile, topic)
+  const { read, handed, sealed, durable } = sightings(probeFile, topic)
   const visibleMessages = visible.reduce((sum, { from, to }) => sum + to - from, 0)
   const achievedPerSecond = slopePerSecond(
     visible,
@@ -151,6 +153,7 @@ async function measureRate(
     ...{ profile, perSecond, achievedPerSecond, messages, visibleMessages },
     isKeptUp: achievedPerSecond >= perSecond * KEPT_UP_SHARE && visibleMessages === messages,
     generatorLateMsMax: lateMsMax,
+    sealing: between(handed, sealed).latencies(),
     seal: between(read, sealed).latencies(),
     durable: sinceIntended(schedule, durable).latencies(),
     visible: sinceIntended(schedule, visible).latencies(),
@@ -170,6 +173,7 @@ function sightings(path: string, topic: string): Record<Sighting['stage'], Arriv
   const arrivals = (stage: Sighting['stage']) => of(stage).map((it) => ({ from: 0, ...it }))
   return {
     read: arrivals('read'),
+    handed: arrivals('handed'),
     sealed: arrivals('sealed'),
     durable: arrivalsUpTo(of('durable')),
   }

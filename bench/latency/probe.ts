@@ -12,7 +12,7 @@ import { monotonicMs } from './monotonic.ts'
 
 /** One line of what the probe writes down. */
 export interface Sighting {
-  readonly stage: 'read' | 'sealed' | 'durable'
+  readonly stage: 'read' | 'handed' | 'sealed' | 'durable'
   readonly topic: string
   readonly partition: number
   /** First offset; absent where all before `to` is meant. */
@@ -25,7 +25,7 @@ const FLUSH_MS = 500
 
 /**
  * Loaded into the encryptor before the program (`node --import`), this writes down when batches are
- * read, parts sealed, and groups of segments durable: object complete, mapping written. It works by the
+ * read, parts handed to a thread and sealed, and groups of segments durable: object complete, mapping written. It works by the
  * batch and by the part, never by the message, and changes nothing of what they do.
  */
 function install(path: string): void {
@@ -56,6 +56,7 @@ function watchReading(note: (sighting: Sighting) => void): void {
 function watchSealing(note: (sighting: Sighting) => void): void {
   const { run } = PartPool.prototype
   PartPool.prototype.run = async function (task: PartTask) {
+    const handedMs = monotonicMs()
     const result = await run.call(this, task)
     if (!result.ok) return result
     const { uploadMs, mapMs } = result.timings
@@ -64,7 +65,9 @@ function watchSealing(note: (sighting: Sighting) => void): void {
     const atMs = monotonicMs() - storedMs
     for (const run of result.references) {
       const { topic, partition } = task.segment.sources[run.source] as TopicPartition
-      note({ stage: 'sealed', topic, partition, ...spanOf(run), atMs })
+      const span = spanOf(run)
+      note({ stage: 'handed', topic, partition, ...span, atMs: handedMs })
+      note({ stage: 'sealed', topic, partition, ...span, atMs })
     }
     return result
   }

@@ -4,12 +4,14 @@ export const PROFILES = {
   default: [],
   /**
    * References soon, at the price of requests: one lane, so that each interval makes one segment and one
-   * transaction and not four, and fetches that do not wait for more.
+   * transaction and not four, fetches that hardly wait for more, and a reference a part.
    */
   'low-latency': [
     'segment.ageMs=25ms',
     'kafka.lanes=1',
     'kafka.fetchWaitMs=5ms',
+    'kafka.fetchBytesMin=64KiB',
+    'kafka.referencePer=part',
     'mapping.mode=runs',
   ],
 } as const satisfies Readonly<Record<string, readonly string[]>>

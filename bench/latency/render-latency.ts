@@ -14,17 +14,19 @@ const HEAD = [
   '$/million',
 ]
 
-/** Rates and their three latencies as a table for a terminal. */
+/** Rates and their latencies as a table for a terminal. */
 export function renderLatency(rows: readonly LatencyRow[]): string {
   const lines = rows.flatMap((row) => {
     const cpu = Object.values(row.cpuMicros).reduce((sum, us) => sum + us, 0)
     const dollars = Object.values(row.dollarsPerMillion).reduce((sum, price) => sum + price, 0)
+    const achieved = row.achievedPerSecond.toFixed(0)
     const whole = [cpu.toFixed(1), dollars.toFixed(3)]
     const share = ((row.achievedPerSecond / row.perSecond) * 100).toFixed(0)
     const came = `${row.visibleMessages} of ${row.messages} came, at ${share} % of the rate`
     const late = row.isKeptUp ? '' : `  does not keep up: ${came}`
     return [
-      line([String(row.perSecond), row.achievedPerSecond.toFixed(0), 'seal', ...cells(row.seal)]),
+      line([String(row.perSecond), achieved, 'sealing', ...cells(row.sealing)]),
+      line(['', '', 'seal', ...cells(row.seal)]),
       line(['', '', 'durable', ...cells(row.durable)]),
       line(['', '', 'visible', ...cells(row.visible), ...whole]) + late,
     ]

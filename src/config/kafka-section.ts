@@ -152,9 +152,17 @@ export const kafka = section('Where messages come from and references go to.', {
     bytes({ about: 'Most bytes of one partition in one fetch.', min: 64 * KIB, max: 256 * MIB }),
     4 * MIB,
   ),
+  fetchBytesMin: withDefault(
+    bytes({
+      about: 'A fetch with less waits for more, up to fetchWaitMs: few large fetches cost less.',
+      min: 1,
+      max: 64 * MIB,
+    }),
+    256 * KIB,
+  ),
   fetchWaitMs: withDefault(
     durationMs({
-      about: 'How long the broker may hold a fetch that has no messages yet.',
+      about: 'How long the broker may hold a fetch that has less than fetchBytesMin.',
       min: 1,
       max: 30 * SECOND_MS,
     }),

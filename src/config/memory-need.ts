@@ -9,9 +9,9 @@ const MIB = 1024 * KIB
 const PROCESS_BYTES = 320 * MIB
 /** One worker thread: its heap, libraries and connections. Measured: 45 to 80 MiB. */
 const THREAD_BYTES = 96 * MIB
-/** A fetch as it comes in, what waits for its lane, what is packed, and the one before not collected yet. */
+/** A fetch as it comes in, the one before that is packed, and two that are not collected yet. */
 const COPIES_OF_A_FETCH = 4
-/** Buffers of parts grow by doubling, so some of their room is spare; a quarter may stand idle. */
+/** Buffers of parts are larger than what they hold yet; those that stand idle were in use before. */
 const IN_FLIGHT_FACTOR = 1.5
 /** One with few messages, and another that is not published yet: parts begin with 16 KiB. */
 const OPEN_SEGMENT_BYTES = 64 * KIB

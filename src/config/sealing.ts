@@ -108,7 +108,7 @@ export const memory = section('How much may be under way at a time.', {
   ),
   inFlightBytesMax: withDefault(
     bytes({
-      about: 'Most bytes that are read but not yet published.',
+      about: 'Most bytes of messages not yet stored, and of references not yet published.',
       min: 10 * MIB,
       max: 1024 * GIB,
     }),

@@ -175,7 +175,12 @@ test('members that come and go every 2 s for 30 s take lanes away and do nothing
 /** A member of the group of a place that takes its share of the lanes and reads nothing. */
 async function joinIdle({ groupId, topics, stack }: SealingPlace) {
   const requests = { brokers: stack.kafka.brokers, clientId: 'guest', requestTimeoutMs: 10_000 }
-  const reading = { fetchBytesMax: 65_536, fetchBytesPerPartitionMax: 65_536, fetchWaitMs: 100 }
+  const reading = {
+    fetchBytesMax: 65_536,
+    fetchBytesPerPartitionMax: 65_536,
+    fetchBytesMin: 1,
+    fetchWaitMs: 100,
+  }
   const road = { groupId, topics, lanes: 4, referenceTopicSuffix: '.sealed' }
   const options = { ...requests, ...reading, ...road }
   const admin = new KafkaAdmin(options)

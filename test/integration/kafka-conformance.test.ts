@@ -81,7 +81,11 @@ async function sourcePlace(): Promise<SourcePlace> {
       const settings = {
         ...{ groupId, topics: [topic, appendTimeTopic], lanes: 2, referenceTopicSuffix: '.sealed' },
         ...{ sessionTimeoutMs: 6_000, heartbeatIntervalMs: 200, fetchWaitMs: 50 },
-        ...{ fetchBytesMax: 16 * 2 ** 20, fetchBytesPerPartitionMax: 4 * 2 ** 20 },
+        ...{
+          fetchBytesMax: 16 * 2 ** 20,
+          fetchBytesPerPartitionMax: 4 * 2 ** 20,
+          fetchBytesMin: 1,
+        },
       }
       const source = new KafkaMessageSource({ ...options, ...settings }, admin, 'cluster')
       members.push(source)

@@ -34,6 +34,7 @@ export interface KafkaSourceOptions extends KafkaOptions {
   /** Over the fetches from all brokers, which the client makes side by side. */
   readonly fetchBytesMax: number
   readonly fetchBytesPerPartitionMax: number
+  readonly fetchBytesMin: number
   readonly fetchWaitMs: number
 }
 
@@ -132,6 +133,7 @@ export class KafkaMessageSource implements MessageSource {
       heartbeatInterval: this.#options.heartbeatIntervalMs,
       maxBytes,
       maxBytesPerPartition: this.#options.fetchBytesPerPartitionMax,
+      minBytes: Math.min(this.#options.fetchBytesMin, maxBytes),
       maxWaitTimeInMs: this.#options.fetchWaitMs,
       allowAutoTopicCreation: false,
       readUncommitted: false,

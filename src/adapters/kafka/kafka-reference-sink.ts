@@ -22,6 +22,15 @@ export interface KafkaSinkOptions extends KafkaOptions {
 /** A broker that still writes the markers of the last transaction refuses the next one briefly. */
 const CONCURRENT_RETRIES_MAX = 200
 const CONCURRENT_RETRY_MS = 5
+/**
+ * The library meets the same refusal when it adds partitions, and tries again by itself: by its own
+ * settings after 200 ms, which was most of the latency of every tenth transaction. An idempotent
+ * producer never gives up by number, as the library wants it; what ends it is the timeout of the transaction.
+ */
+const RETRY = {
+  ...{ retries: Number.MAX_SAFE_INTEGER, initialRetryTime: CONCURRENT_RETRY_MS },
+  ...{ multiplier: 1.5, maxRetryTime: 4_000 },
+}
 
 /** The reference sink over kafkajs: one transactional producer a lane. */
 export class KafkaReferenceSink implements ReferenceSink {
@@ -38,6 +47,7 @@ export class KafkaReferenceSink implements ReferenceSink {
       transactionTimeout: transactionTimeoutMs,
       idempotent: true,
       maxInFlightRequests: 1,
+      retry: RETRY,
       allowAutoTopicCreation: false,
       createPartitioner:
         () =>
