@@ -18,7 +18,7 @@ describe('the paper model', () => {
     const busy = (500_000 * COEFFICIENTS.rows.cpuMicros.encryptor) / 1e6
     expect(encryptor.cores).toBeGreaterThan(busy / 0.6)
     expect(encryptor.cores).toBeLessThan((busy / 0.6) * 1.05)
-    expect(encryptor.processes).toBe(4)
+    expect(encryptor.processes).toBe(3)
   })
 
   test('keeps every message and three copies of its row', () => {
@@ -29,8 +29,8 @@ describe('the paper model', () => {
 
   test('counts a segment for each domain of each lane', () => {
     const { s3 } = sizingOf({ ...LOAD, domains: 1_000 })
-    expect(s3.segmentsPerSecond).toBe(8_000)
-    expect(s3.writesPerSecond).toBe(8_000)
+    expect(s3.segmentsPerSecond).toBe(6_000)
+    expect(s3.writesPerSecond).toBe(6_000)
     expect(sizingOf({ ...LOAD, domains: 1_000 }).bounds[0]).toMatchObject({
       what: 'S3: writes under one prefix',
     })
