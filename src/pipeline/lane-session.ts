@@ -42,6 +42,7 @@ export class LaneSession {
   readonly #open: OpenGroups
   /** Batches that wait for the budget. */
   #waiting = 0
+  #makingWay: Promise<void> | null = null
   #isClosed = false
 
   constructor(
@@ -149,7 +150,7 @@ export class LaneSession {
       const keyDomains = new Set(slice.domains)
       for (const keyDomain of keyDomains) windows.begin(keyDomain)
       if (!(await this.#open.pack({ batch, slice }, position))) return false
-      if (this.#waiting > 0) void this.#makeWay()
+      if (this.#waiting > 0) this.#startMakingWay()
       for (const keyDomain of keyDomains) windows.prepare(keyDomain)
       observer.packed(batch.topic, slice.messages.length, slice.parcelBytes)
       if (slice.refused === null) continue
@@ -189,7 +190,7 @@ export class LaneSession {
     const admitted = budget.take(bytes)
     if (admitted !== null) {
       this.#waiting++
-      void this.#makeWay()
+      this.#startMakingWay()
       await admitted
       this.#waiting--
     }
@@ -200,12 +201,22 @@ export class LaneSession {
 
   /**
    * While batches wait for the budget: with nothing under way that would free bytes, only the open
-   * segments can.
+   * segments can. Ends when none waits, or when this lane has nothing left to give.
    */
   async #makeWay(): Promise<void> {
-    do await Promise.all([this.#queue.settled, this.#open.stored()])
-    while (this.#waiting > 0 && this.#open.isStoring)
-    if (this.#waiting > 0 && this.#queue.isEmpty) this.#open.rollAll()
+    while (this.#waiting > 0 && !this.#queue.isOver) {
+      if (this.#queue.isEmpty && !this.#open.isStoring) {
+        this.#open.rollAll()
+        if (this.#queue.isEmpty) return
+      }
+      await Promise.all([this.#queue.settled, this.#open.stored()])
+    }
+  }
+
+  #startMakingWay(): void {
+    this.#makingWay ??= this.#makeWay().finally(() => {
+      this.#makingWay = null
+    })
   }
 
   /** Applies the policy for a message that cannot be sealed. False when the partition stops. */

@@ -100,6 +100,9 @@ export class Lane {
    */
   async accept(batch: FetchedBatch, control: BatchControl): Promise<boolean> {
     const work = this.#session.then((session) => session?.accept(batch, control) ?? false)
+    // Not when this settles: after a rebalance the session goes on reading.
+    const letGo = () => control.letGo()
+    work.then(letGo, letGo)
     let isLeft = false
     work.catch((error) => {
       if (isLeft) this.#onFatal(error)

@@ -23,6 +23,8 @@ export interface BatchControl {
   heartbeat(): Promise<void>
   /** True, and for good, once a seek has made this batch obsolete. */
   isStale(): boolean
+  /** Nobody reads the messages any more, so their memory may go. Whoever keeps some never calls it. */
+  letGo(): void
 }
 
 /** The consuming side of the road. */

@@ -44,6 +44,11 @@ export class PublishQueue {
     this.#onFailure = onFailure
   }
 
+  /** Nothing more is published: it was closed, or has failed. */
+  get isOver(): boolean {
+    return this.#isClosed || this.#hasFailed
+  }
+
   get isEmpty(): boolean {
     return this.#entries.length === 0
   }
@@ -56,7 +61,7 @@ export class PublishQueue {
   /** Whether so many segments wait to be published that no others should be opened. */
   get isFull(): boolean {
     const { openSegmentsMax } = this.#services.settings
-    return !this.#isOver && this.#segments >= Math.max(openSegmentsMax, UNPUBLISHED_SEGMENTS_MIN)
+    return !this.isOver && this.#segments >= Math.max(openSegmentsMax, UNPUBLISHED_SEGMENTS_MIN)
   }
 
   /** Resolves when the queue is no longer full, or has ended. */
@@ -86,7 +91,7 @@ export class PublishQueue {
     try {
       for (let head = this.#entries[0]; head; head = this.#entries[0]) {
         await head.sealed
-        if (this.#isOver) return
+        if (this.isOver) return
         let count = 1
         while (count < GROUPS_PER_TRANSACTION_MAX && this.#entries[count]?.isSealed) count++
         const ready = this.#entries.slice(0, count).map(({ sealed }) => sealed)
@@ -105,7 +110,7 @@ export class PublishQueue {
     const startedAtMs = clock.elapsedMs()
     if (publication.offsets.length > 0) {
       await patience.with(() => source.confirm(publication.offsets))
-      if (this.#isOver) return
+      if (this.isOver) return
       // Fencing decides; this only spares whoever slept too long a transaction in another's lane.
       if (!source.isMember()) throw lostMembership()
       await this.#publisher.publish(publication, () => this.#isInTime(groups))
@@ -147,7 +152,7 @@ export class PublishQueue {
 
   /** Ends the queue with its first failure; whoever hears of it closes it. */
   readonly #fail = (error: unknown): void => {
-    if (this.#isOver) return
+    if (this.isOver) return
     this.#hasFailed = true
     this.#move()
     this.#onFailure(error)
@@ -157,10 +162,6 @@ export class PublishQueue {
     const moved = this.#moved
     this.#moved = Promise.withResolvers()
     moved.resolve()
-  }
-
-  get #isOver(): boolean {
-    return this.#isClosed || this.#hasFailed
   }
 }
 

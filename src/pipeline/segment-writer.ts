@@ -12,8 +12,8 @@ import { placeOf, type TopicPartition } from './message-source.ts'
 import type { PartTask, ReferenceRun, SegmentTask } from './part-task.ts'
 import type { PackedSource, SealedSegment, SegmentPlan, SegmentServices } from './segment-plan.ts'
 
-/** Encoded references are held as they came from the worker, and once more in their request. */
-const REFERENCE_COPIES = 2
+/** Encoded references are held as they came from the worker, and twice more in their request. */
+const REFERENCE_COPIES = 3
 
 /**
  * One segment while it is written. Messages are packed into a part; a full part goes to a worker

@@ -31,6 +31,13 @@ export const road: readonly Mutant[] = [
     tests: unit('adapters/kafka/response-memory'),
   },
   {
+    name: 'a batch is let go with its handler, while the session reads on',
+    file: 'src/pipeline/lane.ts',
+    text: '    work.then(letGo, letGo)\n',
+    replacement: '    letGo()\n',
+    tests: unit('pipeline/lane'),
+  },
+  {
     name: 'a set of records lets go of its fetch twice',
     file: 'src/adapters/kafka/fetched-records.ts',
     text: '    this.#bytes = null\n  }',
@@ -47,8 +54,8 @@ export const road: readonly Mutant[] = [
   {
     name: 'a segment is closed for room while its parts are under way',
     file: 'src/pipeline/lane-session.ts',
-    text: 'while (this.#waiting > 0 && this.#open.isStoring)',
-    replacement: 'while (false)',
+    text: 'this.#queue.isEmpty && !this.#open.isStoring',
+    replacement: 'this.#queue.isEmpty',
     tests: unit('pipeline/lane-session-budget'),
   },
   {

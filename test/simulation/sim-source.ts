@@ -218,6 +218,8 @@ export class SimSource implements MessageSource {
     const control: BatchControl = {
       isStale: () => !flaws.on.takesStaleBatches && seekCount !== this.#seekCountOf(place),
       heartbeat: () => (tenure === this.#tenure ? this.#beat() : Promise.resolve()),
+      // Whoever reads on finds nothing, and what it then leaves out is missed at the end.
+      letGo: () => void (batch.messages as Message[]).splice(0),
     }
     this.#world.note(
       () =>

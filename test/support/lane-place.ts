@@ -204,7 +204,11 @@ export function range(from: number, to: number): number[] {
 }
 
 /** A batch in hand, of a group that is quiet. */
-export const quiet: BatchControl = { heartbeat: async () => {}, isStale: () => false }
+export const quiet: BatchControl = {
+  heartbeat: async () => {},
+  isStale: () => false,
+  letGo: () => {},
+}
 
 /** The group has been rebalanced; what a source client throws is no SealError. */
 export const rebalanced: BatchControl = {
@@ -212,6 +216,7 @@ export const rebalanced: BatchControl = {
     throw new Error('rebalance')
   },
   isStale: () => false,
+  letGo: () => {},
 }
 
 /** A failure that passes. */

@@ -66,6 +66,8 @@ export class FetchedRecords {
   }
 
   firstOffset(): string {
+    // The library asks for it in what it logs, too late for looking.
+    if (this.#bytes === null) return this.fetchedOffset
     for (const { offset } of this.messages) return String(offset)
     return this.fetchedOffset
   }

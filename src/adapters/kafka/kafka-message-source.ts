@@ -122,7 +122,8 @@ export class KafkaMessageSource implements MessageSource {
   }
 
   async #consume(): Promise<void> {
-    const { groupId, topics, lanes, brokers, fetchBytesMax } = this.#options
+    const { groupId, topics, lanes, brokers } = this.#options
+    const { fetchBytesMin, fetchBytesMax, fetchBytesPerPartitionMax } = this.#options
     // Counted at each start: whatever was fetched is held until all of it is taken over.
     const maxBytes = fetchBytesOf(fetchBytesMax, await this.#admin.brokerCount())
     if (this.#isStopped) return
@@ -132,8 +133,9 @@ export class KafkaMessageSource implements MessageSource {
       sessionTimeout: this.#options.sessionTimeoutMs,
       heartbeatInterval: this.#options.heartbeatIntervalMs,
       maxBytes,
-      maxBytesPerPartition: this.#options.fetchBytesPerPartitionMax,
-      minBytes: Math.min(this.#options.fetchBytesMin, maxBytes),
+      maxBytesPerPartition: fetchBytesPerPartitionMax,
+      // What a broker can never gather it would wait for each time.
+      minBytes: Math.min(fetchBytesMin, fetchBytesPerPartitionMax, maxBytes),
       maxWaitTimeInMs: this.#options.fetchWaitMs,
       allowAutoTopicCreation: false,
       readUncommitted: false,
@@ -227,6 +229,7 @@ export class KafkaMessageSource implements MessageSource {
     const seekCount = payload.isStale() ? null : this.#seekCount(fetched)
     const control: BatchControl = {
       isStale: () => seekCount !== this.#seekCount(fetched) || !payload.isRunning(),
+      letGo: () => fetched.letGo(),
       heartbeat: async () => {
         try {
           await payload.heartbeat()
@@ -250,9 +253,6 @@ export class KafkaMessageSource implements MessageSource {
     } catch (error) {
       if (error === rebalance) throw error
       this.#handler?.onFailure(error)
-    } finally {
-      // Packed, or passed over: nobody has its messages any more.
-      fetched.letGo()
     }
   }
 

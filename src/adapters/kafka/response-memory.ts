@@ -1,7 +1,7 @@
 /** Smaller responses are not worth keeping: fresh memory of their size costs little. */
 const KEPT_BYTES_MIN = 256 * 1024
 const STEP_BYTES = 1024 * 1024
-/** One fetch is taken over while the next one comes in. */
+/** Of several brokers one is taken over while another comes in. */
 const KEPT_BUFFERS_MAX = 2
 /** A buffer for a response may be so many times as long, so that it soon fits again. */
 const SPARE_FACTOR = 2
@@ -12,8 +12,9 @@ const SPARE_FACTOR = 2
  * resident until the garbage collector comes by.
  *
  * Each set of records that is made of a response holds it; with the last one let go, its memory is
- * free. It is taken away from the views on it then: whoever still reads one gets a TypeError, and never
- * the bytes of a later fetch. A response that nobody lets go is left to the garbage collector.
+ * free. It is taken away from the views on it then, which are empty from now on and can neither be cut
+ * nor copied from by `set`: nobody reads the bytes of a later fetch by mistake. A response that not all
+ * let go is left to the garbage collector, as are those of partitions that are paused or sought meanwhile.
  */
 export class ResponseMemory {
   readonly #holders = new WeakMap<ArrayBufferLike, number>()
@@ -21,9 +22,11 @@ export class ResponseMemory {
 
   /** Room for a response of exactly `bytes`. */
   take(bytes: number): Buffer {
-    const at = this.#kept.findIndex(({ byteLength }) => isFit(byteLength, bytes))
-    const [found] = at < 0 ? [] : this.#kept.splice(at, 1)
-    if (found !== undefined) return Buffer.from(found, 0, bytes)
+    const found = this.#kept.find(({ byteLength }) => isFit(byteLength, bytes))
+    if (found !== undefined) {
+      this.#kept = this.#kept.filter((kept) => kept !== found)
+      return Buffer.from(found, 0, bytes)
+    }
     if (bytes < KEPT_BYTES_MIN) return Buffer.allocUnsafeSlow(bytes)
     // Fetches are of about one size, never of exactly one.
     return Buffer.allocUnsafeSlow(Math.ceil(bytes / STEP_BYTES) * STEP_BYTES).subarray(0, bytes)
@@ -46,11 +49,9 @@ export class ResponseMemory {
     }
   }
 
-  /** The largest stay. */
+  /** The last ones stay: fetches are as large as the ones before. */
   #keep(buffer: ArrayBuffer): void {
-    this.#kept.push(buffer)
-    this.#kept.sort((a, b) => b.byteLength - a.byteLength)
-    this.#kept.splice(KEPT_BUFFERS_MAX)
+    this.#kept = [buffer, ...this.#kept].slice(0, KEPT_BUFFERS_MAX)
   }
 }
 

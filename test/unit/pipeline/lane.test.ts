@@ -143,6 +143,23 @@ describe('a batch in a lane', () => {
     expect(place.failures).toEqual([])
   })
 
+  it('is let go when the session has read it, not when a rebalance calls its handler back', async () => {
+    const told: string[] = []
+    lane.assign(held)
+    await settled()
+    place.budget.take(BUDGET_BYTES)
+    const control = { ...rebalanced, letGo: () => void told.push('let go') }
+    const left = expect(lane.accept(batch(0, 4), control)).rejects.toThrow('rebalance')
+    await place.clock.step(1_000)
+    await left
+    expect(told).toEqual([])
+    place.budget.release(BUDGET_BYTES)
+    await settled()
+    expect(told).toEqual(['let go'])
+    await lane.drain()
+    expect(place.sink.offsets()).toEqual(range(0, 4))
+  })
+
   it('left behind by a lost lane gives its bytes back', async () => {
     await leaveBehind()
     lane.assign([])
