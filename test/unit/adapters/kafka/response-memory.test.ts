@@ -29,6 +29,7 @@ describe('the memory of responses', () => {
     response.fill('a')
     memory.letGo(sets[0] as Buffer)
     memory.take(4 * MIB).fill('b')
+    expect(sets[1]?.length).toBe(2 * MIB)
     expect((sets[1] as Buffer).every((byte) => byte === 0x61)).toBe(true)
   })
 
