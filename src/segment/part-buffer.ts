@@ -19,7 +19,8 @@ export interface FilledPart {
 
 /**
  * The growing buffer of one part: every message is written once, at its final place, with room for
- * its tag; the worker seals it there. It begins small and grows by doubling, so a quiet topic holds little memory.
+ * its tag; the worker seals it there. It begins small and doubles, so a quiet
+ * topic holds little memory; what is large grows to its full size at once.
  */
 export class PartBuffer {
   readonly #framesAt: number

@@ -55,7 +55,7 @@ describe('the memory of responses', () => {
     expect(memory.take(4 * MIB).toString('latin1', 0, 2)).toBe('aa')
   })
 
-  it('is kept of two responses, the largest', () => {
+  it('is kept of the last two responses', () => {
     const memory = new ResponseMemory()
     const taken = [2, 6, 4].map((mib) => held(memory, mib * MIB))
     taken.forEach(({ response }, i) => void response.fill('abc'[i] as string))
