@@ -26,7 +26,9 @@ export function renderScaling(rows: readonly ScalingRow[]): string {
   return `${tables.join('\n\n')}\n`
 }
 
-function linesOf({ axis, count, runs }: ScalingRow, firstMicros: number): string[] {
+function linesOf({ axis, count, runs, failures }: ScalingRow, firstMicros: number): string[] {
+  const failed = failures.map((reason) => `  ${count}  not measured: ${reason}`)
+  if (runs.length === 0) return failed
   const micros = median(runs, cpuMicrosOf)
   const cells = [
     micros.toFixed(1),
@@ -42,7 +44,8 @@ function linesOf({ axis, count, runs }: ScalingRow, firstMicros: number): string
       ),
     ].map((n) => n.toFixed(0)),
   ]
-  return [line(`  ${count}`, cells), ...(axis === 'processes' ? shareLines(runs) : [])]
+  const shares = axis === 'processes' ? shareLines(runs) : []
+  return [line(`  ${count}`, cells), ...shares, ...failed]
 }
 
 function shareLines(runs: readonly HeldRow[]): string[] {

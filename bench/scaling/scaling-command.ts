@@ -46,4 +46,5 @@ async function run(flags: Flags): Promise<void> {
   })
   const text = json ? `${JSON.stringify({ machine, scaling: rows })}\n` : renderScaling(rows)
   process.stdout.write(text)
+  if (rows.some(({ failures }) => failures.length > 0)) process.exitCode = 1
 }

@@ -1,3 +1,5 @@
+import { messageOf } from '../../src/errors.ts'
+import { benchEnd } from '../bench-end.ts'
 import { type BenchStack, withBenchStack } from '../bench-stack.ts'
 import { type HeldRow, measureHeld } from '../road/held-road.ts'
 import type { RoadOptions } from '../road/road.ts'
@@ -19,16 +21,18 @@ export interface ScalingOptions {
   readonly repeats: number
 }
 
-/** One line: what grows, how much of it there is, and every repeat of its measurement. */
+/** One line: what grows, how much of it there is, every repeat of its measurement, and what became of the others. */
 export interface ScalingRow {
   readonly axis: Axis
   readonly mapping: RoadOptions['mapping']
   readonly count: number
   readonly runs: readonly HeldRow[]
+  readonly failures: readonly string[]
 }
 
-interface Arm extends Omit<ScalingRow, 'runs'> {
+interface Arm extends Omit<ScalingRow, 'runs' | 'failures'> {
   readonly runs: HeldRow[]
+  readonly failures: string[]
   readonly measure: (stack: BenchStack, topic: string) => Promise<HeldRow>
 }
 
@@ -57,14 +61,25 @@ export async function measureScaling(
     await measureCase(stack, `warm-up-${mapping}`, warmUp)
   }
   for (let repeat = 0; repeat < options.repeats; repeat++) {
-    for (const { axis, mapping, count, runs, measure } of arms) {
-      const row = await measure(stack, `${axis}-${count}-${mapping}-${repeat}`)
-      runs.push(row)
-      const us = cpuMicrosOf(row).toFixed(1)
-      process.stderr.write(`${count} ${axis}, ${mapping}: ${us} us a message\n`)
-    }
+    for (const arm of arms) await measureArm(stack, arm, repeat)
   }
-  return arms.map(({ axis, mapping, count, runs }) => ({ axis, mapping, count, runs }))
+  return arms.map(({ measure: _, ...row }) => row)
+}
+
+/** One line that fails is told with its reason, and the others go on. */
+async function measureArm(stack: BenchStack, arm: Arm, repeat: number): Promise<void> {
+  const { axis, mapping, count, runs, failures, measure } = arm
+  let outcome: string
+  try {
+    const row = await measure(stack, `${axis}-${count}-${mapping}-${repeat}`)
+    runs.push(row)
+    outcome = `${cpuMicrosOf(row).toFixed(1)} us a message`
+  } catch (error) {
+    benchEnd().throwIfAborted()
+    outcome = messageOf(error)
+    failures.push(outcome)
+  }
+  process.stderr.write(`${count} ${axis}, ${mapping}: ${outcome}\n`)
 }
 
 /** CPU microseconds a message over all processes. */
@@ -78,7 +93,7 @@ function armsOf(options: Pick<RoadCase, 'messages' | 'mapping'>): Arm[] {
   const ofDomains = { ...base, messages: Math.ceil(options.messages * DOMAINS_SHARE) }
   const arm = (axis: Axis, count: number, measure: Arm['measure']): Arm => ({
     ...{ axis, mapping, count, measure },
-    runs: [],
+    ...{ runs: [], failures: [] },
   })
   const ofCase = (axis: 'partitions' | 'domains', one: RoadCase) =>
     arm(axis, one[axis], (stack, topic) => measureCase(stack, topic, one))
