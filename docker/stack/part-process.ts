@@ -6,6 +6,7 @@ import type { ProcessIdentity } from './process-identity.ts'
 import { identify, isAlive } from './process-identity.ts'
 import { StackError } from './stack-error.ts'
 import type { PartName } from './stack-model.ts'
+import { withTimerSlack } from './timer-slack.ts'
 
 const POLL_MS = 20
 const KILLED_WITHIN_MS = 5_000
@@ -16,6 +17,8 @@ export interface LaunchPlan {
   readonly args: readonly string[]
   readonly cwd: string
   readonly env: Readonly<Record<string, string>>
+  /** How late its short sleeps may end, in nanoseconds; absent: as those of this process. */
+  readonly timerSlackNs?: number
 }
 
 /** The process of one part, as kept on disk between two commands. */
@@ -56,12 +59,15 @@ export async function launchPart(
   mkdirSync(join(directory, 'logs'), { recursive: true })
   mkdirSync(join(directory, 'run'), { recursive: true })
   const log = openSync(logPathOf(directory, part), 'w')
-  const child = spawn(plan.command, plan.args, {
-    cwd: plan.cwd,
-    env: { ...process.env, ...plan.env },
-    detached: true,
-    stdio: ['ignore', log, log],
-  })
+  const start = () =>
+    spawn(plan.command, plan.args, {
+      cwd: plan.cwd,
+      env: { ...process.env, ...plan.env },
+      detached: true,
+      stdio: ['ignore', log, log],
+    })
+  const { timerSlackNs } = plan
+  const child = timerSlackNs === undefined ? start() : await withTimerSlack(timerSlackNs, start)
   closeSync(log)
   const failure = await new Promise<Error | null>((resolve) => {
     child.once('spawn', () => resolve(null))
