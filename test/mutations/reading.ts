@@ -27,8 +27,8 @@ export const reading: readonly Mutant[] = [
   },
   {
     name: 'whatever the store answers is taken for the bytes',
-    file: 'src/adapters/s3/direct-get.ts',
-    text: 'if (answer.statusCode === 206) return resolve(answer)',
+    file: 'src/adapters/s3/direct-requests.ts',
+    text: 'if (answer.statusCode === statusWanted) return resolve(answer)',
     replacement: 'return resolve(answer)',
     tests: unit('adapters/s3/direct-get'),
   },

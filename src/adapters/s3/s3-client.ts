@@ -11,6 +11,8 @@ export interface S3Options {
   readonly requestTimeoutMs: number
 }
 
+/** What the headers of user metadata begin with. */
+export const METADATA_PREFIX = 'x-amz-meta-'
 /** Until a connection stands. */
 export const CONNECTION_TIMEOUT_MS = 5_000
 /** Connections of one client. */

@@ -2,23 +2,22 @@ import type { Readable } from 'node:stream'
 import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3'
 import { SealError } from '../../errors.ts'
 import type { ObjectEnd, ObjectRange, ObjectReader } from '../../reader/object-reader.ts'
-import { DirectGet, type WantedRange } from './direct-get.ts'
-import { createS3Client, placeOfBucket, type S3Options } from './s3-client.ts'
+import { DirectRequests, type WantedRange } from './direct-requests.ts'
+import { createS3Client, METADATA_PREFIX, placeOfBucket, type S3Options } from './s3-client.ts'
 import { s3Error } from './s3-errors.ts'
 
 /** Readers hear of a failure only when trying again did not help. The first try is made past the SDK. */
 const ATTEMPTS_MAX = 2
-const METADATA_PREFIX = 'x-amz-meta-'
 
 /** The reading side of the bucket. Needs s3:GetObject, and s3:GetObjectVersion for older versions. */
 export class S3ObjectReader implements ObjectReader {
   readonly #client: S3Client
-  readonly #direct: DirectGet
+  readonly #direct: DirectRequests
   readonly #options: S3Options
 
   constructor(options: S3Options) {
     this.#client = createS3Client(options, ATTEMPTS_MAX)
-    this.#direct = new DirectGet(this.#client, options)
+    this.#direct = new DirectRequests(this.#client, options)
     this.#options = options
   }
 

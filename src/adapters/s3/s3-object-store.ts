@@ -15,7 +15,8 @@ import type {
   PartReceipt,
 } from '../../segment/object-store.ts'
 import { abortUpload } from './abort-upload.ts'
-import { createS3Client, placeOfBucket, type S3Options } from './s3-client.ts'
+import { DirectRequests } from './direct-requests.ts'
+import { createS3Client, METADATA_PREFIX, placeOfBucket, type S3Options } from './s3-client.ts'
 import { s3Error, statusOf } from './s3-errors.ts'
 
 const CONTENT_TYPE = 'application/octet-stream'
@@ -29,10 +30,12 @@ const PRECONDITION_FAILED = 412
  */
 export class S3ObjectStore implements ObjectStore {
   readonly #client: S3Client
+  readonly #direct: DirectRequests
   readonly #options: S3Options
 
   constructor(options: S3Options) {
     this.#client = createS3Client(options, 1)
+    this.#direct = new DirectRequests(this.#client, options)
     this.#options = options
   }
 
@@ -42,13 +45,18 @@ export class S3ObjectStore implements ObjectStore {
     metadata: ObjectMetadata,
     replaces?: string,
   ): Promise<void> {
+    const contentType = key.endsWith('.json') ? JSON_TYPE : CONTENT_TYPE
+    const checksum = checksumOf(body)
+    const condition = conditionOf(replaces)
+    const headers = putHeaders(contentType, checksum, condition, metadata)
+    if (await this.#direct.put({ key, body, headers })) return
     const command = new PutObjectCommand({
       Bucket: this.#options.bucket,
       Key: key,
       Body: body,
-      ContentType: key.endsWith('.json') ? JSON_TYPE : CONTENT_TYPE,
-      ChecksumCRC32: checksumOf(body),
-      ...conditionOf(replaces),
+      ContentType: contentType,
+      ChecksumCRC32: checksum,
+      ...condition,
       Metadata: { ...metadata },
     })
     try {
@@ -138,6 +146,7 @@ export class S3ObjectStore implements ObjectStore {
   }
 
   async close(): Promise<void> {
+    await this.#direct.close()
     this.#client.destroy()
   }
 
@@ -178,8 +187,27 @@ export class S3ObjectStore implements ObjectStore {
 }
 
 /** Only in place of that object, or of none. */
-function conditionOf(replaces: string | undefined) {
+function conditionOf(replaces: string | undefined): { IfMatch?: string; IfNoneMatch?: string } {
   return replaces === undefined ? { IfNoneMatch: '*' } : { IfMatch: replaces }
+}
+
+/** What the SDK would send with a PUT. */
+function putHeaders(
+  contentType: string,
+  checksum: string,
+  { IfMatch, IfNoneMatch }: { IfMatch?: string; IfNoneMatch?: string },
+  metadata: ObjectMetadata,
+): Record<string, string> {
+  const described = Object.entries(metadata).map(([name, value]) => [
+    METADATA_PREFIX + name.toLowerCase(),
+    value,
+  ])
+  return {
+    ...{ 'content-type': contentType, 'x-amz-checksum-crc32': checksum },
+    ...(IfMatch === undefined ? {} : { 'if-match': IfMatch }),
+    ...(IfNoneMatch === undefined ? {} : { 'if-none-match': IfNoneMatch }),
+    ...Object.fromEntries(described),
+  }
 }
 
 function isUnmet(error: unknown): boolean {

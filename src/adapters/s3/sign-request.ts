@@ -8,23 +8,29 @@ export interface SigningCredentials {
   readonly sessionToken?: string | undefined
 }
 
-/** A GET as it goes over the wire, without its signature. */
-export interface UnsignedGet {
+/** A request as it goes over the wire, without its signature. */
+export interface UnsignedRequest {
+  readonly method: 'GET' | 'PUT'
   /** Encoded already. */
   readonly path: string
   /** `name=value`, encoded; empty for none. */
   readonly query: string
-  readonly host: string
-  readonly range: string
+  /** What is to be signed, `host` among it; names in small letters, values without blanks at their ends. */
+  readonly headers: Readonly<Record<string, string>>
+  /** SHA-256 of the body in hex, or what stands for it. */
+  readonly bodyHash: string
 }
 
-const NO_BODY = hash('sha256', '')
+/** The hash of a request without a body. */
+export const NO_BODY = hash('sha256', '')
+/** In place of the hash of a body that only its checksum vouches for. */
+export const UNSIGNED_BODY = 'UNSIGNED-PAYLOAD'
 
 /**
- * Signs GETs of S3 objects by AWS Signature Version 4: the same headers that the SDK would send, for a
+ * Signs requests for S3 objects by AWS Signature Version 4: the same headers that the SDK would send, for a
  * small part of its work. The key of a day is derived once.
  */
-export class GetSigner {
+export class RequestSigner {
   readonly #region: string
   #day: { readonly scope: string; readonly secret: string; readonly key: Uint8Array } | null = null
 
@@ -34,20 +40,19 @@ export class GetSigner {
 
   /** The headers to send, signature included. */
   headersOf(
-    { path, query, host, range }: UnsignedGet,
+    { method, path, query, headers: given, bodyHash }: UnsignedRequest,
     { accessKeyId, secretAccessKey, sessionToken }: SigningCredentials,
     nowMs: number,
   ): Record<string, string> {
     const time = new Date(nowMs).toISOString().replace(/\.\d{3}|[-:]/g, '')
     const headers: Record<string, string> = {
-      ...{ host, range, 'x-amz-content-sha256': NO_BODY, 'x-amz-date': time },
+      ...{ ...given, 'x-amz-content-sha256': bodyHash, 'x-amz-date': time },
       ...(sessionToken === undefined ? {} : { 'x-amz-security-token': sessionToken }),
     }
-    // In the order of the alphabet already, as the standard asks.
-    const names = Object.keys(headers)
+    const names = Object.keys(headers).sort()
     const lines = names.map((name) => `${name}:${headers[name]}\n`).join('')
     const signed = names.join(';')
-    const canonical = `GET\n${path}\n${query}\n${lines}\n${signed}\n${NO_BODY}`
+    const canonical = `${method}\n${path}\n${query}\n${lines}\n${signed}\n${bodyHash}`
     const digest = hash('sha256', canonical)
     const scope = `${time.slice(0, 8)}/${this.#region}/s3/aws4_request`
     const key = this.#keyOf(scope, secretAccessKey)

@@ -9,7 +9,7 @@ import { Agent as HttpsAgent, request as requestTls } from 'node:https'
 import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3'
 import { systemClock } from '../../clock.ts'
 import { CONNECTION_TIMEOUT_MS, type S3Options, SOCKETS_MAX } from './s3-client.ts'
-import { GetSigner } from './sign-get.ts'
+import { NO_BODY, RequestSigner, UNSIGNED_BODY, type UnsignedRequest } from './sign-request.ts'
 
 /** Which bytes of which object. */
 export interface WantedRange {
@@ -17,6 +17,20 @@ export interface WantedRange {
   readonly versionId: string | null
   /** As in the header, without `bytes=`. */
   readonly range: string
+  readonly signal?: AbortSignal | undefined
+}
+
+/** A new object, and what its PUT says of it: headers with names in small letters. */
+export interface NewObject {
+  readonly key: string
+  readonly body: Uint8Array
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/** A request for an object, without how it is addressed. */
+interface ObjectRequest extends Pick<UnsignedRequest, 'method' | 'query' | 'headers' | 'bodyHash'> {
+  readonly key: string
+  readonly body?: Uint8Array
   readonly signal?: AbortSignal | undefined
 }
 
@@ -29,7 +43,7 @@ interface Way {
   readonly userAgent: string
   /** What stands in front of a key. */
   readonly pathPrefix: string
-  readonly signer: GetSigner
+  readonly signer: RequestSigner
 }
 
 /** A request as the SDK would send it. */
@@ -42,14 +56,17 @@ interface Sample {
 }
 
 const SAMPLE_KEY = 'k'
+const OK = 200
+const PARTIAL_CONTENT = 206
 const SIGNED_FOR = /^AWS4-HMAC-SHA256 Credential=[^/]+\/\d{8}\/([^/]+)\/s3\/aws4_request,/
 
 /**
- * GETs past the SDK, which takes more CPU for one than all else that opening a message costs. The SDK
- * says once how the bucket is addressed and signed for, gives the credentials, and is asked again for
- * whatever is not answered with the bytes: only it knows what to try then, and how a failure is called.
+ * Requests past the SDK, which takes more CPU for one than all else that opening a message costs, or than
+ * sealing a small segment. The SDK says once how the bucket is addressed and signed for, gives the credentials,
+ * and is asked again for whatever is not answered as it should be: only it knows what to try then, and how a
+ * failure is called.
  */
-export class DirectGet {
+export class DirectRequests {
   readonly #client: S3Client
   readonly #options: S3Options
   #way: Promise<Way | null> | null = null
@@ -61,18 +78,19 @@ export class DirectGet {
   }
 
   /** The answer with the bytes, its body to be read; null when the SDK has to ask. */
-  async get(wanted: WantedRange): Promise<IncomingMessage | null> {
-    try {
-      this.#way ??= this.#findWay()
-      const way = await this.#way.catch((error) => {
-        // Credentials may be there next time.
-        this.#way = null
-        throw error
-      })
-      return way === null ? null : await this.#ask(way, wanted)
-    } catch {
-      return null
-    }
+  get({ key, versionId, range, signal }: WantedRange): Promise<IncomingMessage | null> {
+    const query = versionId === null ? '' : `versionId=${encoded(versionId)}`
+    const headers = { range: `bytes=${range}` }
+    const asked = { method: 'GET', key, query, headers, bodyHash: NO_BODY, signal } as const
+    return this.#try(asked, PARTIAL_CONTENT)
+  }
+
+  /** Whether the object is there now; false when the SDK has to put it, and perhaps finds it there. */
+  async put({ key, body, headers }: NewObject): Promise<boolean> {
+    const asked = { method: 'PUT', key, query: '', headers, body, bodyHash: UNSIGNED_BODY } as const
+    const answer = await this.#try(asked, OK)
+    answer?.resume()
+    return answer !== null
   }
 
   async close(): Promise<void> {
@@ -80,25 +98,39 @@ export class DirectGet {
     way?.agent.destroy()
   }
 
-  async #ask(way: Way, wanted: WantedRange): Promise<IncomingMessage | null> {
-    const { key, versionId, range, signal } = wanted
+  async #try(asked: ObjectRequest, statusWanted: number): Promise<IncomingMessage | null> {
+    try {
+      this.#way ??= this.#findWay()
+      const way = await this.#way.catch((error) => {
+        // Credentials may be there next time.
+        this.#way = null
+        throw error
+      })
+      return way === null ? null : await this.#ask(way, asked, statusWanted)
+    } catch {
+      return null
+    }
+  }
+
+  async #ask(way: Way, asked: ObjectRequest, statusWanted: number) {
+    const { key, body, signal, method, query, bodyHash } = asked
     const { credentials, systemClockOffset } = this.#client.config
     const path = way.pathPrefix + encodedKey(key)
-    const query = versionId === null ? '' : `versionId=${encoded(versionId)}`
     const headers = way.signer.headersOf(
-      { path, query, host: way.host, range: `bytes=${range}` },
+      { method, path, query, bodyHash, headers: { host: way.host, ...asked.headers } },
       await credentials(),
       systemClock.nowMs() + systemClockOffset,
     )
     headers['user-agent'] = way.userAgent
-    return answerTo(
-      way.send({
-        ...way.to,
-        ...{ agent: way.agent, headers, path: query === '' ? path : `${path}?${query}` },
-        ...(signal === undefined ? {} : { signal }),
-      }),
-      this.#options.requestTimeoutMs,
-    )
+    if (body !== undefined) headers['content-length'] = String(body.length)
+    const sent = way.send({
+      ...way.to,
+      ...{ agent: way.agent, method, headers, path: query === '' ? path : `${path}?${query}` },
+      ...(signal === undefined ? {} : { signal }),
+    })
+    const answer = answerTo(sent, statusWanted, this.#options.requestTimeoutMs)
+    sent.end(body)
+    return answer
   }
 
   /** null when objects of this bucket are not signed for in the usual way: express, many regions. */
@@ -116,7 +148,7 @@ export class DirectGet {
       host: headers.host ?? hostname,
       userAgent: headers['user-agent'] ?? '',
       pathPrefix: path.slice(0, -SAMPLE_KEY.length),
-      signer: new GetSigner(region),
+      signer: new RequestSigner(region),
     }
   }
 
@@ -136,8 +168,12 @@ export class DirectGet {
   }
 }
 
-/** The answer when it has the bytes, null when it says something else. Rejects without one in time. */
-function answerTo(asked: ClientRequest, timeoutMs: number): Promise<IncomingMessage | null> {
+/** The answer when it has the status, null when it says something else. Rejects without one in time. */
+function answerTo(
+  asked: ClientRequest,
+  statusWanted: number,
+  timeoutMs: number,
+): Promise<IncomingMessage | null> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage | null>()
   const late = () => asked.destroy(new Error('no answer in time'))
   const timer = setTimeout(late, timeoutMs)
@@ -149,7 +185,7 @@ function answerTo(asked: ClientRequest, timeoutMs: number): Promise<IncomingMess
   })
   asked.once('response', (answer) => {
     clearTimeout(timer)
-    if (answer.statusCode === 206) return resolve(answer)
+    if (answer.statusCode === statusWanted) return resolve(answer)
     answer.destroy()
     resolve(null)
   })
@@ -158,7 +194,6 @@ function answerTo(asked: ClientRequest, timeoutMs: number): Promise<IncomingMess
     clearTimeout(timer)
     clearTimeout(connecting)
   })
-  asked.end()
   return promise
 }
 
