@@ -91,7 +91,7 @@ async function sealOne(
     },
     services,
   )
-  const source = writer.source({ topic: SEALED_DOMAIN, partition: number })
+  const source = writer.sources.of({ topic: SEALED_DOMAIN, partition: number })
   const value = randomBytes(valueBytes)
   const message: Omit<Message, 'offset'> = {
     ...{ topic: SEALED_DOMAIN, partition: number, key: null, value, headers: [] },

@@ -9,8 +9,8 @@ export const PROFILES = {
   'low-latency': [
     'segment.ageMs=25ms',
     'kafka.lanes=1',
-    'kafka.fetchWaitMs=5ms',
-    'kafka.fetchBytesMin=64KiB',
+    'kafka.fetchWaitMs=10ms',
+    'kafka.fetchBytesMin=256KiB',
     'kafka.referencePer=part',
     'mapping.mode=runs',
   ],

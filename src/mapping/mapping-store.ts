@@ -84,7 +84,7 @@ export interface MappingWriter {
   writeRows(segment: SegmentKey, objectKey: string, frames: FrameColumns): Promise<void>
   /** A message may have several ids, and an id several messages. `frames` are those of one part. */
   recordMessageIds(segment: OpenedSegment, frames: FrameColumns, ids: MessageIds): Promise<void>
-  /** To be durable before `recordSealed`. */
+  /** To be durable before a reference is visible, as what `recordSealed` notes. */
   recordTotals(segment: OpenedSegment, totals: readonly SourceTotals[]): Promise<void>
   recordSealed(summary: SegmentSummary): Promise<void>
   recordPublished(segment: SegmentKey, publishedAtMs: number): Promise<void>

@@ -40,16 +40,17 @@ const ONE_FOR_ALL = ''
  * closes groups by size, count, age, window and the number of domains. A closed group goes to the
  * queue, in the order of closing.
  *
- * While the queue is full nothing is opened, and groups are not closed for their age: when many
- * domains make many segments, each takes in what comes meanwhile instead of making room for the next.
+ * Groups are not closed for their age while many segments wait to be published, and nothing is opened
+ * while the queue is full: when many domains make many segments, which cost what their number is, each
+ * takes in what comes meanwhile instead of waiting, sealed, behind others.
  */
 export class OpenGroups {
   readonly #services: LaneServices
-  readonly #queue: Pick<PublishQueue, 'add' | 'isFull' | 'room'>
+  readonly #queue: Pick<PublishQueue, 'add' | 'calm' | 'room'>
   readonly #groups = new Map<string, SegmentGroup>()
   #isClosed = false
 
-  constructor(services: LaneServices, queue: Pick<PublishQueue, 'add' | 'isFull' | 'room'>) {
+  constructor(services: LaneServices, queue: Pick<PublishQueue, 'add' | 'calm' | 'room'>) {
     this.#services = services
     this.#queue = queue
   }
@@ -140,8 +141,8 @@ export class OpenGroups {
     const member = group?.member(keyDomain)
     if (group === undefined || member === undefined) return null
     const { writer } = member
-    if (!writer.canHold(at) || !writer.hasRoom(bytes, nowMs)) return null
-    return { keyDomain, group, member, source: writer.source(at), progress: group.progress(at) }
+    if (!writer.sources.canHold(at) || !writer.hasRoom(bytes, nowMs)) return null
+    return { keyDomain, group, member, source: writer.sources.of(at), progress: group.progress(at) }
   }
 
   /** Closes what has no room for a frame of the domain, and waits for a window that has. */
@@ -220,7 +221,7 @@ export class OpenGroups {
 
   async #rollAged(key: string, group: SegmentGroup): Promise<void> {
     await this.#services.clock.sleep(this.#services.settings.segment.ageMs, group.closed)
-    await this.#queue.room()
+    await this.#queue.calm()
     this.#rollGroup(key, group)
   }
 

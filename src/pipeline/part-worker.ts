@@ -30,16 +30,12 @@ export async function workPart(task: PartTask, services: PartServices): Promise<
   const ids = messageIds(task, part, frames, services)
   if (!task.progress.sealed) sealFrames(task, part, frames, services.engine)
   const sealMs = performance.now() - startedAtMs
-  const places = await timed(() => notePlaces(task, frames, services))
-  if (places.error !== undefined) {
-    return failure(task, places.error, { ...task.progress, ...ids, sealed: true })
-  }
-  const { upload, map } = await store(
-    task,
-    () => uploadOnce(task, part, services),
-    () => mapOnce(task, frames, services, ids.messageIds),
-  )
-  const failed = upload.error ?? map.error
+  const { places, map, upload } = await store(task, {
+    notePlaces: () => notePlaces(task, frames, services),
+    mapRows: () => mapOnce(task, frames, services, ids.messageIds),
+    upload: () => uploadOnce(task, part, services),
+  })
+  const failed = places.error ?? map.error ?? upload.error
   if (failed !== undefined) {
     return failure(task, failed, {
       ...ids,
@@ -53,28 +49,34 @@ export async function workPart(task: PartTask, services: PartServices): Promise<
     ok: true,
     receipt: upload.value ?? null,
     references: renderReferences(task.segment, frames, services.referencePer),
-    timings: { sealMs, uploadMs: upload.elapsedMs, mapMs: places.elapsedMs + map.elapsedMs },
+    timings: {
+      sealMs,
+      uploadMs: upload.elapsedMs,
+      mapMs: Math.max(places.elapsedMs, map.elapsedMs),
+    },
     buffer: task.buffer,
   }
 }
 
+interface Steps {
+  readonly notePlaces: () => Promise<void>
+  readonly mapRows: () => Promise<void>
+  readonly upload: () => Promise<PartReceipt | null>
+}
+
 /**
- * Maps a part and uploads it. Whatever object is there has all its rows, so that the index never tells
- * less than what a key protects, wherever a process dies. Parts of an upload become an object only
- * after all of them were mapped, so with them both go side by side; a whole object waits for its rows.
+ * Maps a part and uploads it. Not a byte goes before its places are noted: what look-ups by source find
+ * must never be less than what is there. And whatever object is there has all its rows, so that the index
+ * never tells less than what a key protects, wherever a process dies. Parts of an upload become an object
+ * only after all of them were mapped, so their rows go beside them; a whole object waits for its rows.
  */
-async function store(
-  { upload: { kind } }: PartTask,
-  upload: () => Promise<PartReceipt | null>,
-  mapRows: () => Promise<void>,
-): Promise<{ upload: Timed<PartReceipt | null>; map: Timed<void> }> {
-  if (kind === 'part') {
-    const [uploaded, map] = await Promise.all([timed(upload), timed(mapRows)])
-    return { upload: uploaded, map }
-  }
-  const map = await timed(mapRows)
-  if (map.error !== undefined) return { map, upload: { error: map.error, elapsedMs: 0 } }
-  return { map, upload: await timed(upload) }
+async function store({ upload: { kind } }: PartTask, { notePlaces, mapRows, upload }: Steps) {
+  const noting = timed(notePlaces)
+  const mapping = timed(mapRows)
+  const before = await Promise.all(kind === 'part' ? [noting] : [noting, mapping])
+  const failed = before.find(({ error }) => error !== undefined)
+  const uploaded = failed === undefined ? await timed(upload) : { ...failed, value: null }
+  return { places: await noting, map: await mapping, upload: uploaded }
 }
 
 /** Walks the frame headers into columns. */
@@ -119,7 +121,6 @@ function sealFrames(
   }
 }
 
-/** Before the first byte: what look-ups by source find must never be less than what is there. */
 async function notePlaces(
   { progress, segment }: PartTask,
   frames: FrameColumns,

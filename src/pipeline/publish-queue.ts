@@ -11,6 +11,9 @@ const GROUPS_PER_TRANSACTION_MAX = 16
 /** So many segments may always wait: enough to keep every service busy. */
 const UNPUBLISHED_SEGMENTS_MIN = 64
 
+/** With more of them waiting, others had better grow than wait behind them. */
+const CROWD_SEGMENTS = 8
+
 interface Entry {
   readonly group: SegmentGroup
   readonly sealed: Promise<SealedGroup>
@@ -69,6 +72,11 @@ export class PublishQueue {
     while (this.isFull) await this.#moved.promise
   }
 
+  /** Resolves when so few segments wait that closing others for their age makes them visible sooner, or the queue has ended. */
+  async calm(): Promise<void> {
+    while (!this.isOver && this.#segments > CROWD_SEGMENTS) await this.#moved.promise
+  }
+
   /** Finishes `group` and publishes it when its turn comes. */
   add(group: SegmentGroup): void {
     this.#segments += group.size
@@ -109,11 +117,14 @@ export class PublishQueue {
     const publication = publicationOf(groups, settings)
     const startedAtMs = clock.elapsedMs()
     if (publication.offsets.length > 0) {
-      await patience.with(() => source.confirm(publication.offsets))
-      if (this.isOver) return
       // Fencing decides; this only spares whoever slept too long a transaction in another's lane.
       if (!source.isMember()) throw lostMembership()
-      await this.#publisher.publish(publication, () => this.#isInTime(groups))
+      const confirmed = patience.with(() => source.confirm(publication.offsets))
+      confirmed.catch(() => {})
+      await this.#publisher.publish(publication, async () => {
+        await confirmed
+        return !this.isOver && this.#isInTime(groups)
+      })
     }
     if (this.#isClosed) return
     // In one go with giving their bytes back: what close hands out is freed by whoever takes it.

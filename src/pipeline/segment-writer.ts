@@ -4,13 +4,13 @@ import { fromPlainError } from '../errors.ts'
 import type { Message } from '../format/message.ts'
 import { FooterBuilder, joinFooter } from '../format/segment-footer.ts'
 import { encodeMetadata } from '../format/segment-metadata.ts'
-import { PART_BYTES_MIN, SOURCES_PER_SEGMENT_MAX } from '../limits.ts'
+import { PART_BYTES_MIN } from '../limits.ts'
 import type { SegmentKey } from '../mapping/mapping-store.ts'
 import type { ObjectMetadata, PartReceipt } from '../segment/object-store.ts'
 import { type FilledPart, PartBuffer } from '../segment/part-buffer.ts'
-import { placeOf, type TopicPartition } from './message-source.ts'
 import type { PartTask, ReferenceRun, SegmentTask } from './part-task.ts'
 import type { PackedSource, SealedSegment, SegmentPlan, SegmentServices } from './segment-plan.ts'
+import { countPacked, SegmentSources } from './segment-sources.ts'
 
 /** Encoded references are held as they came from the worker, and twice more in their request. */
 const REFERENCE_COPIES = 3
@@ -24,10 +24,11 @@ const REFERENCE_COPIES = 3
 export class SegmentWriter {
   readonly openedAtMs: number
   readonly plan: SegmentPlan
+  /** The partitions that its messages are of. */
+  readonly sources = new SegmentSources()
   readonly #services: SegmentServices
   readonly #keys: NewSegmentKeys
   readonly #metadata: ObjectMetadata
-  readonly #sources = new Map<string, PackedSource>()
   readonly #parts: Promise<{
     receipt: PartReceipt | null
     references: readonly ReferenceRun[]
@@ -87,24 +88,6 @@ export class SegmentWriter {
     return bytes <= limits.bytesMax && window.hasRoom(frameBytes, nowMs)
   }
 
-  /** Whether messages of `at` may go in: the number of sources is bounded. */
-  canHold(at: TopicPartition): boolean {
-    return this.#sources.size < SOURCES_PER_SEGMENT_MAX || this.#sources.has(placeOf(at))
-  }
-
-  /** The entry of a partition in this segment; made when it is new. */
-  source(at: TopicPartition): PackedSource {
-    const place = placeOf(at)
-    let source = this.#sources.get(place)
-    if (source === undefined) {
-      const nothing = { firstOffset: -1, lastOffset: -1, messageCount: 0, bytes: 0 }
-      const { topic, partition } = at
-      source = { topic, partition, index: this.#sources.size, ...nothing }
-      this.#sources.set(place, source)
-    }
-    return source
-  }
-
   /** Packs one message of `source`. `chargedBytes` is what it holds of the in-flight budget. */
   add(message: Message, source: PackedSource, frameBytes: number, chargedBytes: number): void {
     this.#assertOpen()
@@ -112,9 +95,7 @@ export class SegmentWriter {
     const seq = this.#messageCount++
     this.#partFor(frameBytes).append(message, frameBytes, seq, source.index)
     this.#footer.add(frameBytes, seq, source.index, message.offset)
-    if (source.messageCount++ === 0) source.firstOffset = message.offset
-    source.lastOffset = message.offset
-    source.bytes += frameBytes
+    countPacked(source, message, frameBytes)
     this.#chargedBytes += chargedBytes
     this.#partChargedBytes += chargedBytes
     this.plan.window.spend(frameBytes)
@@ -131,7 +112,7 @@ export class SegmentWriter {
       if (parts.length > 0) await this.#complete(parts.map((part) => part.receipt))
       return {
         key: this.#key(),
-        sources: [...this.#sources.values()],
+        sources: this.sources.all(),
         references: parts.flatMap((part) => part.references),
         messageCount: this.#messageCount,
       }
@@ -172,7 +153,7 @@ export class SegmentWriter {
   #dispatchLast(part: PartBuffer): void {
     const { header, footerKey } = this.#keys
     const { clusterId } = this.plan
-    const sources = [...this.#sources.values()].map((source) => ({ clusterId, ...source }))
+    const sources = this.sources.all().map((source) => ({ clusterId, ...source }))
     const covered = this.#footer.covered(sources, this.#bytesBefore + part.size)
     part.end(joinFooter(covered, footerTag(footerKey, header, covered)))
     this.#dispatch(part.take(), true)
@@ -242,9 +223,11 @@ export class SegmentWriter {
       sealedAtMs: clock.nowMs(),
     }
     const opened = { ...this.#key(), createdAtMs: this.plan.createdAtMs }
-    const totals = [...this.#sources.values()].filter(({ messageCount }) => messageCount > 0)
-    await patience.with(() => mapping.recordTotals(opened, totals))
-    await patience.with(() => mapping.recordSealed(summary))
+    const totals = this.sources.totals()
+    await Promise.all([
+      patience.with(() => mapping.recordTotals(opened, totals)),
+      patience.with(() => mapping.recordSealed(summary)),
+    ])
     const openMs = clock.elapsedMs() - this.openedAtMs
     observer.segmentSealed(this.plan.window.dek.record.keyDomain, this.#bytesBefore, openMs)
   }
@@ -276,10 +259,7 @@ export class SegmentWriter {
   #task(): SegmentTask {
     const { frameKey, baseNonce } = this.#keys
     const { objectKey, clusterId, createdAtMs } = this.plan
-    const sources = [...this.#sources.values()].map(({ topic, partition }) => ({
-      topic,
-      partition,
-    }))
+    const sources = this.sources.all().map(({ topic, partition }) => ({ topic, partition }))
     return { ...this.#key(), createdAtMs, objectKey, clusterId, frameKey, baseNonce, sources }
   }
 

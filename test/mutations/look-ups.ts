@@ -7,14 +7,14 @@ export const lookUps: readonly Mutant[] = [
   {
     name: 'bytes leave before their places are durable',
     file: 'src/pipeline/part-worker.ts',
-    text: '  if (places.error !== undefined) {\n    return failure(task, places.error, { ...task.progress, ...ids, sealed: true })\n  }\n',
-    replacement: '',
+    text: 'failed === undefined ? await timed(upload)',
+    replacement: 'failed !== null ? await timed(upload)',
     tests: unit('pipeline/part-worker'),
   },
   {
     name: 'a segment is marked as sealed without the totals of its sources',
     file: 'src/pipeline/segment-writer.ts',
-    text: '    await patience.with(() => mapping.recordTotals(opened, totals))\n',
+    text: '      patience.with(() => mapping.recordTotals(opened, totals)),\n',
     replacement: '',
     tests: unit('pipeline/segment-writer'),
   },

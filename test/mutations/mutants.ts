@@ -1,4 +1,5 @@
 import { benchmarks } from './benchmarks.ts'
+import { fewRequests } from './few-requests.ts'
 import { incident } from './incident.ts'
 import { keysAndFormat } from './keys-and-format.ts'
 import { lookUps } from './look-ups.ts'
@@ -22,6 +23,7 @@ export const mutants: readonly Mutant[] = [
   ...rebuild,
   ...reading,
   ...retirement,
+  ...fewRequests,
   ...incident,
   ...benchmarks,
 ]

@@ -52,12 +52,13 @@ describe('the house', () => {
     expect(found(/openssl\.\w+\(/, isCalled)).toEqual([])
   })
 
-  test('declares native functions in three files: the cipher, the limits of the process, its memory', () => {
+  test('declares native functions in four files: the cipher, limits of the process, its memory, the stack', () => {
     const isNative = (file: string) =>
       [
         'src/crypto/openssl-library.ts',
         'src/adapters/host/process-limits.ts',
         'src/adapters/host/process-memory.ts',
+        'docker/stack/timer-slack.ts',
       ].includes(file)
     expect(found(/\.func\(|load\(null\)/, isNative)).toEqual([])
     expect(

@@ -11,11 +11,12 @@ import type {
   SegmentSummary,
   SourceTotals,
 } from '../../mapping/mapping-store.ts'
-import type { CassandraConnection, CqlStatement } from './connection.ts'
+import type { CassandraConnection, CqlStatement, CqlValue } from './connection.ts'
+import { GatheredWrites } from './gathered-writes.ts'
 import { uuidBytes } from './ids.ts'
 import { DayNotes } from './look-up-days.ts'
 import { idBatches } from './message-id-statements.ts'
-import { placeBatches, totalsBatches } from './place-statements.ts'
+import { placeWrites, totalsWrites } from './place-statements.ts'
 import { ROWS_PER_CHUNK, RowStatements } from './row-statements.ts'
 import { runBatches } from './run-statements.ts'
 
@@ -39,6 +40,7 @@ type Request = () => Promise<void>
 /** {@link MappingWriter} over Cassandra. */
 export class CassandraMappingWriter implements MappingWriter {
   readonly #connection: CassandraConnection
+  readonly #gathered: GatheredWrites
   readonly #clock: Clock
   readonly #mode: MappingMode
   readonly #insertObject: string
@@ -49,6 +51,7 @@ export class CassandraMappingWriter implements MappingWriter {
   /** The connection stays the caller's to close. */
   constructor(connection: CassandraConnection, clock: Clock, mode: MappingMode) {
     this.#connection = connection
+    this.#gathered = new GatheredWrites(connection)
     this.#clock = clock
     this.#mode = mode
     const insert = `INSERT INTO ${TABLES[mode]} (dek_id, segment_id`
@@ -58,13 +61,8 @@ export class CassandraMappingWriter implements MappingWriter {
     this.#days = new DayNotes(connection)
   }
 
-  async recordIntent(intent: SegmentIntent): Promise<void> {
-    const key = segmentParams(intent)
-    await this.#connection.execute(INSERT_INTENT, [
-      ...key,
-      intent.objectKey,
-      new Date(intent.createdAtMs),
-    ])
+  async recordIntent({ objectKey, createdAtMs, ...key }: SegmentIntent): Promise<void> {
+    await this.#writeSegment(key, INSERT_INTENT, objectKey, new Date(createdAtMs))
   }
 
   async writeRows(segment: SegmentKey, objectKey: string, frames: FrameColumns): Promise<void> {
@@ -86,12 +84,12 @@ export class CassandraMappingWriter implements MappingWriter {
 
   async recordPlaces(segment: OpenedSegment, frames: FrameColumns): Promise<void> {
     const noted = this.#placesOf(segment)
-    const { batches, places } = placeBatches(segment, frames, noted)
+    const { writes, places } = placeWrites(segment, frames, noted)
     await allDone([
       ...frames.sources.map(({ topic, partition }) =>
         this.#days.note('topic', topic, segment.createdAtMs, partition),
       ),
-      ...batches.map((batch) => this.#connection.batch(batch)),
+      this.#gathered.write(writes),
     ])
     for (const place of places) noted.add(place)
   }
@@ -109,21 +107,20 @@ export class CassandraMappingWriter implements MappingWriter {
   }
 
   async recordTotals(segment: OpenedSegment, totals: readonly SourceTotals[]): Promise<void> {
-    await allDone(totalsBatches(segment, totals).map((batch) => this.#connection.batch(batch)))
+    await this.#gathered.write(totalsWrites(segment, totals))
   }
 
-  async recordSealed(summary: SegmentSummary): Promise<void> {
-    await this.#connection.execute(INSERT_SEALED, [
-      ...segmentParams(summary),
-      summary.messageCount,
-      summary.bytes,
-      new Date(summary.sealedAtMs),
-    ])
+  async recordSealed({ messageCount, bytes, sealedAtMs, ...key }: SegmentSummary): Promise<void> {
+    await this.#writeSegment(key, INSERT_SEALED, messageCount, bytes, new Date(sealedAtMs))
   }
 
   async recordPublished(segment: SegmentKey, publishedAtMs: number): Promise<void> {
-    const params = [...segmentParams(segment), new Date(publishedAtMs)]
-    await this.#connection.execute(INSERT_PUBLISHED, params)
+    await this.#writeSegment(segment, INSERT_PUBLISHED, new Date(publishedAtMs))
+  }
+
+  #writeSegment(segment: SegmentKey, query: string, ...values: CqlValue[]): Promise<void> {
+    const params = [...segmentParams(segment), ...values]
+    return this.#gathered.write([{ partition: segment.dekId, statement: { query, params } }])
   }
 
   /** What was noted of a segment already: its parts have much in common. Old segments are let go. */

@@ -1,6 +1,6 @@
 import { slotOf } from '../../mapping/look-ups.ts'
 import type { FrameColumns, OpenedSegment, SourceTotals } from '../../mapping/mapping-store.ts'
-import type { CqlStatement } from './connection.ts'
+import type { PartitionWrite } from './gathered-writes.ts'
 import { uuidBytes } from './ids.ts'
 
 const INSERT_SOURCE =
@@ -14,10 +14,6 @@ const OFFSETS_PER_BLOCK = 4096
 /** Blocks of one partition of segments_by_offset. */
 export const BLOCKS_PER_BUCKET = 256
 
-/** A node warns of batches over more than 10 partitions, and of more than 5 KiB. */
-const PARTITIONS_PER_BATCH = 8
-const STATEMENTS_PER_BATCH = 32
-
 /** Where segments_by_offset has the segments that may hold `offset`. */
 export function blockOf(offset: number): { readonly bucket: number; readonly block: number } {
   const block = Math.floor(offset / OFFSETS_PER_BLOCK)
@@ -25,15 +21,15 @@ export function blockOf(offset: number): { readonly bucket: number; readonly blo
 }
 
 /**
- * Batches that name the sources of a segment, and the blocks of offsets that it has frames of, but for
+ * Writes that name the sources of a segment, and the blocks of offsets that it has frames of, but for
  * those in `noted`; and what they note.
  */
-export function placeBatches(
+export function placeWrites(
   segment: OpenedSegment,
   frames: FrameColumns,
   noted: ReadonlySet<string>,
-): { readonly batches: readonly (readonly CqlStatement[])[]; readonly places: readonly string[] } {
-  const batches = new Batches()
+): { readonly writes: readonly PartitionWrite[]; readonly places: readonly string[] } {
+  const writes: PartitionWrite[] = []
   const places: string[] = []
   const ids = [uuidBytes(segment.segmentId), uuidBytes(segment.dekId)] as const
   const slot = new Date(slotOf(segment.createdAtMs))
@@ -42,35 +38,32 @@ export function placeBatches(
   for (const [index, { topic, partition }] of frames.sources.entries()) {
     if (blocks[index]?.size === 0 || !isNew(`${topic}/${partition}`)) continue
     const params = [topic, slot, partition, ...ids]
-    batches.add(topic, { query: INSERT_SOURCE, params })
+    writes.push({ partition: topic, statement: { query: INSERT_SOURCE, params } })
   }
   for (const [index, { topic, partition }] of frames.sources.entries()) {
     for (const block of blocks[index] ?? []) {
       if (!isNew(`${topic}/${partition}/${block}`)) continue
       const bucket = Math.floor(block / BLOCKS_PER_BUCKET)
       const params = [topic, partition, bucket, block, ...ids]
-      batches.add(`${topic}/${partition}/${bucket}`, { query: INSERT_BLOCK, params })
+      const statement = { query: INSERT_BLOCK, params }
+      writes.push({ partition: `${topic}/${partition}/${bucket}`, statement })
     }
   }
-  return { batches: batches.all, places }
+  return { writes, places }
 }
 
-/** Batches with the totals of the sources of a segment. */
-export function totalsBatches(
+/** Writes of the totals of the sources of a segment. */
+export function totalsWrites(
   segment: OpenedSegment,
   totals: readonly SourceTotals[],
-): readonly (readonly CqlStatement[])[] {
-  const batches = new Batches()
+): readonly PartitionWrite[] {
   const ids = [uuidBytes(segment.segmentId), uuidBytes(segment.dekId)] as const
   const slot = new Date(slotOf(segment.createdAtMs))
-  for (const { topic, partition, firstOffset, lastOffset, messageCount, bytes } of totals) {
-    const params = [
-      ...[topic, slot, partition, ...ids],
-      ...[firstOffset, lastOffset, messageCount, bytes],
-    ]
-    batches.add(topic, { query: INSERT_TOTALS, params })
-  }
-  return batches.all
+  return totals.map(({ topic, partition, firstOffset, lastOffset, messageCount, bytes }) => {
+    const place = [topic, slot, partition, ...ids]
+    const params = [...place, firstOffset, lastOffset, messageCount, bytes]
+    return { partition: topic, statement: { query: INSERT_TOTALS, params } }
+  })
 }
 
 /** The blocks of offsets that each source has frames of, in the order of the sources. */
@@ -80,25 +73,4 @@ export function blocksBySource({ count, sources, source, offset }: FrameColumns)
     blocks[source[i] as number]?.add(Math.floor((offset[i] as number) / OFFSETS_PER_BLOCK))
   }
   return blocks
-}
-
-/** Statements in batches that a node takes without a warning. */
-class Batches {
-  readonly all: CqlStatement[][] = []
-  #partitions = new Set<string>()
-
-  add(partition: string, statement: CqlStatement): void {
-    const current = this.all.at(-1)
-    const isFull =
-      current === undefined ||
-      current.length >= STATEMENTS_PER_BATCH ||
-      (this.#partitions.size >= PARTITIONS_PER_BATCH && !this.#partitions.has(partition))
-    if (isFull) {
-      this.all.push([statement])
-      this.#partitions = new Set([partition])
-    } else {
-      current.push(statement)
-      this.#partitions.add(partition)
-    }
-  }
 }

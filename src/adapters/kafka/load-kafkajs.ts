@@ -5,6 +5,7 @@ import { systemClock } from '../../clock.ts'
 import { SealError } from '../../errors.ts'
 import { encodeRequest, withResponsePlaces } from './connection-bytes.ts'
 import { FetchedRecords } from './fetched-records.ts'
+import { withRecentCoordinators } from './recent-coordinators.ts'
 import { decodeRecordSet } from './record-batch.ts'
 import { RunOfMessages, withRunRequests } from './record-run-request.ts'
 
@@ -14,6 +15,7 @@ const RECORD_SET_DECODER = 'kafkajs/src/protocol/requests/fetch/v4/decodeMessage
 const BATCH = 'kafkajs/src/consumer/batch.js'
 const EVENTS = 'kafkajs/src/consumer/instrumentationEvents.js'
 const CONSUMER_GROUP = 'kafkajs/src/consumer/consumerGroup.js'
+const CLUSTER = 'kafkajs/src/cluster/index.js'
 const CONNECTION = 'kafkajs/src/network/connection.js'
 const REQUEST = 'kafkajs/src/protocol/request.js'
 const REQUEST_QUEUE = 'kafkajs/src/network/requestQueue/index.js'
@@ -38,6 +40,7 @@ let loaded: Kafkajs | null = null
  *   of the main thread when references are published by the thousand;
  * - its produce request makes ten objects a record. Ours also takes records that were encoded elsewhere
  *   (record-run-request.ts);
+ * - its cluster looks coordinators up again before each step of a transaction (recent-coordinators.ts);
  * - its connections hold every response twice while it comes in, and copy every request twice
  *   (connection-bytes.ts).
  * The library loads its protocol lazily and by path, so modules are exchanged in the module cache,
@@ -58,6 +61,10 @@ export function loadKafkajs(): Kafkajs {
   exchange(require, PRODUCE_REQUEST, withRunRequests(require(PRODUCE_REQUEST)))
   require(EVENTS).events.OUT_OF_RANGE = OUT_OF_RANGE
   require(CONSUMER_GROUP).prototype.recoverFromOffsetOutOfRange = tellOutOfRange
+  const cluster = require(CLUSTER).prototype
+  cluster.findGroupCoordinatorMetadata = withRecentCoordinators(
+    cluster.findGroupCoordinatorMetadata,
+  )
   const connection = require(CONNECTION).prototype
   connection.processData = withResponsePlaces(connection.processData)
   require(REQUEST_QUEUE).prototype.scheduleCheckPendingRequests = checkPendingLater

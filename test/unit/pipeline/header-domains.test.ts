@@ -91,6 +91,44 @@ describe('key domains by header', () => {
     expect(place.sink.offsets()).toEqual(range(0, 200))
   })
 
+  it('grow instead of being closed for their age while many segments wait to be published', async () => {
+    const place = placeWith()
+    const session = await place.session(0)
+    const twenty = range(0, 20).map(String)
+    const tasksAfter = async (rounds: number, tenants: readonly string[]) => {
+      const all = Array.from({ length: rounds + 1 }, () => tenants).flat()
+      await accept(session, ofTenants(all))
+      await place.clock.step(11_000)
+      return place.runner.tasks.length
+    }
+    expect(await tasksAfter(0, twenty)).toBe(20)
+    place.runner.gate.close()
+    expect(await tasksAfter(1, twenty)).toBe(40)
+    expect(await tasksAfter(2, twenty)).toBe(40)
+    place.runner.gate.open()
+    await place.clock.step(0)
+    expect(place.runner.tasks).toHaveLength(60)
+    await session.drain()
+    expect(place.sink.offsets()).toEqual(range(0, 60))
+  })
+
+  it('are closed for their age all the same while few segments wait', async () => {
+    const place = placeWith()
+    const session = await place.session(0)
+    place.runner.gate.close()
+    for (let round = 1; round <= 3; round++) {
+      await accept(
+        session,
+        ofTenants(Array.from({ length: round }, () => ['a', 'b', 'c', 'd']).flat()),
+      )
+      await place.clock.step(11_000)
+      expect(place.runner.tasks).toHaveLength(round * 4)
+    }
+    place.runner.gate.open()
+    await session.drain()
+    expect(place.sink.offsets()).toEqual(range(0, 12))
+  })
+
   it('get their DEKs side by side', async () => {
     const place = placeWith()
     place.keyGate.close()

@@ -45,7 +45,7 @@ beforeEach(async () => {
 function add(...messages: Message[]): void {
   for (const one of messages) {
     const bytes = frameBytesOf(parcelBytes(one))
-    writer.add(one, writer.source(one), bytes, bytes)
+    writer.add(one, writer.sources.of(one), bytes, bytes)
   }
 }
 
@@ -184,17 +184,21 @@ describe('a segment', () => {
     expect(place.runner.tasks.map(({ progress }) => progress.mapped)).toEqual([false, true, true])
   })
 
-  it('leaves totals of every source before it is marked as sealed', async () => {
-    const lines: string[] = []
+  it('is not finished before the totals of every source are recorded', async () => {
     const { mapping } = place
     const record = mapping.recordTotals.bind(mapping)
-    mapping.recordTotals = (segment, totals) => {
-      lines.push(...place.journal.filter((line) => line.startsWith('sealed')))
-      return record(segment, totals)
-    }
+    const held = Promise.withResolvers<void>()
+    mapping.recordTotals = (...totals) => held.promise.then(() => record(...totals))
     add(...large(7))
-    const { key } = await writer.finish()
-    expect(lines).toEqual([])
+    let isFinished = false
+    const finishing = writer.finish().finally(() => {
+      isFinished = true
+    })
+    await settled()
+    expect(place.store.objects.size).toBe(1)
+    expect(isFinished).toBe(false)
+    held.resolve()
+    const { key } = await finishing
     const { createdAtMs } = writer.plan
     const frames = frameBytesOf(parcelBytes(message({ value: Buffer.alloc(MIB) })))
     for (const [partition, count] of [4, 3].entries()) {

@@ -96,7 +96,7 @@ function writerOf(dek: Dek, segmentId: string, engine: RecordingEngine, failures
 }
 
 function pack(writer: SegmentWriter, message: Message): void {
-  const source = writer.source(message)
+  const source = writer.sources.of(message)
   writer.add(message, source, frameBytesOf(parcelBytes(message)), 0)
 }
 
