@@ -39,10 +39,13 @@ export function roadConfig(stack: StackEndpoints, place: RoadPlace, settings: Ro
   return tree
 }
 
-/** What a configuration says when the messages of a topic have `domains` values of the header; 0: the topic. */
+/**
+ * What a configuration says when the messages of a topic have `domains` values of the header; 0: the topic. One
+ * lane, as docs/sizing.md has it: each lane has a segment of its own for every domain.
+ */
 export function domainOverrides(domains: number): readonly string[] {
   if (domains === 0) return []
-  return ['keyDomain.by=header', `keyDomain.header=${DOMAIN_HEADER}`]
+  return ['keyDomain.by=header', `keyDomain.header=${DOMAIN_HEADER}`, 'kafka.lanes=1']
 }
 
 /** Sets one key of a tree. Throws when the text is not `path=value`. */
