@@ -1,6 +1,7 @@
 import { messageOf } from '../../src/errors.ts'
 import { benchEnd } from '../bench-end.ts'
 import { type BenchStack, withBenchStack } from '../bench-stack.ts'
+import { writtenBack } from '../host/written-back.ts'
 import { type HeldRow, measureHeld } from '../road/held-road.ts'
 import type { RoadOptions } from '../road/road.ts'
 import { domainCases, partitionCases, type RoadCase, USUAL_CASE } from '../road/road-cases.ts'
@@ -70,6 +71,7 @@ export async function measureScaling(
 async function measureArm(stack: BenchStack, arm: Arm, repeat: number): Promise<void> {
   const { axis, mapping, count, runs, failures, measure } = arm
   let outcome: string
+  await writtenBack()
   try {
     const row = await measure(stack, `${axis}-${count}-${mapping}-${repeat}`)
     runs.push(row)
