@@ -29,7 +29,7 @@ export async function publish(stack: BenchStack, repeats: number): Promise<Servi
     return await serviceCost(stack, ['kafka'], repeats, async () => {
       for (let i = 0; i < TRANSACTIONS; i++) {
         const offsets = [{ topic: TOPIC, partition: 0, nextOffset: i }]
-        await lane.publish({ records, offsets }, async () => true)
+        await lane.publish({ records, offsets }, () => true)
       }
       return TRANSACTIONS * REFERENCES
     })

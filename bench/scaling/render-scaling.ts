@@ -20,7 +20,7 @@ const WIDTHS = [14, 14, 11, 11, 8, 8, 8, 10, 10, 10, 11, 13]
 export function renderScaling(rows: readonly ScalingRow[]): string {
   const axes = Map.groupBy(rows, ({ axis, mapping }) => `${axis}, ${mapping}`)
   const tables = [...axes].map(([name, lines]) => {
-    const first = median(lines[0]?.runs ?? [], cpuMicrosOf)
+    const first = median(lines.find(({ runs }) => runs.length > 0)?.runs ?? [], cpuMicrosOf)
     return [line(name, HEAD), ...lines.flatMap((row) => linesOf(row, first))].join('\n')
   })
   return `${tables.join('\n\n')}\n`

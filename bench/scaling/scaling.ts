@@ -71,8 +71,8 @@ export async function measureScaling(
 async function measureArm(stack: BenchStack, arm: Arm, repeat: number): Promise<void> {
   const { axis, mapping, count, runs, failures, measure } = arm
   let outcome: string
-  await writtenBack()
   try {
+    await writtenBack()
     const row = await measure(stack, `${axis}-${count}-${mapping}-${repeat}`)
     runs.push(row)
     outcome = `${cpuMicrosOf(row).toFixed(1)} us a message`

@@ -4,8 +4,8 @@
  *
  * CPU: decision 0014, the whole road on two quiet cores, 1 KiB messages, 8 partitions, verified: 23 million by rows, 8
  * million by runs with a reference a part. Disk of the mapping: `npm run bench -- mapping`. Bytes of a reference: the log of a reference
- * topic. What a segment costs: one run of 20,000 messages in 100 key domains, 616 segments, beside other work, cold, profiled,
- * and with the making of 100 DEKs in it: a ceiling, to be measured again.
+ * topic. What a segment costs: `npm run bench -- scaling --axis domains`, 300,000 messages in 1,000 key domains and 10,000 segments,
+ * less what they cost in one.
  */
 export const COEFFICIENTS = {
   rows: {
@@ -17,12 +17,12 @@ export const COEFFICIENTS = {
     mappingBytes: 14.8,
   },
   runs: {
-    cpuMicros: { encryptor: 6.2, cassandra: 3.8, s3: 4.9, kafka: 2.1 },
-    mainThreadMicros: 2.8,
+    cpuMicros: { encryptor: 5.4, cassandra: 1.9, s3: 4.0, kafka: 2.0 },
+    mainThreadMicros: 2.5,
     mappingBytes: 1.9,
   },
   /** CPU microseconds a segment, over and above its messages: what many small segments cost. */
-  segmentMicros: { encryptor: 10_000, cassandra: 9_000, s3: 1_400, kafka: 1_300 },
+  segmentMicros: { encryptor: 3_300, cassandra: 3_500, s3: 1_000, kafka: 100 },
   /** Bytes of a message in the log of its topic beside its value, and of its reference in the log of that. */
   recordBytes: 10,
   referenceBytes: 225,

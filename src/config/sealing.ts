@@ -35,7 +35,8 @@ export const segment = section('When an S3 object is closed; the limit reached f
   ),
   ageMs: withDefault(
     durationMs({
-      about: 'How long a segment stays open; messages become visible after it.',
+      about:
+        'How long a segment stays open; messages become visible after it. Up to ten times as long while many segments wait.',
       min: 1,
       max: HOUR_MS,
     }),

@@ -25,7 +25,7 @@ export function slotOf(atMs: number): number {
 /** A segment with messages of a source partition. */
 export interface SourceSegment extends SegmentKey {
   readonly partition: number
-  /** What it holds of the partition; null until it is sealed. `bytes` are those of the frames. */
+  /** What it holds of the partition; null until it is sealed, or for good if the process died just then. `bytes` are those of the frames. */
   readonly totals: Totals | null
 }
 

@@ -32,6 +32,9 @@ interface PackingPlace {
   readonly progress: GroupProgress
 }
 
+/** So many times its age a group may reach behind a crowd of segments, and no more. */
+const CROWDED_AGES_MAX = 10
+
 /** Under domains by header, messages of all topics share one group. */
 const ONE_FOR_ALL = ''
 
@@ -40,9 +43,9 @@ const ONE_FOR_ALL = ''
  * closes groups by size, count, age, window and the number of domains. A closed group goes to the
  * queue, in the order of closing.
  *
- * Groups are not closed for their age while many segments wait to be published, and nothing is opened
- * while the queue is full: when many domains make many segments, which cost what their number is, each
- * takes in what comes meanwhile instead of waiting, sealed, behind others.
+ * Groups are not closed for their age while many segments wait to be published, up to ten times that age, and
+ * nothing is opened while the queue is full: when many domains make many segments, which cost what their number
+ * is, each takes in what comes meanwhile instead of waiting, sealed, behind others.
  */
 export class OpenGroups {
   readonly #services: LaneServices
@@ -211,7 +214,7 @@ export class OpenGroups {
     group.open(keyDomain, new SegmentWriter(plan, segments))
     const nowMs = clock.elapsedMs()
     const leftMs = window.endsAtMs(nowMs) - nowMs
-    const groupLeftMs = group.openedAtMs + settings.segment.ageMs - nowMs
+    const groupLeftMs = group.openedAtMs + settings.segment.ageMs * CROWDED_AGES_MAX - nowMs
     if (leftMs < groupLeftMs) this.#rollAfter(Math.max(leftMs, 0), key, group)
   }
 
@@ -220,8 +223,15 @@ export class OpenGroups {
   }
 
   async #rollAged(key: string, group: SegmentGroup): Promise<void> {
-    await this.#services.clock.sleep(this.#services.settings.segment.ageMs, group.closed)
-    await this.#queue.calm()
+    const { clock, settings } = this.#services
+    const { ageMs } = settings.segment
+    const { closed } = group
+    await clock.sleep(ageMs, closed)
+    if (closed.aborted) return
+    await Promise.race([
+      this.#queue.calm(closed),
+      clock.sleep(ageMs * (CROWDED_AGES_MAX - 1), closed),
+    ])
     this.#rollGroup(key, group)
   }
 

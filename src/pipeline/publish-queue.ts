@@ -72,9 +72,13 @@ export class PublishQueue {
     while (this.isFull) await this.#moved.promise
   }
 
-  /** Resolves when so few segments wait that closing others for their age makes them visible sooner, or the queue has ended. */
-  async calm(): Promise<void> {
-    while (!this.isOver && this.#segments > CROWD_SEGMENTS) await this.#moved.promise
+  /**
+   * Resolves when so few segments wait that closing others for their age makes them visible sooner, or the
+   * queue has ended; at the next publication also once `signal` is aborted.
+   */
+  async calm(signal: AbortSignal): Promise<void> {
+    const isCrowded = () => !this.isOver && this.#segments > CROWD_SEGMENTS
+    while (isCrowded() && !signal.aborted) await this.#moved.promise
   }
 
   /** Finishes `group` and publishes it when its turn comes. */
@@ -117,14 +121,11 @@ export class PublishQueue {
     const publication = publicationOf(groups, settings)
     const startedAtMs = clock.elapsedMs()
     if (publication.offsets.length > 0) {
+      await patience.with(() => source.confirm(publication.offsets))
+      if (this.isOver) return
       // Fencing decides; this only spares whoever slept too long a transaction in another's lane.
       if (!source.isMember()) throw lostMembership()
-      const confirmed = patience.with(() => source.confirm(publication.offsets))
-      confirmed.catch(() => {})
-      await this.#publisher.publish(publication, async () => {
-        await confirmed
-        return !this.isOver && this.#isInTime(groups)
-      })
+      await this.#publisher.publish(publication, () => this.#isInTime(groups))
     }
     if (this.#isClosed) return
     // In one go with giving their bytes back: what close hands out is freed by whoever takes it.

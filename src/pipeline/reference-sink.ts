@@ -28,10 +28,10 @@ export interface LanePublisher {
   /**
    * Publishes all of it or nothing. Asks `isInTime` when all is ready and nothing but the commit is
    * left, which the broker itself refuses after the transaction timeout; throws SEAL_TOO_LATE
-   * (retryable) when the answer is no, and what it rejects with. Throws SEAL_FENCED when another process
-   * took the lane over, SEAL_KAFKA_UNAVAILABLE and SEAL_KAFKA_REFUSED otherwise; the outcome is unknown then.
+   * (retryable) when the answer is no. Throws SEAL_FENCED when another process took the lane over,
+   * SEAL_KAFKA_UNAVAILABLE and SEAL_KAFKA_REFUSED otherwise; the outcome is unknown then.
    */
-  publish(publication: Publication, isInTime: () => Promise<boolean>): Promise<void>
+  publish(publication: Publication, isInTime: () => boolean): Promise<void>
   close(): Promise<void>
 }
 

@@ -36,7 +36,7 @@ export function referenceSinkContract(name: string, makePlace: () => Promise<Sin
 
     /** Publishes in good time. */
     const publish = (publisher: LanePublisher, ...of: Parameters<typeof publication>) =>
-      publisher.publish(publication(...of), async () => true)
+      publisher.publish(publication(...of), () => true)
 
     const texts = (...all: string[]) => all.map((text) => Buffer.from(text))
 
@@ -85,7 +85,7 @@ export function referenceSinkContract(name: string, makePlace: () => Promise<Sin
 
     it('what is late by the time of its commit is not published', async () => {
       const publisher = await place.sink.openLane(0)
-      const late = publisher.publish(publication(0, texts('late'), 9), async () => false)
+      const late = publisher.publish(publication(0, texts('late'), 9), () => false)
       await expect(late).rejects.toMatchObject({ name: 'SealError' })
       await publisher.close()
       const next = await place.sink.openLane(0)

@@ -153,7 +153,7 @@ describe('opening a lane', () => {
         records: [{ topic: output, partition: 0, runs: runsOf([Buffer.from('published')]) }],
         offsets: [{ topic: source, partition: 0, nextOffset: 1 }],
       },
-      async () => true,
+      () => true,
     )
     await expect(open.commit()).rejects.toThrow()
     await publisher.close()
@@ -170,7 +170,7 @@ describe('opening a lane', () => {
         records: [0, 2].map((partition) => ({ topic: output, partition, runs })),
         offsets: [{ topic: source, partition: 0, nextOffset: 1 }],
       },
-      async () => true,
+      () => true,
     )
     await expect(published).rejects.toMatchObject({ code: 'SEAL_KAFKA_REFUSED' })
     await publisher.close()

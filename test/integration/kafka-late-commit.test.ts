@@ -88,11 +88,11 @@ test('a commit that reaches the broker late ends nothing of the transaction afte
   const { sink, publication, visible, committed } = scene
   const first = await sink.openLane(0)
   holds = 'requests'
-  const lost = first.publish(publication('given up', 3), async () => true)
+  const lost = first.publish(publication('given up', 3), () => true)
   await expect(lost).rejects.toMatchObject({ code: 'SEAL_KAFKA_UNAVAILABLE', retryable: true })
   const second = await sink.openLane(0)
   expect(await committed()).toBeUndefined()
-  const published = second.publish(publication('published', 5), async () => true)
+  const published = second.publish(publication('published', 5), () => true)
   await until(() => held.length === 2)
   held[0]?.()
   await until(() => answers.length === 1)
@@ -111,7 +111,7 @@ test('a commit whose answer is lost has happened, and the next writer sees it', 
   const { sink, publication, visible, committed } = scene
   const first = await sink.openLane(0)
   holds = 'answers'
-  const lost = first.publish(publication('once', 3), async () => true)
+  const lost = first.publish(publication('once', 3), () => true)
   await expect(lost).rejects.toMatchObject({ code: 'SEAL_KAFKA_UNAVAILABLE', retryable: true })
   holds = 'nothing'
   const second = await sink.openLane(0)

@@ -26,9 +26,30 @@ export const fewRequests: readonly Mutant[] = [
   {
     name: 'many segments are closed for their age behind as many that wait',
     file: 'src/pipeline/open-groups.ts',
-    text: '    await this.#queue.calm()\n',
+    text: '      this.#queue.calm(closed),\n',
+    replacement: '      Promise.resolve(),\n',
+    tests: unit('pipeline/header-domains'),
+  },
+  {
+    name: 'a group stays open for as long as there is a crowd',
+    file: 'src/pipeline/open-groups.ts',
+    text: '      clock.sleep(ageMs * (CROWDED_AGES_MAX - 1), closed),\n',
     replacement: '',
     tests: unit('pipeline/header-domains'),
+  },
+  {
+    name: 'a group that was closed is kept while there is a crowd',
+    file: 'src/pipeline/publish-queue.ts',
+    text: 'isCrowded() && !signal.aborted',
+    replacement: 'isCrowded()',
+    tests: unit('pipeline/publish-queue'),
+  },
+  {
+    name: 'bytes of an upload leave before their places are durable',
+    file: 'src/pipeline/part-worker.ts',
+    text: "kind === 'part' ? [noting]",
+    replacement: "kind === 'part' ? []",
+    tests: unit('pipeline/part-worker'),
   },
   {
     name: 'few segments are not closed for their age either',
@@ -46,9 +67,16 @@ export const fewRequests: readonly Mutant[] = [
   },
   {
     name: 'an object that was refused is taken for put',
-    file: 'src/adapters/s3/direct-requests.ts',
-    text: 'return answer !== null\n',
-    replacement: 'return true\n',
+    file: 'src/adapters/s3/s3-object-store.ts',
+    text: 'if (status === OK) return\n',
+    replacement: 'if (status !== null) return\n',
+    tests: unit('adapters/s3/direct-put'),
+  },
+  {
+    name: 'an object is put again at once into a store that is busy',
+    file: 'src/adapters/s3/s3-object-store.ts',
+    text: 'if (isBusy(status)) throw',
+    replacement: 'if (status === 1) throw',
     tests: unit('adapters/s3/direct-put'),
   },
 ]

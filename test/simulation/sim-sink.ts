@@ -42,7 +42,7 @@ export class SimSink implements ReferenceSink {
   async #publish(
     producer: ProducerId,
     publication: Publication,
-    isInTime: () => Promise<boolean>,
+    isInTime: () => boolean,
   ): Promise<void> {
     const { transactions } = this.#world.kafka
     const { transactionalId } = producer
@@ -68,7 +68,7 @@ export class SimSink implements ReferenceSink {
       this.#world.note(() => `kafka: ${transactionalId} offsets ${named()}`)
       transactions.commitOffsets(producer, offsets)
     })
-    if (!(await isInTime())) throw tooLate()
+    if (!isInTime()) throw tooLate()
     await this.#end(producer)
   }
 

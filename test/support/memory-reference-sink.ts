@@ -42,10 +42,10 @@ export class MemoryReferenceSink implements ReferenceSink {
     return {
       publish: async (publication, isInTime) => {
         try {
-          await this.#publish(publication, async () => {
+          await this.#publish(publication, () => {
             if (writer.hasFailed) throw new SealError('SEAL_KAFKA_UNAVAILABLE', 'failed before')
             if (this.#writers.get(lane) !== writer) throw new SealError('SEAL_FENCED', 'fenced')
-            if (!(await isInTime())) throw tooLate()
+            if (!isInTime()) throw tooLate()
           })
         } catch (error) {
           writer.hasFailed = true
@@ -80,13 +80,13 @@ export class MemoryReferenceSink implements ReferenceSink {
       .map(({ nextOffset }) => nextOffset)
   }
 
-  async #publish(publication: Publication, check: () => Promise<void>): Promise<void> {
+  async #publish(publication: Publication, check: () => void): Promise<void> {
     this.publishCalls++
     this.#journal.push('publish')
     await this.publishGate.pass()
     const failure = this.failures.shift()
     if (failure !== undefined) throw failure
-    await check()
+    check()
     this.publications.push(publication)
     for (const at of publication.offsets) this.#committed.set(placeOf(at), at.nextOffset)
   }

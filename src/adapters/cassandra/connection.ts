@@ -67,7 +67,7 @@ export class CassandraConnection {
     return this.#run(() => this.#client.execute(query, params as CqlValue[], { prepare: true }))
   }
 
-  /** Runs statements of one partition as one mutation. */
+  /** Runs statements in one request; those of one partition as one mutation, others each by itself. */
   async batch(statements: readonly CqlStatement[]): Promise<void> {
     const queries = statements as { query: string; params: CqlValue[] }[]
     await this.#run(() => this.#client.batch(queries, { prepare: true, logged: false }))

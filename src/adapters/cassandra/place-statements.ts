@@ -38,7 +38,10 @@ export function placeWrites(
   for (const [index, { topic, partition }] of frames.sources.entries()) {
     if (blocks[index]?.size === 0 || !isNew(`${topic}/${partition}`)) continue
     const params = [topic, slot, partition, ...ids]
-    writes.push({ partition: topic, statement: { query: INSERT_SOURCE, params } })
+    writes.push({
+      partition: `${topic}@${slot.getTime()}`,
+      statement: { query: INSERT_SOURCE, params },
+    })
   }
   for (const [index, { topic, partition }] of frames.sources.entries()) {
     for (const block of blocks[index] ?? []) {
@@ -62,7 +65,7 @@ export function totalsWrites(
   return totals.map(({ topic, partition, firstOffset, lastOffset, messageCount, bytes }) => {
     const place = [topic, slot, partition, ...ids]
     const params = [...place, firstOffset, lastOffset, messageCount, bytes]
-    return { partition: topic, statement: { query: INSERT_TOTALS, params } }
+    return { partition: `${topic}@${slot.getTime()}`, statement: { query: INSERT_TOTALS, params } }
   })
 }
 

@@ -76,7 +76,7 @@ class KafkaLanePublisher implements LanePublisher {
     this.#brokers = brokers
   }
 
-  async publish(publication: Publication, isInTime: () => Promise<boolean>): Promise<void> {
+  async publish(publication: Publication, isInTime: () => boolean): Promise<void> {
     if (this.#hasFailed) {
       const message = 'a publisher that failed is of no further use'
       throw new SealError('SEAL_KAFKA_UNAVAILABLE', message, { retryable: true })
@@ -92,7 +92,7 @@ class KafkaLanePublisher implements LanePublisher {
       const offsets = () => this.#sendOffsets(transaction, publication)
       await step('offsets', () => (isFirst ? patiently(offsets) : offsets()))
       // Left open: the next opening of the lane ends it.
-      if (!(await isInTime())) throw tooLate()
+      if (!isInTime()) throw tooLate()
       await step('commit', () => transaction.commit())
     } catch (error) {
       // No abort: a commit whose answer was lost may have got through, and the next writer's fencing

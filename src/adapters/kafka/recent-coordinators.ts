@@ -9,8 +9,9 @@ interface Wanted {
 type Find<Answer> = (wanted: Wanted) => Promise<Answer>
 
 /**
- * So long an answer is taken for true. Whoever is no coordinator any more says so, and whatever asked it is
- * tried again for longer than this.
+ * So long an answer is taken for true. One that moved says that it is none: what adds partitions or joins a
+ * group is tried again for longer than this, and anything else of a transaction ends the publisher, whose
+ * successor has a cluster of its own, which asks.
  */
 const RECENT_MS = 500
 

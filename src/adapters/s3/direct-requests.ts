@@ -56,15 +56,15 @@ interface Sample {
 }
 
 const SAMPLE_KEY = 'k'
-const OK = 200
+/** Status of a request that was carried out. */
+export const OK = 200
 const PARTIAL_CONTENT = 206
 const SIGNED_FOR = /^AWS4-HMAC-SHA256 Credential=[^/]+\/\d{8}\/([^/]+)\/s3\/aws4_request,/
 
 /**
  * Requests past the SDK, which takes more CPU for one than all else that opening a message costs, or than
  * sealing a small segment. The SDK says once how the bucket is addressed and signed for, gives the credentials,
- * and is asked again for whatever is not answered as it should be: only it knows what to try then, and how a
- * failure is called.
+ * and is asked again where the answer is not what was hoped for: only it knows how a failure is called.
  */
 export class DirectRequests {
   readonly #client: S3Client
@@ -78,19 +78,23 @@ export class DirectRequests {
   }
 
   /** The answer with the bytes, its body to be read; null when the SDK has to ask. */
-  get({ key, versionId, range, signal }: WantedRange): Promise<IncomingMessage | null> {
+  async get({ key, versionId, range, signal }: WantedRange): Promise<IncomingMessage | null> {
     const query = versionId === null ? '' : `versionId=${encoded(versionId)}`
     const headers = { range: `bytes=${range}` }
     const asked = { method: 'GET', key, query, headers, bodyHash: NO_BODY, signal } as const
-    return this.#try(asked, PARTIAL_CONTENT)
+    const answer = await this.#try(asked)
+    if (answer?.statusCode === PARTIAL_CONTENT) return answer
+    answer?.destroy()
+    return null
   }
 
-  /** Whether the object is there now; false when the SDK has to put it, and perhaps finds it there. */
-  async put({ key, body, headers }: NewObject): Promise<boolean> {
+  /** The status of the answer: 200 when the object is there now. null without an answer. */
+  async put({ key, body, headers }: NewObject): Promise<number | null> {
     const asked = { method: 'PUT', key, query: '', headers, body, bodyHash: UNSIGNED_BODY } as const
-    const answer = await this.#try(asked, OK)
-    answer?.resume()
-    return answer !== null
+    const answer = await this.#try(asked)
+    if (answer?.statusCode === OK) answer.resume()
+    else answer?.destroy()
+    return answer?.statusCode ?? null
   }
 
   async close(): Promise<void> {
@@ -98,7 +102,7 @@ export class DirectRequests {
     way?.agent.destroy()
   }
 
-  async #try(asked: ObjectRequest, statusWanted: number): Promise<IncomingMessage | null> {
+  async #try(asked: ObjectRequest): Promise<IncomingMessage | null> {
     try {
       this.#way ??= this.#findWay()
       const way = await this.#way.catch((error) => {
@@ -106,13 +110,13 @@ export class DirectRequests {
         this.#way = null
         throw error
       })
-      return way === null ? null : await this.#ask(way, asked, statusWanted)
+      return way === null ? null : await this.#ask(way, asked)
     } catch {
       return null
     }
   }
 
-  async #ask(way: Way, asked: ObjectRequest, statusWanted: number) {
+  async #ask(way: Way, asked: ObjectRequest): Promise<IncomingMessage> {
     const { key, body, signal, method, query, bodyHash } = asked
     const { credentials, systemClockOffset } = this.#client.config
     const path = way.pathPrefix + encodedKey(key)
@@ -128,7 +132,7 @@ export class DirectRequests {
       ...{ agent: way.agent, method, headers, path: query === '' ? path : `${path}?${query}` },
       ...(signal === undefined ? {} : { signal }),
     })
-    const answer = answerTo(sent, statusWanted, this.#options.requestTimeoutMs)
+    const answer = answerTo(sent, this.#options.requestTimeoutMs)
     sent.end(body)
     return answer
   }
@@ -168,13 +172,9 @@ export class DirectRequests {
   }
 }
 
-/** The answer when it has the status, null when it says something else. Rejects without one in time. */
-function answerTo(
-  asked: ClientRequest,
-  statusWanted: number,
-  timeoutMs: number,
-): Promise<IncomingMessage | null> {
-  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage | null>()
+/** The answer, its body to be read or destroyed. Rejects without one in time. */
+function answerTo(asked: ClientRequest, timeoutMs: number): Promise<IncomingMessage> {
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
   const late = () => asked.destroy(new Error('no answer in time'))
   const timer = setTimeout(late, timeoutMs)
   let connecting: NodeJS.Timeout | undefined
@@ -185,9 +185,7 @@ function answerTo(
   })
   asked.once('response', (answer) => {
     clearTimeout(timer)
-    if (answer.statusCode === statusWanted) return resolve(answer)
-    answer.destroy()
-    resolve(null)
+    resolve(answer)
   })
   asked.on('error', reject)
   asked.once('close', () => {

@@ -15,7 +15,7 @@ import type {
   PartReceipt,
 } from '../../segment/object-store.ts'
 import { abortUpload } from './abort-upload.ts'
-import { DirectRequests } from './direct-requests.ts'
+import { DirectRequests, OK } from './direct-requests.ts'
 import { createS3Client, METADATA_PREFIX, placeOfBucket, type S3Options } from './s3-client.ts'
 import { s3Error, statusOf } from './s3-errors.ts'
 
@@ -23,10 +23,12 @@ const CONTENT_TYPE = 'application/octet-stream'
 /** Entries of the key directory, for people who look at one. */
 const JSON_TYPE = 'application/json'
 const PRECONDITION_FAILED = 412
+const TOO_MANY_REQUESTS = 429
+const SERVER_ERROR = 500
 
 /**
- * The object store over the AWS SDK's client, with a multipart upload of our own: parts go out of
- * ready buffers with a CRC32 each, and an answer that got lost is settled by asking what is there.
+ * The object store over the AWS SDK's client and, for whole objects, past it, with a multipart upload of our own:
+ * parts go out of ready buffers with a CRC32 each, and an answer that got lost is settled by asking what is there.
  */
 export class S3ObjectStore implements ObjectStore {
   readonly #client: S3Client
@@ -49,7 +51,10 @@ export class S3ObjectStore implements ObjectStore {
     const checksum = checksumOf(body)
     const condition = conditionOf(replaces)
     const headers = putHeaders(contentType, checksum, condition, metadata)
-    if (await this.#direct.put({ key, body, headers })) return
+    const status = await this.#direct.put({ key, body, headers })
+    if (status === OK) return
+    // A store that is busy asks not to be tried again at once; whoever called waits first.
+    if (isBusy(status)) throw this.#error(answered(status), `PUT ${key}`)
     const command = new PutObjectCommand({
       Bucket: this.#options.bucket,
       Key: key,
@@ -208,6 +213,15 @@ function putHeaders(
     ...(IfNoneMatch === undefined ? {} : { 'if-none-match': IfNoneMatch }),
     ...Object.fromEntries(described),
   }
+}
+
+function isBusy(status: number | null): status is number {
+  return status !== null && (status === TOO_MANY_REQUESTS || status >= SERVER_ERROR)
+}
+
+/** As the SDK tells of an answer. */
+function answered(status: number): Error {
+  return Object.assign(new Error(`status ${status}`), { $metadata: { httpStatusCode: status } })
 }
 
 function isUnmet(error: unknown): boolean {

@@ -83,7 +83,7 @@ describe('key domains by header', () => {
     place.runner.gate.close()
     const accepted = accept(session, ofTenants(range(0, 200).map(String)))
     await place.clock.step(20_000)
-    // 64 and more are closed; the group that is open at that moment is not closed for its age.
+    // 64 and more are closed; the group that is open at that moment is not closed for its age yet.
     expect(place.runner.tasks).toHaveLength(70)
     place.runner.gate.open()
     await accepted
@@ -110,6 +110,22 @@ describe('key domains by header', () => {
     expect(place.runner.tasks).toHaveLength(60)
     await session.drain()
     expect(place.sink.offsets()).toEqual(range(0, 60))
+  })
+
+  it('are closed at ten times their age, however many segments wait', async () => {
+    const place = placeWith()
+    const session = await place.session(0)
+    place.runner.gate.close()
+    const twenty = range(0, 20).map(String)
+    await accept(session, ofTenants(twenty))
+    await place.clock.step(11_000)
+    await accept(session, ofTenants([...twenty, ...twenty]))
+    await place.clock.step(95_000)
+    expect(place.runner.tasks).toHaveLength(20)
+    await place.clock.step(6_000)
+    expect(place.runner.tasks).toHaveLength(40)
+    place.runner.gate.open()
+    await session.abandon()
   })
 
   it('are closed for their age all the same while few segments wait', async () => {

@@ -19,6 +19,7 @@ import {
   RecordingMapping,
   referenceTexts,
 } from '../../support/sealed-segment.ts'
+import { settled } from '../../support/stepped-clock.ts'
 
 const away = new SealError('SEAL_STORE_UNAVAILABLE', 'away', { retryable: true })
 const rowsAway = new SealError('SEAL_MAPPING_UNAVAILABLE', 'away', { retryable: true })
@@ -122,6 +123,22 @@ describe('what look-ups need of a part', () => {
     mapping.recordPlaces = record
     expect((await work(again(prepared.task, first))).ok).toBe(true)
     expect(mapping.places.map((frames) => [...frames.offset])).toEqual([[100, 101, 102]])
+  })
+
+  it('is durable before the first byte of a part of an upload leaves, whose rows go beside it', async () => {
+    const record = mapping.recordPlaces.bind(mapping)
+    const held = Promise.withResolvers<void>()
+    mapping.recordPlaces = (...places) => held.promise.then(() => record(...places))
+    const uploadId = await store.createUpload(prepared.objectKey, {})
+    const working = work({
+      ...{ ...prepared.task, position: 5_000_000 },
+      upload: { kind: 'part', uploadId, partNumber: 2 },
+    })
+    await settled()
+    expect([mapping.rows.length, store.received]).toEqual([1, []])
+    held.resolve()
+    expect(await working).toMatchObject({ ok: true })
+    expect(store.received).toHaveLength(1)
   })
 
   const header = (name: string, value: string | null): MessageHeader => [

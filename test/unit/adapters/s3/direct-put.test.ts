@@ -81,7 +81,7 @@ describe('an object', () => {
     ['a new one', undefined],
     ['one in place of another', '"etag"'],
   ])('is sent as the SDK would send it: %s', async (_, replaces) => {
-    answers = [failing(503, 'SlowDown')]
+    answers = [failing(400, 'RequestTimeout')]
     await store.put("a b/ü+&='()*!~$@:,;%2F.seal", BODY, METADATA, replaces)
     const [ours, sdk] = seen.map(ofTheObject)
     expect(isBySdk()).toEqual([false, true])
@@ -91,7 +91,6 @@ describe('an object', () => {
 
   it.each([
     ['refused', failing(403, 'AccessDenied'), 'SEAL_STORE_REFUSED'],
-    ['not to be had now', failing(503, 'SlowDown'), 'SEAL_STORE_UNAVAILABLE'],
     ['not answered', () => {}, 'SEAL_STORE_UNAVAILABLE'],
     ['hung up on', (response: ServerResponse) => void response.destroy(), 'SEAL_STORE_UNAVAILABLE'],
   ])(
@@ -104,14 +103,29 @@ describe('an object', () => {
   )
 
   it.each([
-    ['is ours when it has our token', METADATA, null],
-    ['is not ours with another token', { ...METADATA, 'ss-u': 'other' }, 'SEAL_STORE_REFUSED'],
+    [429, 'TooManyRequests'],
+    [503, 'SlowDown'],
+  ])('is not put again at once into a store that is busy: %i', async (status, name) => {
+    answers = [failing(status, name)]
+    await expect(store.put('a', BODY, METADATA)).rejects.toMatchObject({
+      ...{ code: 'SEAL_STORE_UNAVAILABLE', retryable: true },
+      message: expect.stringContaining(`status ${status}`),
+    })
+    expect(isBySdk()).toEqual([false])
+  })
+
+  const others = { ...METADATA, 'ss-u': 'other' }
+  it.each([
+    ['is ours when it has our token', METADATA, null, undefined],
+    ['is not ours with another token', others, 'SEAL_STORE_REFUSED', undefined],
+    ['is ours in place of another', METADATA, null, '"etag"'],
+    ['is somebody else’s in place of another', others, 'SEAL_OBJECT_CHANGED', '"etag"'],
   ])(
     'that was there before %s: the answer to the first request got lost',
-    async (_, found, code) => {
+    async (_, found, code, replaces) => {
       const unmet = failing(412, 'PreconditionFailed')
       answers = [(response) => void response.destroy(), unmet, described(found)]
-      const putting = store.put('a', BODY, METADATA)
+      const putting = store.put('a', BODY, METADATA, replaces)
       if (code === null) await putting
       else await expect(putting).rejects.toMatchObject({ code })
       expect(seen.map(({ method }) => method)).toEqual(['PUT', 'PUT', 'HEAD'])
