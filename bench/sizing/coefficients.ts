@@ -2,7 +2,7 @@
  * What was measured, and all that the paper model of docs/sizing.md knows of the program. Whoever measures again
  * changes figures here and nothing else, and writes the tables of the page anew (`npx vitest run --project unit sizing -u`).
  *
- * CPU: decision 0014, the whole road on two quiet cores, 1 KiB messages, 8 partitions, verified: 23 million by rows, 8
+ * CPU: decision 0015, the whole road on two cores, 1 KiB messages, 8 partitions, verified: 25 million by rows, 9
  * million by runs with a reference a part. Disk of the mapping: `npm run bench -- mapping`. Bytes of a reference: the log of a reference
  * topic. What a segment costs: `npm run bench -- scaling --axis domains`, 300,000 messages in 1,000 key domains and 10,000 segments,
  * less what they cost in one.
@@ -10,9 +10,9 @@
 export const COEFFICIENTS = {
   rows: {
     /** CPU microseconds a message of 1 KiB, by component. */
-    cpuMicros: { encryptor: 10.3, cassandra: 13.0, s3: 2.2, kafka: 2.6 },
+    cpuMicros: { encryptor: 8.8, cassandra: 10.6, s3: 2.0, kafka: 2.4 },
     /** The part of it that one thread of each process bears, which no further core relieves. */
-    mainThreadMicros: 3.2,
+    mainThreadMicros: 2.7,
     /** Bytes of the mapping a message, one copy, after compression. */
     mappingBytes: 14.8,
   },
