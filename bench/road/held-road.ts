@@ -3,6 +3,7 @@ import { systemClock } from '../../src/clock.ts'
 import { benchEnd } from '../bench-end.ts'
 import type { BenchStack } from '../bench-stack.ts'
 import { markAgain } from '../host/usage.ts'
+import { writtenBack } from '../host/written-back.ts'
 import { ProducedLog } from '../kafka/fill.ts'
 import {
   addMessages,
@@ -124,6 +125,7 @@ async function heldStill(
   for (const { pid } of encryptors) process.kill(pid, 'SIGSTOP')
   try {
     const fillSeconds = await work()
+    await writtenBack()
     // What the work took of the services is not the road's.
     return { begin: { ...before, mark: markAgain(before.mark, encryptors, stack) }, fillSeconds }
   } finally {

@@ -1,7 +1,6 @@
 import { messageOf } from '../../src/errors.ts'
 import { benchEnd } from '../bench-end.ts'
 import { type BenchStack, withBenchStack } from '../bench-stack.ts'
-import { writtenBack } from '../host/written-back.ts'
 import { type HeldRow, measureHeld } from '../road/held-road.ts'
 import type { RoadOptions } from '../road/road.ts'
 import { domainCases, partitionCases, type RoadCase, USUAL_CASE } from '../road/road-cases.ts'
@@ -72,7 +71,6 @@ async function measureArm(stack: BenchStack, arm: Arm, repeat: number): Promise<
   const { axis, mapping, count, runs, failures, measure } = arm
   let outcome: string
   try {
-    await writtenBack()
     const row = await measure(stack, `${axis}-${count}-${mapping}-${repeat}`)
     runs.push(row)
     outcome = `${cpuMicrosOf(row).toFixed(1)} us a message`

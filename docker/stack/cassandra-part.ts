@@ -20,7 +20,7 @@ const ALONE = [
 
 /**
  * Threads of Cassandra that are out of work look for more every 10 us, which took half a core here
- * while there was little to do. They sleep so much longer instead; a request waits half of it for one.
+ * while there was little to do. With this slack they sleep up to 1 ms longer; a request waits about half of that.
  */
 const TIMER_SLACK_NS = 1_000_000
 

@@ -32,7 +32,7 @@ interface PackingPlace {
   readonly progress: GroupProgress
 }
 
-/** So many times its age a group may reach behind a crowd of segments, and no more. */
+/** So many times `segment.ageMs` a group may stay open behind a crowd of segments, and no more. */
 const CROWDED_AGES_MAX = 10
 
 /** Under domains by header, messages of all topics share one group. */
@@ -214,7 +214,7 @@ export class OpenGroups {
     group.open(keyDomain, new SegmentWriter(plan, segments))
     const nowMs = clock.elapsedMs()
     const leftMs = window.endsAtMs(nowMs) - nowMs
-    const groupLeftMs = group.openedAtMs + settings.segment.ageMs * CROWDED_AGES_MAX - nowMs
+    const groupLeftMs = group.openedAtMs + this.#crowdedAgeMs - nowMs
     if (leftMs < groupLeftMs) this.#rollAfter(Math.max(leftMs, 0), key, group)
   }
 
@@ -228,11 +228,15 @@ export class OpenGroups {
     const { closed } = group
     await clock.sleep(ageMs, closed)
     if (closed.aborted) return
-    await Promise.race([
-      this.#queue.calm(closed),
-      clock.sleep(ageMs * (CROWDED_AGES_MAX - 1), closed),
-    ])
+    const longerMs = this.#crowdedAgeMs - ageMs
+    await Promise.race([this.#queue.calm(closed), clock.sleep(longerMs, closed)])
     this.#rollGroup(key, group)
+  }
+
+  /** How old a group may get behind a crowd: there must be time left to publish it. */
+  get #crowdedAgeMs(): number {
+    const { ageMs, publishWithinMs } = this.#services.settings.segment
+    return Math.max(ageMs, Math.min(ageMs * CROWDED_AGES_MAX, publishWithinMs / 2))
   }
 
   #rollGroup(key: string, group: SegmentGroup): void {

@@ -26,15 +26,22 @@ export const fewRequests: readonly Mutant[] = [
   {
     name: 'many segments are closed for their age behind as many that wait',
     file: 'src/pipeline/open-groups.ts',
-    text: '      this.#queue.calm(closed),\n',
-    replacement: '      Promise.resolve(),\n',
+    text: 'Promise.race([this.#queue.calm(closed), ',
+    replacement: 'Promise.race([Promise.resolve(), ',
     tests: unit('pipeline/header-domains'),
   },
   {
     name: 'a group stays open for as long as there is a crowd',
     file: 'src/pipeline/open-groups.ts',
-    text: '      clock.sleep(ageMs * (CROWDED_AGES_MAX - 1), closed),\n',
-    replacement: '',
+    text: '[this.#queue.calm(closed), clock.sleep(longerMs, closed)]',
+    replacement: '[this.#queue.calm(closed)]',
+    tests: unit('pipeline/header-domains'),
+  },
+  {
+    name: 'a group stays open behind a crowd until it is too late to publish it',
+    file: 'src/pipeline/open-groups.ts',
+    text: 'Math.min(ageMs * CROWDED_AGES_MAX, publishWithinMs / 2)',
+    replacement: 'ageMs * CROWDED_AGES_MAX',
     tests: unit('pipeline/header-domains'),
   },
   {

@@ -19,7 +19,7 @@ interface Entry extends PartitionWrite {
   readonly call: Call
 }
 
-/** A node warns of batches over more than 10 partitions, and of more than 5 KiB. */
+/** A node warns of batches over more than 10 partitions, and of more than 5 KiB, which so many as a rule have not. */
 const PARTITIONS_PER_BATCH = 8
 const STATEMENTS_PER_BATCH = 32
 
@@ -28,7 +28,7 @@ const BATCHES_UNDER_WAY_MAX = 4
 
 /**
  * Small writes in few requests: what is handed over in one go, or while earlier batches are under way,
- * goes out in unlogged batches that a node takes without a warning. A request costs a node some twenty
+ * goes out in unlogged batches that a node as a rule takes without a warning. A request costs a node some twenty
  * times what the row in it does. Writes must bear being repeated.
  */
 export class GatheredWrites {

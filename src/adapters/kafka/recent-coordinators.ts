@@ -9,9 +9,9 @@ interface Wanted {
 type Find<Answer> = (wanted: Wanted) => Promise<Answer>
 
 /**
- * So long an answer is taken for true. One that moved says that it is none: what adds partitions or joins a
- * group is tried again for longer than this, and anything else of a transaction ends the publisher, whose
- * successor has a cluster of its own, which asks.
+ * So long an answer is taken for true. A broker that is no longer the coordinator says so: kafkajs tries adding
+ * partitions and joining again for longer than this, and any other step of a transaction ends the publisher,
+ * whose successor has a cluster of its own, which asks.
  */
 const RECENT_MS = 500
 
