@@ -19,7 +19,7 @@ export function registerLatency(program: Command): void {
   program
     .command('latency')
     .description(
-      'Latencies of an open loop: seal, durable, visible; at one rate, or up to the knee',
+      'Latencies of an open loop: sealing, seal, durable, visible; at one rate, or up to the knee',
     )
     .option('--rate <n>', 'messages a second; of a sweep, the first', wholeNumber, 5_000)
     .option('--sweep', 'a quarter more each time, until the road no longer keeps up')

@@ -21,11 +21,15 @@ export function registerScaling(program: Command): void {
   program
     .command('scaling')
     .description('Whether a message costs the same with more partitions, key domains and processes')
-    .option('--quick', 'once, mapping by the row, in some minutes')
-    .option('--axis <name>', `${AXES.join(', ')}; may be repeated`, axis, [])
-    .option('--messages <n>', 'of each line; two thirds of it with domains by header', wholeNumber)
-    .option('--repeats <n>', 'how often, in turns', wholeNumber)
-    .option('--mapping <mode>', 'rows or runs alone', oneOf(['rows', 'runs']))
+    .option('--quick', `once, by the row, ${QUICK.messages} messages a line, in some minutes`)
+    .option('--axis <name>', `${AXES.join(', ')}; may be repeated, all without it`, axis, [])
+    .option(
+      '--messages <n>',
+      `of each line (${FULL.messages}); two thirds of it with domains by header`,
+      wholeNumber,
+    )
+    .option('--repeats <n>', `how often, in turns (${FULL.repeats})`, wholeNumber)
+    .option('--mapping <mode>', 'rows or runs alone (both)', oneOf(['rows', 'runs']))
     .option('--json', 'data on stdout')
     .action((flags: Flags) => run(flags))
 }

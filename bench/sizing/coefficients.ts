@@ -1,5 +1,5 @@
 /**
- * What was measured, and all that the paper model of docs/sizing.md knows of the program. Whoever measures again
+ * What was measured, and all that the paper model of docs/capacity.md knows of the program. Whoever measures again
  * changes figures here and nothing else, and writes the tables of the page anew (`npx vitest run --project unit sizing -u`).
  *
  * CPU: decision 0015, the whole road on two cores, 1 KiB messages, 8 partitions, verified: 25 million by rows, 9

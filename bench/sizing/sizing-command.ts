@@ -16,7 +16,9 @@ interface Flags {
 export function registerSizing(program: Command): void {
   program
     .command('sizing')
-    .description('What a load takes, on paper; without --rate the tables of docs/sizing.md')
+    .description(
+      'What a load takes, on paper; without --rate, and with none of the others, the tables of docs/capacity.md',
+    )
     .option('--rate <n>', 'messages a second', wholeNumber)
     .option('--bytes <n>', 'of a value', wholeNumber, 1024)
     .option('--mapping <mode>', 'rows or runs', oneOf(['rows', 'runs']), 'rows' as const)

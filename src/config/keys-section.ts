@@ -61,7 +61,7 @@ export const keyDomain = section('What shares DEKs.', {
   openSegmentsMax: withDefault(
     count({
       about:
-        'Most segments that one lane has open at a time, and up to twice as many that wait to be published. One more domain closes them.',
+        'Most segments that one lane has open at a time; one more domain closes them. While as many wait to be published, 64 at least, no more are opened.',
       unit: 'segments',
       min: 1,
       max: 4096,

@@ -30,7 +30,7 @@ export async function workPart(task: PartTask, services: PartServices): Promise<
   const ids = messageIds(task, part, frames, services)
   if (!task.progress.sealed) sealFrames(task, part, frames, services.engine)
   const sealMs = performance.now() - startedAtMs
-  const { places, map, upload } = await store(task, {
+  const { places, map, upload } = await mapThenUpload(task, {
     notePlaces: () => notePlaces(task, frames, services),
     mapRows: () => mapOnce(task, frames, services, ids.messageIds),
     upload: () => uploadOnce(task, part, services),
@@ -70,7 +70,10 @@ interface Steps {
  * never tells less than what a key protects, wherever a process dies. Parts of an upload become an object
  * only after all of them were mapped, so their rows go beside them; a whole object waits for its rows.
  */
-async function store({ upload: { kind } }: PartTask, { notePlaces, mapRows, upload }: Steps) {
+async function mapThenUpload(
+  { upload: { kind } }: PartTask,
+  { notePlaces, mapRows, upload }: Steps,
+) {
   const noting = timed(notePlaces)
   const mapping = timed(mapRows)
   const before = await Promise.all(kind === 'part' ? [noting] : [noting, mapping])
